@@ -1,0 +1,14 @@
+"""What a caller may tell a reader."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """See ``read_light_field`` for the meaning of each."""
+
+    pattern: str | None = None
+    lenslet: tuple[int, int] = (14, 14)
+    views: tuple[int, int] | None = None
+    flip: str = "none"
+    forced: bool = False

@@ -1,0 +1,63 @@
+"""Names of the Stanford Light Field Archive: ``out_RR_CC_V_U.png``, camera position in the name."""
+
+import re
+from pathlib import Path
+
+from .light_field import LightField, LightFieldError
+from .options import ReadOptions
+from .views import add_position, arrange, flip, keep_central, list_pictures, read_views
+
+_NAME = re.compile(r"out_(\d+)_(\d+)_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)(_?)")
+
+
+def fits(path: Path) -> bool:
+    return path.is_dir() and any(_NAME.fullmatch(file.stem) for file in path.iterdir())
+
+
+def read(path: Path, options: ReadOptions) -> LightField:
+    """Views ordered by the camera positions in their names, which not all sets number in the same direction.
+
+    The camera's U grows to the right. Its V grows downwards in the names that end with an underscore and upwards in
+    the others. Where a set does not keep to that, ``flip`` turns it.
+    """
+    if not path.is_dir():
+        raise LightFieldError(f"{path}: not a Stanford light field: it is a file, want a folder")
+    positions: dict[tuple[int, int], Path] = {}
+    cameras: dict[Path, tuple[float, float]] = {}
+    downwards = False
+    for file in list_pictures(path):
+        match = _NAME.fullmatch(file.stem)
+        if match is None:
+            continue
+        add_position(positions, int(match[1]), int(match[2]), file)
+        cameras[file] = float(match[3]), float(match[4])
+        downwards = match[5] == "_"
+    if not positions:
+        raise LightFieldError(f"{path}: not a Stanford light field: no picture named like out_00_00_-776.9_533.1.png")
+    files = arrange(path, positions)
+    v_grows = _mean(cameras, files[-1], 0) >= _mean(cameras, files[0], 0)
+    u_grows = _mean(cameras, [row[-1] for row in files], 1) >= _mean(cameras, [row[0] for row in files], 1)
+    if v_grows != downwards and len(files) > 1:
+        files = files[::-1]
+    if not u_grows:
+        files = [row[::-1] for row in files]
+    files = flip(files, options.flip)
+    files = keep_central(files, options.views, path)
+    views, weights = read_views(files)
+    return LightField(
+        views,
+        format="stanford",
+        scene=_scene(path),
+        weights=weights,
+        metadata={"camera_positions_vu": [[cameras[file] for file in row] for row in files]},
+    )
+
+
+def _mean(cameras: dict[Path, tuple[float, float]], files: list[Path], axis: int) -> float:
+    return sum(cameras[file][axis] for file in files) / len(files)
+
+
+def _scene(path: Path) -> str:
+    """The archive's folder is called ``rectified`` in every scene."""
+    path = path.resolve()
+    return path.parent.name if path.name == "rectified" and path.parent.name else path.name

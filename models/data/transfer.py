@@ -1,0 +1,53 @@
+"""Transfer functions: sRGB to light and back (IEC 61966-2-1, the exact piecewise curve)."""
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from .light_field import LightField
+
+_LEVELS = {torch.uint8: 255, torch.uint16: 65535}
+
+
+def srgb_to_linear(x: Tensor) -> Tensor:
+    """sRGB values in [0, 1] to linear light in [0, 1]; any shape, floating point."""
+    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(x: Tensor) -> Tensor:
+    """Linear light in [0, 1] to sRGB values in [0, 1]; any shape, floating point; the inverse of ``srgb_to_linear``."""
+    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def to_linear(x: Tensor, transfer: str = "srgb") -> Tensor:
+    """Stored values to linear light.
+
+    Args:
+        x: any shape; uint8, uint16 (a table of all their values is used) or floating point in [0, 1].
+        transfer: ``srgb`` or ``linear``, how ``x`` is encoded.
+
+    Returns: linear light in [0, 1]; float32 for integers, else the dtype of ``x``.
+    """
+    if x.is_floating_point():
+        return srgb_to_linear(x) if transfer == "srgb" else x
+    table = _table(x.dtype, transfer).to(x.device)
+    out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+    # Slice by slice: the indices must be int32, which would be four times the size of all of x.
+    for part, values in zip(out.view(-1, *out.shape[-2:]), x.reshape(-1, *x.shape[-2:]), strict=True):
+        part.copy_(table.index_select(0, values.reshape(-1).to(torch.int32)).view(part.shape))
+    return out
+
+
+@cache
+def _table(dtype: torch.dtype, transfer: str) -> Tensor:
+    levels = torch.linspace(0, 1, _LEVELS[dtype] + 1, dtype=torch.float64)
+    return (srgb_to_linear(levels) if transfer == "srgb" else levels).float()
+
+
+def linear_light_field(light_field: LightField) -> LightField:
+    """A copy of the light field with views in linear light, float32 in [0, 1]; itself where it is that already."""
+    if light_field.transfer == "linear" and light_field.views.is_floating_point():
+        return light_field
+    return replace(light_field, views=to_linear(light_field.views, light_field.transfer), transfer="linear")
