@@ -1,0 +1,5 @@
+"""Networks for defocus deblurring."""
+
+from .drbnet import DRBNet
+
+__all__ = ["DRBNet"]

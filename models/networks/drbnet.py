@@ -1,0 +1,242 @@
+"""DRBNet: defocus deblurring with per-pixel kernels, from coarse to fine.
+
+L. Ruan, B. Chen, J. Li, M.-L. Lam, "Learning to Deblur using Light Field Generated and Real Defocus Images", CVPR 2022.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lfdeblur_ops import dynamic_filter
+
+from .identity import start_as_identity
+from .official import convert_official
+
+SLOPE = 0.1  # of every LeakyReLU
+
+
+class ConvAct(nn.Conv2d):
+    """Convolution that keeps the size (divides it by ``stride``), then LeakyReLU(0.1)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int = 3, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel_size, stride, kernel_size // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(super().forward(x), SLOPE, inplace=True)
+
+
+class ResBlock(nn.Module):
+    """``x + conv(LeakyReLU(conv(x)))``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = ConvAct(channels, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv2(self.conv1(x))
+        return out.add_(x)
+
+
+class UpLevel(nn.Module):
+    """Features of the coarser scale, doubled in size, added to the encoder's and refined."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+        self.blocks = nn.Sequential(ResBlock(outputs), ResBlock(outputs))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.blocks(F.leaky_relu(self.up(x), SLOPE, inplace=True) + skip)
+
+
+class DynamicResidual(nn.Module):
+    """The paper's dynamic residual block: a picture filtered with predicted per-pixel kernels, plus a residual.
+
+    ``image + dynamic_filter(image, kernels) + residual``, both predicted from ``features`` and the picture.
+    """
+
+    def __init__(self, channels: int, width: int, kernel_size: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        least, most = 2 * width, 4 * width
+        wide, middle = max(channels, least), min(max(channels, least), most)
+        self.image = nn.Sequential(ConvAct(3, least), ConvAct(least, middle), ConvAct(middle, channels))
+        self.filters = nn.Sequential(
+            ConvAct(2 * channels, wide), ConvAct(wide, middle), nn.Conv2d(middle, kernel_size**2, 1)
+        )
+        self.residual = nn.Sequential(ConvAct(2 * channels, wide), ConvAct(wide, least), ConvAct(least, 3, 1))
+
+    def forward(self, image: Tensor, features: Tensor) -> Tensor:
+        joint = torch.cat([features, self.image(image)], 1)
+        filtered = dynamic_filter(image, self.filters(joint), self.kernel_size)
+        return image + filtered + self.residual(joint)
+
+
+class DRBNet(nn.Module):
+    """Single-view or dual-view network of the paper; with the defaults its structure to the layer.
+
+    An encoder of ``scales`` levels (each half the size and twice the channels of the one before) and a decoder with a
+    dynamic residual block per scale. The picture starts as the mean over ``2**(scales-1)`` squared pixels and is
+    doubled in size and restored scale by scale, so detail comes from the features alone.
+
+    Args:
+        views: 1 (``net(center)``) or 2 (``net(center, left=L, right=R)``, the two views of a dual-pixel camera; the
+            encoder sees right and left, the picture that is restored is ``center``).
+        width: channels of the finest level; 32 in the paper.
+        kernel_size: side of the predicted kernels in pixels, odd, 1 to 15; 7 in the paper.
+        scales: number of levels; 4 in the paper.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(self, views: int = 1, *, width: int = 32, kernel_size: int = 7, scales: int = 4) -> None:
+        super().__init__()
+        if views not in (1, 2):
+            raise ValueError(f"views: got {views!r}, want 1 or 2")
+        if width < 1:
+            raise ValueError(f"width: got {width!r}, want at least 1")
+        if kernel_size not in range(1, 16, 2):
+            raise ValueError(f"kernel_size: got {kernel_size!r}, want an odd number from 1 to 15")
+        if scales < 1:
+            raise ValueError(f"scales: got {scales!r}, want at least 1")
+        self.views, self.width, self.kernel_size, self.scales = views, width, kernel_size, scales
+        sizes = [width << level for level in range(scales)]
+        inputs = [3 * views, *sizes]
+        self.encoder = nn.ModuleList(
+            nn.Sequential(
+                ConvAct(before, size, stride=1 if level == 0 else 2), ConvAct(size, size), ConvAct(size, size)
+            )
+            for level, (before, size) in enumerate(zip(inputs, sizes, strict=False))
+        )
+        last = sizes[-1]
+        self.bottleneck = nn.Sequential(ConvAct(last, last), ResBlock(last), ResBlock(last), ConvAct(last, last))
+        self.decoder = nn.ModuleList(UpLevel(2 * size, size) for size in sizes[:-1])
+        self.restore = nn.ModuleList(DynamicResidual(size, width, kernel_size) for size in sizes)
+
+    def forward(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
+        """Deblur a picture.
+
+        Args:
+            center: ``[N, 3, H, W]`` RGB in [-1, 1], sRGB-encoded in the published training; any H and W of at least 1
+                (reflected at the bottom and right up to a multiple of ``2**(scales-1)`` and cropped back). Dtype and
+                device of the parameters; any floating dtype under autocast.
+            left, right: as ``center``, for ``views=2`` only.
+
+        Returns:
+            ``[N, 3, H, W]`` in [-1, 1]; dtype of ``center`` (under autocast at least float32 where ``center`` is).
+
+        Raises:
+            RuntimeError: shapes or devices disagree.
+            TypeError: ``left`` and ``right`` missing or surplus, not tensors, or a wrong dtype.
+        """
+        self._check(center, left, right)
+        height, width = center.shape[-2:]
+        multiple = 1 << (self.scales - 1)
+        center = _pad(center, multiple)
+        features = center
+        if left is not None and right is not None:
+            features = torch.cat([_pad(right, multiple), _pad(left, multiple)], 1)
+
+        # A feature is held no longer than it is needed: at the finest scale each is hundreds of MB for a photograph.
+        skips: list[Tensor] = []
+        for stage in self.encoder:
+            features = stage(features)
+            skips.append(features)
+        skips.pop()
+        features = self.bottleneck(features)
+        image = F.avg_pool2d(center, multiple)
+        del center
+        for level in reversed(range(self.scales)):
+            if level < self.scales - 1:
+                features = self.decoder[level](features, skips.pop())
+                image = F.interpolate(image, scale_factor=2.0, mode="nearest")
+            image = self.restore[level](image, features)
+        return image[..., :height, :width].clamp(-1, 1)
+
+    @classmethod
+    def from_official(cls, state_dict: Mapping[str, Any]) -> "DRBNet":
+        """The network of a published checkpoint.
+
+        Args:
+            state_dict: what ``torch.load`` gives for the authors' single-view or dual-view checkpoint; the shape of
+                its first layer tells which. It may be wrapped (``{"params": ...}``, ``{"state_dict": ...}`` and the
+                like) and its keys may share a prefix such as ``module.``.
+
+        Returns:
+            a float32 ``DRBNet`` on the CPU; it gives the published network's output to rounding.
+
+        Raises:
+            TypeError: not a mapping of names to tensors.
+            ValueError: keys are missing, unexpected or misshaped; the message lists them.
+        """
+        views, tensors = convert_official(state_dict)
+        net = cls(views)
+        net.load_state_dict(tensors)
+        return net
+
+    def identity_(self) -> "DRBNet":
+        """Set weights in place so that the network returns its input, and can be trained from there.
+
+        The picture path starts from a mean over ``2**(scales-1)`` squared pixels, so the detail is carried through the
+        finest level of the encoder as pairs of channels ``LeakyReLU(x), LeakyReLU(-x)``: the output is the input to
+        rounding (about 1e-6 in float32), for ``views=2`` ``center`` where it is the mean of ``left`` and ``right``.
+        All other weights keep their values; the heads' last layers have gradients at once, the layers before them
+        from the first step on.
+
+        Returns: the network itself.
+
+        Raises:
+            ValueError: ``width`` is less than 6 and ``scales`` is not 1: no room for three pairs of channels.
+        """
+        start_as_identity(self)
+        return self
+
+    def extra_repr(self) -> str:
+        return f"views={self.views}, width={self.width}, kernel_size={self.kernel_size}, scales={self.scales}"
+
+    def _check(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> None:
+        given = {"center": center}
+        for name, view in (("left", left), ("right", right)):
+            if (view is None) == (self.views == 2):
+                raise TypeError(
+                    f"{name}: {'missing' if view is None else 'surplus'}, the network has views={self.views}"
+                )
+            if view is not None:
+                given[name] = view
+        weight = next(self.parameters())
+        for name, view in given.items():
+            if not isinstance(view, Tensor):
+                raise TypeError(f"{name}: got {type(view).__name__}, want a tensor")
+            if view.dim() != 4 or view.shape[1] != 3 or view.shape[2] == 0 or view.shape[3] == 0:
+                raise RuntimeError(f"{name}: got shape {list(view.shape)}, want [N, 3, H, W] with H, W >= 1")
+            if view.shape != center.shape:
+                raise RuntimeError(f"{name}: got shape {list(view.shape)}, want that of center, {list(center.shape)}")
+            if view.device != weight.device:
+                raise RuntimeError(f"{name}: got device {view.device}, want that of the parameters, {weight.device}")
+            if not view.is_floating_point():
+                raise TypeError(f"{name}: got dtype {view.dtype}, want floating point with values in [-1, 1]")
+            if view.dtype != center.dtype:
+                raise TypeError(f"{name}: got dtype {view.dtype}, want that of center, {center.dtype}")
+            if view.dtype != weight.dtype and not _autocast_enabled(view.device.type):
+                raise TypeError(f"{name}: got dtype {view.dtype}, want that of the parameters, {weight.dtype}")
+
+
+def _autocast_enabled(device: str) -> bool:
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def _pad(x: Tensor, multiple: int) -> Tensor:
+    """Reflect at the bottom and right up to multiples; tiny pictures are reflected to and fro, one pixel replicated."""
+    for axis in (2, 3):
+        missing = -x.shape[axis] % multiple
+        while missing:
+            step = min(missing, max(x.shape[axis] - 1, 1))
+            mode = "reflect" if x.shape[axis] > 1 else "replicate"
+            x = F.pad(x, (0, 0, 0, step) if axis == 2 else (0, step, 0, 0), mode=mode)
+            missing -= step
+    return x

@@ -1,0 +1,286 @@
+"""DRBNet against the published names, sizes and costs, and against its formulas written out once more."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lfdeblur_models.networks import DRBNet
+from torch.utils.flop_counter import FlopCounterMode
+
+SHAPES = json.loads((Path(__file__).parent / "data" / "drbnet_state_dict_shapes.json").read_text())
+VIEWS = {"single": 1, "dual": 2}
+
+
+def official_weights(kind, seed=0):
+    """Random tensors under the published names, large enough that every branch counts in the output."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, shape in SHAPES[kind].items():
+        fan_in = torch.Size(shape[1:]).numel() if len(shape) == 4 else 100
+        if len(shape) == 4 and shape[-1] == 4:  # transposed, stride 2: a quarter of the taps meet each pixel
+            fan_in = shape[0] * 4
+        gain = 0.03 if "kernel.2" in name else 0.2 if "res.2" in name else 1.0
+        weights[name] = torch.randn(shape, generator=generator) * gain / fan_in**0.5
+    return weights
+
+
+def straightforward(w, center, left=None, right=None):
+    """The network, functionally, from the published names: one line per layer group."""
+
+    def conv(x, name, stride=1, act=True, padding=1):
+        x = F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=stride, padding=padding)
+        return F.leaky_relu(x, 0.1) if act else x
+
+    def block(x, name):
+        return x + conv(conv(x, f"{name}.stem.0.0"), f"{name}.stem.0.2", act=False)
+
+    def unfold_filter(x, kernels):
+        n, _, height, width = x.shape
+        patches = F.unfold(F.pad(x, (3, 3, 3, 3), mode="replicate"), 7).view(n, 3, 49, height, width)
+        return (patches * kernels[:, None]).sum(2)
+
+    x = center if left is None else torch.cat([right, left], 1)
+    levels = []
+    for level in (1, 2, 3, 4):
+        x = conv(x, f"conv{level}_1.0", stride=1 if level == 1 else 2)
+        x = conv(conv(x, f"conv{level}_2.0"), f"conv{level}_3.0")
+        levels.append(x)
+    x = conv(block(block(conv(x, "conv4_4.0.0"), "conv4_4.1"), "conv4_4.2"), "conv4_4.3.0")
+
+    image = F.interpolate(center, scale_factor=1 / 8, mode="area")
+    for head, scale in ((3, 8), (2, 4), (1, 2), (0, 1)):
+        if head < 3:
+            up = f"upconv{head + 1}"
+            x = F.conv_transpose2d(x, w[f"{up}_u.0.weight"], w[f"{up}_u.0.bias"], stride=2, padding=1)
+            x = block(block(F.leaky_relu(x, 0.1) + levels[head], f"{up}_1"), f"{up}_2")
+            image = F.interpolate(image, scale_factor=2, mode="area")
+        feature = image
+        for i in range(3):
+            feature = conv(feature, f"img_d{scale}_feature.{i}.0")
+        joint = torch.cat([x, feature], 1)
+        kernels = conv(conv(joint, f"upconv{head}_kernel.0.0"), f"upconv{head}_kernel.1.0")
+        kernels = conv(kernels, f"upconv{head}_kernel.2", act=False, padding=0)
+        residual = conv(conv(joint, f"upconv{head}_res.0.0"), f"upconv{head}_res.1.0")
+        residual = conv(residual, f"upconv{head}_res.2.0", padding=0)
+        image = image + unfold_filter(image, kernels) + residual
+    return image.clip(-1, 1)
+
+
+def pictures(views, height, width, n=1, dtype=torch.float32, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (n, 3, height, width)
+    made = [(torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1).to(dtype) for _ in range(3)]
+    return {"center": made[0]} if views == 1 else dict(zip(("center", "left", "right"), made, strict=True))
+
+
+def small(views=1, **options):
+    torch.manual_seed(0)
+    return DRBNet(views, **{"width": 6, "kernel_size": 3, "scales": 3} | options)
+
+
+@pytest.mark.parametrize(("kind", "parameters", "giga"), [("single", 11_689_616, 623.34), ("dual", 11_690_480, 624.14)])
+def test_size_and_cost_as_published(kind, parameters, giga):
+    with torch.device("meta"):
+        net = DRBNet(VIEWS[kind])
+        views = {name: torch.empty(1, 3, 720, 1280) for name in pictures(VIEWS[kind], 1, 1)}
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(**views)
+    convolutions = sum(flops for op, flops in counter.get_flop_counts()["Global"].items() if "convolution" in str(op))
+    assert round(convolutions / 2 / 1e9, 2) == giga
+
+
+@pytest.mark.parametrize("kind", ["single", "dual"])
+def test_official_checkpoint_gives_the_published_output(kind):
+    weights = official_weights(kind)
+    net = DRBNet.from_official(weights)
+    assert net.views == VIEWS[kind]
+    views = pictures(net.views, 40, 56)
+    with torch.no_grad():
+        got, want = net(**views), straightforward(weights, **views)
+        double = straightforward(
+            {k: v.double() for k, v in weights.items()}, **{k: v.double() for k, v in views.items()}
+        )
+        assert 0.05 < double.abs().mean() < 0.9  # neither vanishing nor clipped away
+        assert (double.abs() == 1).float().mean() < 0.5
+        # Rounding errors of two float32 orders of summation, through 40 layers whose outputs are of order 1.
+        torch.testing.assert_close(got, want, rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            net.double()(**{k: v.double() for k, v in views.items()}), double, rtol=0, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("wrap", [lambda d: {"params": d}, lambda d: {"epoch": 3, "state_dict": d}])
+def test_official_checkpoint_wrapped_and_prefixed(wrap):
+    weights = official_weights("single")
+    net = DRBNet.from_official(wrap({f"module.{name}": tensor for name, tensor in weights.items()}))
+    torch.testing.assert_close(net.encoder[0][0].weight.data, weights["conv1_1.0.weight"])
+
+
+def test_wrong_checkpoint_is_refused_with_its_faults():
+    weights = official_weights("dual")
+    weights["conv9.weight"] = weights.pop("conv4_4.3.0.bias")
+    weights["upconv0_res.2.0.weight"] = torch.zeros(3, 64, 3, 3)
+    with pytest.raises(
+        ValueError, match=r"1 missing: conv4_4.3.0.bias; 1 unexpected: conv9.weight; 1 misshaped: "
+    ) as error:
+        DRBNet.from_official(weights)
+    assert "upconv0_res.2.0.weight [3, 64, 3, 3] (want [3, 64, 1, 1])" in str(error.value)
+    with pytest.raises(ValueError, match=r"138 missing: .* and 118 more"):
+        DRBNet.from_official({})
+    with pytest.raises(TypeError, match="got list, want a mapping"):
+        DRBNet.from_official([1])
+    with pytest.raises(TypeError, match="got int for 'epoch', want a tensor"):
+        DRBNet.from_official({"epoch": 3})
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 4), (7, 13), (8, 12), (17, 33)], ids=str)
+@pytest.mark.parametrize("views", [1, 2])
+def test_any_size(views, size):
+    """Padding by hand with the mirrored indices, then cropping, gives the same."""
+    net = small(views, scales=4).eval()
+    inputs = pictures(views, *size)
+
+    def mirrored(length):
+        period = max(2 * (length - 1), 1)
+        indices = [i % period for i in range(-(-length // 8) * 8)]
+        return torch.tensor([min(i, period - i) if length > 1 else 0 for i in indices])
+
+    with torch.no_grad():
+        got = net(**inputs)
+        padded = {k: v[:, :, mirrored(size[0])][..., mirrored(size[1])] for k, v in inputs.items()}
+        want = net(**padded)[..., : size[0], : size[1]]
+    assert got.shape == (1, 3, *size)
+    assert got.is_contiguous()
+    torch.testing.assert_close(got, want, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_gradients(views):
+    """Directional derivatives in float64 with respect to the input and every parameter."""
+    net = small(views, width=2, scales=2).double()
+    inputs = pictures(views, 4, 6, dtype=torch.float64)
+    for p in net.parameters():
+        p.data.mul_(1.5)
+    center = inputs["center"].requires_grad_()
+    weight = pictures(1, 4, 6, dtype=torch.float64, seed=5)["center"]
+    wanted = [center, *net.parameters()]
+    grads = torch.autograd.grad((net(**inputs) * weight).sum(), wanted)
+    assert all(torch.isfinite(g).all() for g in grads)
+    assert all(g.abs().max() > 0 for g in grads)
+    torch.manual_seed(3)
+    for tensor, grad in zip(wanted, grads, strict=True):
+        direction, step, sums = torch.randn_like(tensor), 1e-6, []
+        with torch.no_grad():
+            for offset in (step, -2 * step):
+                tensor.add_(direction, alpha=offset)
+                sums.append((net(**inputs) * weight).sum())
+            tensor.add_(direction, alpha=step)
+        numeric = (sums[0] - sums[1]) / (2 * step)
+        torch.testing.assert_close((grad * direction).sum(), numeric, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("size", [(16, 24), (13, 9), (3, 1)], ids=str)
+def test_identity_start(views, size):
+    net = small(views, kernel_size=7, scales=4).identity_()
+    inputs = pictures(views, *size)
+    if views == 2:
+        inputs["center"] = (inputs["left"] + inputs["right"]) / 2
+    out = net(**inputs)
+    torch.testing.assert_close(out, inputs["center"], rtol=0, atol=2e-6)
+    ((out - 0.3) ** 2).mean().backward()
+    for block in net.restore:
+        for head in (block.filters, block.residual):
+            assert head[-1].weight.grad.abs().max() > 0
+    torch.optim.SGD(net.parameters(), 0.01).step()
+    net.zero_grad()
+    ((net(**inputs) - 0.3) ** 2).mean().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+
+
+def test_identity_start_of_one_scale_and_of_a_narrow_network():
+    inputs = pictures(1, 5, 7)
+    torch.testing.assert_close(small(width=2, scales=1).identity_()(**inputs), inputs["center"], rtol=0, atol=0)
+    with pytest.raises(ValueError, match="width=4, want at least 6"):
+        small(width=4).identity_()
+
+
+def test_bfloat16_and_autocast():
+    net, inputs = small().identity_(), pictures(1, 17, 14)
+    with torch.no_grad():
+        exact = net(**inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = net(**inputs)
+        half = net.bfloat16()(inputs["center"].bfloat16())
+    assert mixed.dtype == torch.float32
+    assert half.dtype == torch.bfloat16
+    # Eight bits of mantissa through about ten layers.
+    torch.testing.assert_close(mixed, exact, rtol=0, atol=0.05)
+    torch.testing.assert_close(half.float(), exact, rtol=0, atol=0.05)
+
+
+def test_autocast_trains():
+    net = small()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = net(**pictures(1, 16, 16)).square().mean()
+    loss.backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+@pytest.mark.parametrize(("autocast", "backend"), [(False, "aot_eager"), (True, "inductor")])
+def test_compiles_in_one_graph(autocast, backend):
+    net, inputs = small(width=2, scales=2), pictures(1, 13, 10)
+    torch._dynamo.reset()
+    compiled = torch.compile(net, fullgraph=True, backend=backend)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        tolerance = 0.02 if autocast else 1e-5  # compiled code rounds to bfloat16 less often
+        torch.testing.assert_close(compiled(**inputs), net(**inputs), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_channels_last(views):
+    net, inputs = small(views), pictures(views, 16, 12, n=2)
+    with torch.no_grad():
+        want = net(**inputs)
+        net.to(memory_format=torch.channels_last)
+        got = net(**{k: v.to(memory_format=torch.channels_last) for k, v in inputs.items()})
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+
+
+def test_empty_batch():
+    assert small()(torch.zeros(0, 3, 5, 6)).shape == (0, 3, 5, 6)
+
+
+def test_bad_inputs_are_named():
+    single, dual, x = small(), small(2), torch.zeros(1, 3, 8, 8)
+    for shape in [(3, 8, 8), (1, 4, 8, 8), (1, 3, 0, 8)]:
+        with pytest.raises(RuntimeError, match=r"center: got shape .*, want \[N, 3, H, W\]"):
+            single(torch.zeros(shape))
+    with pytest.raises(TypeError, match="left: surplus, the network has views=1"):
+        single(x, left=x, right=x)
+    with pytest.raises(TypeError, match="right: missing, the network has views=2"):
+        dual(x, left=x)
+    with pytest.raises(RuntimeError, match=r"right: got shape \[1, 3, 8, 9\], want that of center"):
+        dual(x, left=x, right=torch.zeros(1, 3, 8, 9))
+    with pytest.raises(TypeError, match=r"center: got dtype torch.float64, want that of the parameters, torch.float32"):
+        single(x.double())
+    with pytest.raises(TypeError, match=r"left: got dtype torch.float64, want that of center"):
+        dual(x, left=x.double(), right=x)
+    with pytest.raises(TypeError, match=r"center: got dtype torch.uint8, want floating point"):
+        single(x.to(torch.uint8))
+    with pytest.raises(TypeError, match="center: got ndarray, want a tensor"):
+        single(x.numpy())
+    with pytest.raises(RuntimeError, match="left: got device meta, want that of the parameters, cpu"):
+        dual(x, left=x.to("meta"), right=x)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"views": 3}, "views"), ({"width": 0}, "width"), ({"kernel_size": 4}, "kernel_size"), ({"scales": 0}, "scales")],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match=f"{message}: got"):
+        DRBNet(**options)
