@@ -33,7 +33,7 @@ from .images import ImageError, read_image, write_image
 from .output import OutputError, check_output_folder, make_output_folder
 
 PLANES_AT_ONCE = 8
-_CommandLineError = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
+_CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 

@@ -37,14 +37,14 @@ def contact_sheet(
     Returns: an RGB picture.
     """
     columns = columns or math.ceil(math.sqrt(len(tiles)))
-    font = ImageFont.load_default(max(13, tile_width // 28))
-    title_font = ImageFont.load_default(max(16, tile_width // 18))
-    line = int(font.size * 1.35)
+    size, title_size = max(13, tile_width // 28), max(16, tile_width // 18)
+    font, title_font = ImageFont.load_default(size), ImageFont.load_default(title_size)
+    line = round(1.35 * size)
     pictures = [_to_pillow(tile.picture, tile_width) for tile in tiles]
     rows = [range(start, min(start + columns, len(tiles))) for start in range(0, len(tiles), columns)]
     notes = 2 if any(tile.note for tile in tiles) else 1
     heights = [max(pictures[i].height for i in row) + notes * line + GAP // 2 for row in rows]
-    top = GAP + (int(title_font.size * 1.6) if title else 0)
+    top = GAP + (round(1.6 * title_size) if title else 0)
     width = min(columns, len(tiles)) * (tile_width + GAP) + GAP
     sheet = Image.new("RGB", (width, top + sum(heights) + GAP * len(rows)), BACKGROUND)
     draw = ImageDraw.Draw(sheet)

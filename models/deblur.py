@@ -1,5 +1,6 @@
 """Deblurring of pictures with DRBNet: weights from a file, pictures of any depth."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,9 @@ def deblur(network: DRBNet, picture: Tensor) -> Tensor:
 def _read(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         try:
-            from safetensors.torch import load_file
+            read: Any = import_module("safetensors.torch").load_file
         except ImportError as error:
             raise WeightsError(f"{path}: reading .safetensors needs the package safetensors") from error
-        read: Any = load_file
     else:
 
         def read(file: Path) -> Any:

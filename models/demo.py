@@ -10,8 +10,8 @@ from .output import make_output_folder
 
 ASSET = Path(__file__).parent / "assets" / "chess"
 RADIUS = 3.0
-PLANES = {"the near end": 3.3, "the middle": 1.6, "the far end": -0.2}
-# Pieces at the near end, out of focus where the far end is in focus; a quarter of the picture.
+PLANES = {"the near end": 3.3, "the middle": 1.2, "the far end": -0.2}
+# Pieces at the near end, out of focus where the middle is in focus; a quarter of the picture.
 DETAIL = slice(150, 390), slice(424, 848)
 
 
@@ -35,7 +35,7 @@ def run_demo(out: str | Path, progress: Callable[[str], None] = lambda step: Non
     aperture = disk(light_field.grid, RADIUS)
     pairs = render_pairs(light_field, list(PLANES.values()), [aperture])[0]
     progress(STEPS[2])
-    pair = pairs[-1]
+    pair = pairs[1]
     detail = (slice(None), *DETAIL)
     restored = deblur(untrained_network(), pair.defocused[detail].contiguous())
     progress(STEPS[3])
@@ -47,9 +47,7 @@ def run_demo(out: str | Path, progress: Callable[[str], None] = lambda step: Non
     ]
     tiles += [
         Tile(center_picture(light_field), "centre view", f"one of {rows}x{columns} views, everything in focus"),
-        Tile(
-            pair.defocused[detail], "training pair: defocused", "detail, focus on the far end, summed in linear light"
-        ),
+        Tile(pair.defocused[detail], "training pair: defocused", "detail, focus on the middle, summed in linear light"),
         Tile(pair.truth[detail], "training pair: all in focus", "the same pixels of the centre view"),
         Tile(pair.left[detail], "dual-pixel left view", "through the left half of the aperture"),
         Tile(pair.right[detail], "dual-pixel right view", "through the right half: blurred things shift"),
