@@ -1,71 +1,13 @@
 """DRBNet against the published names, sizes and costs, and against its formulas written out once more."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
-import torch.nn.functional as F
 from lfdeblur_models.networks import DRBNet
 from torch.utils.flop_counter import FlopCounterMode
 
-SHAPES = json.loads((Path(__file__).parent / "data" / "drbnet_state_dict_shapes.json").read_text())
+from tests.drbnet_formulas import official_weights, straightforward
+
 VIEWS = {"single": 1, "dual": 2}
-
-
-def official_weights(kind, seed=0):
-    """Random tensors under the published names, large enough that every branch counts in the output."""
-    generator = torch.Generator().manual_seed(seed)
-    weights = {}
-    for name, shape in SHAPES[kind].items():
-        fan_in = torch.Size(shape[1:]).numel() if len(shape) == 4 else 100
-        if len(shape) == 4 and shape[-1] == 4:  # transposed, stride 2: a quarter of the taps meet each pixel
-            fan_in = shape[0] * 4
-        gain = 0.03 if "kernel.2" in name else 0.2 if "res.2" in name else 1.0
-        weights[name] = torch.randn(shape, generator=generator) * gain / fan_in**0.5
-    return weights
-
-
-def straightforward(w, center, left=None, right=None):
-    """The network, functionally, from the published names: one line per layer group."""
-
-    def conv(x, name, stride=1, act=True, padding=1):
-        x = F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride=stride, padding=padding)
-        return F.leaky_relu(x, 0.1) if act else x
-
-    def block(x, name):
-        return x + conv(conv(x, f"{name}.stem.0.0"), f"{name}.stem.0.2", act=False)
-
-    def unfold_filter(x, kernels):
-        n, _, height, width = x.shape
-        patches = F.unfold(F.pad(x, (3, 3, 3, 3), mode="replicate"), 7).view(n, 3, 49, height, width)
-        return (patches * kernels[:, None]).sum(2)
-
-    x = center if left is None else torch.cat([right, left], 1)
-    levels = []
-    for level in (1, 2, 3, 4):
-        x = conv(x, f"conv{level}_1.0", stride=1 if level == 1 else 2)
-        x = conv(conv(x, f"conv{level}_2.0"), f"conv{level}_3.0")
-        levels.append(x)
-    x = conv(block(block(conv(x, "conv4_4.0.0"), "conv4_4.1"), "conv4_4.2"), "conv4_4.3.0")
-
-    image = F.interpolate(center, scale_factor=1 / 8, mode="area")
-    for head, scale in ((3, 8), (2, 4), (1, 2), (0, 1)):
-        if head < 3:
-            up = f"upconv{head + 1}"
-            x = F.conv_transpose2d(x, w[f"{up}_u.0.weight"], w[f"{up}_u.0.bias"], stride=2, padding=1)
-            x = block(block(F.leaky_relu(x, 0.1) + levels[head], f"{up}_1"), f"{up}_2")
-            image = F.interpolate(image, scale_factor=2, mode="area")
-        feature = image
-        for i in range(3):
-            feature = conv(feature, f"img_d{scale}_feature.{i}.0")
-        joint = torch.cat([x, feature], 1)
-        kernels = conv(conv(joint, f"upconv{head}_kernel.0.0"), f"upconv{head}_kernel.1.0")
-        kernels = conv(kernels, f"upconv{head}_kernel.2", act=False, padding=0)
-        residual = conv(conv(joint, f"upconv{head}_res.0.0"), f"upconv{head}_res.1.0")
-        residual = conv(residual, f"upconv{head}_res.2.0", padding=0)
-        image = image + unfold_filter(image, kernels) + residual
-    return image.clip(-1, 1)
 
 
 def pictures(views, height, width, n=1, dtype=torch.float32, seed=1):
