@@ -211,8 +211,8 @@ def test_hci_geometry_by_true_disparity():
     field = read_light_field(data_folder("lf-hci-antinous"))
     assert (field.format, field.grid, field.size) == ("hci", (9, 9), (512, 512))
     assert field.disparity_range == pytest.approx((-3.1308, 2.6887), abs=1e-4)
-    views = field.views[::2, ::2, 1:2, 128:384, 128:384].float() / 255  # every second view: twice the disparity
-    disparity = 2 * field.disparity[128:384, 128:384]
+    views = field.views[::2, ::2, 1:2].float() / 255  # every second view: twice the disparity
+    disparity = 2 * field.disparity
     wrong = {
         "signs flipped": views.flip(0, 1),
         "rows flipped": views.flip(0),
@@ -224,13 +224,15 @@ def test_hci_geometry_by_true_disparity():
     def judge(light_field):
         moments = torch.cat([light_field, light_field**2], 2)
         mean, square = lfdeblur_ops.refocus(moments, disparity)[inner]
-        return sharpness(mean), (square - mean**2).clamp_min(0).mean().item()
+        variance = (square - mean**2).clamp_min(0)
+        return sharpness(mean), variance.mean().item(), variance.median().item()
 
-    sharp, variance = judge(views)
+    sharp, mean, median = judge(views)
     for name, light_field in wrong.items():
-        wrong_sharp, wrong_variance = judge(light_field)
-        assert sharp > 1.3 * wrong_sharp, name
-        assert variance < 0.2 * wrong_variance, name
+        wrong_sharp, wrong_mean, wrong_median = judge(light_field)
+        assert sharp > 1.5 * wrong_sharp, name
+        assert mean < 0.5 * wrong_mean, name  # of this mean, most is at occlusions, where views do not agree
+        assert median < 0.2 * wrong_median, name
 
 
 @pytest.mark.parametrize(
@@ -242,9 +244,9 @@ def test_hci_geometry_by_true_disparity():
 )
 def test_near_things_are_sharp_at_positive_disparity(name, rows, columns, disparity):
     field = read_light_field(data_folder(name))
-    views = field.views[:, :, 1:2, rows, columns]
+    views = field.views[::2, ::2, 1:2, rows, columns]  # every second view: twice the disparity
     stacks = {
-        key: [sharpness(picture) for picture in lfdeblur_ops.refocus(light_field, [disparity, -disparity])]
+        key: [sharpness(picture) for picture in lfdeblur_ops.refocus(light_field, [2 * disparity, -2 * disparity])]
         for key, light_field in {"ours": views, "rows": views.flip(0), "swapped": views.transpose(0, 1)}.items()
     }
     assert stacks["ours"][0] > 1.15 * stacks["ours"][1]
