@@ -1,5 +1,6 @@
 """Pictures in and out: 8- and 16-bit PNG, TIFF, JPEG and WebP, bit-exact, the same kind out as in."""
 
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import torch
 from torch import Tensor
 
 from .output import OutputError, atomic_path
+from .tiff import missing_bytes
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 _LOADERS = {"pngload": "png", "jpegload": "jpeg", "tiffload": "tiff", "webpload": "webp"}
 _BY_SUFFIX = dict(zip(SUFFIXES, ("png", "tiff", "tiff", "jpeg", "jpeg", "webp"), strict=True))
 _DTYPES = {"uchar": 8, "ushort": 16}
 _COLOURS = ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband")
-_KEPT = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data", "resolution-unit")
+_KEPT = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data", "resolution-unit", "xres", "yres")
 
 
 class ImageError(ValueError):
@@ -76,6 +78,8 @@ def open_image(path: str | Path) -> tuple[pyvips.Image, ImageInfo]:
             f"{path}: {image.bands} channels of {image.format} ({image.interpretation}), "
             "want grey or RGB of 8 or 16 bits, with or without alpha"
         )
+    if loader == "tiffload":
+        _check_whole_tiff(path)
     if "orientation" in fields and image.get("orientation") > 1:
         image = _evaluate(path, image).autorot()
     info = ImageInfo(
@@ -87,7 +91,7 @@ def open_image(path: str | Path) -> tuple[pyvips.Image, ImageInfo]:
         metadata={
             name: (image.get_typeof(name), image.get(name))
             for name in image.get_fields()
-            if name in _KEPT or name.startswith("exif-ifd") or name in ("xres", "yres")
+            if (name in _KEPT or name.startswith("exif-ifd")) and not name.endswith("-Orientation")
         },
     )
     return image, info
@@ -161,6 +165,8 @@ def write_image(path: str | Path, image: Tensor, *, bits: int | None = None, lik
             picture = picture.copy(**{name: value})
         else:
             picture.set_type(gtype, name, value)
+    if like is not None and "exif-data" in like.metadata:
+        picture.set_type(pyvips.GValue.gint_type, "orientation", 1)  # it is applied, but the EXIF block still has it
     with atomic_path(path) as temporary:
         try:
             _save(picture, kind, str(temporary))
@@ -206,6 +212,15 @@ def _alpha(path: Path, alpha: Tensor, pixels: np.ndarray) -> np.ndarray:
         return values
     wide = values.astype(np.uint16)
     return wide * 257 if pixels.dtype == np.uint16 else ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _check_whole_tiff(path: Path) -> None:
+    try:
+        missing = missing_bytes(path)
+    except (struct.error, OSError) as error:
+        raise ImageError(f"{path}: truncated or damaged ({error})") from error
+    if missing:
+        raise ImageError(f"{path}: truncated or damaged ({missing} bytes of the picture are missing)")
 
 
 def _evaluate(path: Path, image: pyvips.Image) -> pyvips.Image:
