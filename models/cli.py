@@ -19,7 +19,6 @@ from .data import (
     LightField,
     LightFieldError,
     generate,
-    linear_light_field,
     parse_aperture,
     parse_disparities,
     read_light_field,
@@ -32,7 +31,8 @@ from .demo import STEPS, run_demo
 from .images import ImageError, read_image, write_image
 from .output import OutputError, check_output_folder, make_output_folder
 
-PLANES_AT_ONCE = 8
+PLANES_AT_ONCE = 16
+INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -118,7 +118,6 @@ def refocus(
     tiles = []
     with _progress() as progress:
         task = progress.add_task("refocus", total=len(planes))
-        field = linear_light_field(field)
         for start in range(0, len(planes), PLANES_AT_ONCE):
             chunk = planes[start : start + PLANES_AT_ONCE]
             pictures = encode(refocus_light(field, chunk, weights, interpolation=interpolation))
@@ -248,12 +247,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(args=arguments, prog_name="lfdeblur", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("lfdeblur: interrupted", err=True)
-        sys.exit(130)
+        code = INTERRUPTED
     except _CommandLineError as error:
         _fail(error.format_message())
     except (CommandError, ImageError, LightFieldError, OutputError, WeightsError, lfdeblur_ops.BackendError) as error:
         _fail(str(error))
+    if code == INTERRUPTED:
+        typer.echo("lfdeblur: interrupted", err=True)
     sys.exit(code or 0)
 
 
@@ -276,7 +276,8 @@ def _check_interpolation(name: str) -> None:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _describe(field: LightField) -> dict[str, Any]:

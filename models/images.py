@@ -1,5 +1,6 @@
 """Pictures in and out: 8- and 16-bit PNG, TIFF, JPEG and WebP, bit-exact, the same kind out as in."""
 
+import logging
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from .output import OutputError, atomic_path
 from .tiff import missing_bytes
+
+# libvips' warnings come as log records, which Python prints where nobody asked for them; errors say it all.
+logging.getLogger("pyvips").addHandler(logging.NullHandler())
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 _LOADERS = {"pngload": "png", "jpegload": "jpeg", "tiffload": "tiff", "webpload": "webp"}
@@ -232,5 +236,5 @@ def _evaluate(path: Path, image: pyvips.Image) -> pyvips.Image:
 
 def _reason(error: pyvips.Error) -> str:
     """libvips' message in one line."""
-    lines = [line.strip() for line in str(error.detail or error.message).splitlines() if line.strip()]
-    return lines[0] if lines else "no reason given"
+    lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
+    return lines[0] if lines else "empty, cut off, or of an unknown kind"
