@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m benchmarks``; every row is checked for correctness before it is timed."""

@@ -1,0 +1,136 @@
+"""Command of the benchmark suite.
+
+``python -m benchmarks [--full] [--only OP] [--device cpu|cuda] [--json FILE]`` runs it;
+``python -m benchmarks compare A B`` compares two results;
+``python -m benchmarks report JSON... --out DIR`` writes tables and plots;
+``python -m benchmarks readme`` rewrites README's tables from ``benchmarks/results``.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import _machine, _tables
+from ._harness import Case, run_case
+
+MODULES = ("dynamic_filter", "refocus", "pairs", "drbnet")
+SECONDS = {False: 1.0, True: 5.0}  # for each side of a case, quick and full
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments.insert(0, "run")
+    options = _parser().parse_args(arguments)
+    return options.action(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    actions = parser.add_subparsers(required=True)
+    run = actions.add_parser("run", help="run the suite (the default action)")
+    run.add_argument("--full", action="store_true", help="every case and rival; else the headline ones")
+    run.add_argument(
+        "--only", choices=MODULES, action="append", metavar="OP", help=f"one of {', '.join(MODULES)}; repeatable"
+    )
+    run.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    run.add_argument("--seconds", type=float, help="time for each side of a case")
+    run.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
+    run.set_defaults(action=_run)
+    compare = actions.add_parser("compare", help="compare two results")
+    compare.add_argument("before", type=Path)
+    compare.add_argument("after", type=Path)
+    compare.set_defaults(action=_compare)
+    report = actions.add_parser("report", help="tables and plots of results")
+    report.add_argument("results", type=Path, nargs="+")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR")
+    report.set_defaults(action=_report)
+    readme = actions.add_parser("readme", help="rewrite README's tables from benchmarks/results")
+    readme.add_argument("--readme", type=Path, default=_machine.ROOT / "README.md")
+    readme.add_argument("--results", type=Path, default=_machine.ROOT / "benchmarks" / "results")
+    readme.set_defaults(action=_readme)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.perf_counter()
+    machine = _machine.describe(options.device)
+    print(_tables.machine_line(machine), flush=True)
+    skipped: dict[str, str] = {}
+    result: dict[str, Any] = {"machine": machine, "full": options.full, "rows": [], "skipped": skipped}
+    seconds = options.seconds or SECONDS[options.full]
+    wrong = 0
+    for case in _cases(options.only or MODULES, options.device, options.full, skipped):
+        print(f"{case} ...", flush=True)
+        try:
+            row = run_case(case, machine, seconds)
+        except AssertionError as error:
+            wrong += 1
+            print(error, file=sys.stderr)
+            continue
+        result["rows"].append(row)
+        print(_tables.text_row(row), flush=True)
+        _write(result, options.json)
+    for module, reason in skipped.items():
+        print(f"skipped {module}: {reason}")
+    _write(result, options.json)
+    print(f"{len(result['rows'])} rows, {wrong} wrong, {time.perf_counter() - started:.0f} s")
+    return 1 if wrong else 0
+
+
+def _cases(modules: Sequence[str], device: str, full: bool, skipped: dict[str, str]) -> Iterator[Case]:
+    for name in modules:
+        try:
+            module = importlib.import_module(f"benchmarks.bench_{name}")
+        except ImportError as error:  # the optional packages a GPU machine may lack
+            skipped[name] = str(error)
+            continue
+        yield from module.cases(device, full)
+
+
+def _write(result: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    print(_tables.compare(_read(options.before), _read(options.after)))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ._plots import plot
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    sections = []
+    for path in options.results:
+        result = _read(path)
+        pictures = plot(result, options.out, path.stem)
+        sections.append(_tables.report(result, path.name, pictures))
+    (options.out / "report.md").write_text("# Benchmarks\n\n" + "\n".join(sections))
+    print(options.out / "report.md")
+    return 0
+
+
+def _readme(options: argparse.Namespace) -> int:
+    results = [_read(path) for path in sorted(options.results.glob("*.json"))]
+    options.readme.write_text(_tables.update_readme(options.readme.read_text(), results))
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

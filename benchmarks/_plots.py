@@ -1,0 +1,108 @@
+"""Plots of a result as PNG: roofline, bars against rivals, scaling."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+OURS = "ours"
+XLABEL = {"size": "side of a square picture, pixels", "planes": "focal planes", "threads": "threads"}
+
+
+def plot(result: dict[str, Any], out: Path, stem: str) -> list[str]:
+    """Write the plots of a result to ``out``; returns the file names."""
+    rows = [row for row in result["rows"] if OURS in row]
+    single = [row for row in rows if not row["series"]]
+    names = []
+    if single:
+        names += [_save(_roofline(single, result["machine"]), out, f"{stem}_roofline.png")]
+        names += [_save(_bars(single, result["machine"]), out, f"{stem}_rivals.png")]
+    for kind in XLABEL:
+        series = [row for row in rows if row["series"] and row["series"][0] == kind]
+        if series:
+            names.append(_save(_scaling(kind, series), out, f"{stem}_{kind}.png"))
+    return names
+
+
+def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
+    figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
+    bandwidth = max(machine["read_gb_s"], machine["copy_gb_s"])
+    intensities = [row["operations"] / row["bytes"] for row in rows]
+    span = [min([*intensities, 0.5]) / 2, max([*intensities, 100]) * 2]
+    used = {row["arithmetic"] for row in rows}
+    for (dtype, peak), style in zip(machine["peak_gflop_s"].items(), ("-", "--"), strict=False):
+        if dtype in used:
+            knee = peak / bandwidth
+            xs = [span[0], *([knee] if span[0] < knee < span[1] else []), span[1]]
+            label = f"{bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s ({dtype})"
+            axis.plot(xs, [min(x * bandwidth, peak) for x in xs], style, color="0.4", label=label)
+    for op in dict.fromkeys(row["op"] for row in rows):
+        mine = [row for row in rows if row["op"] == op]
+        axis.plot([r["operations"] / r["bytes"] for r in mine], [r["gflop_s"] for r in mine], "o", label=op)
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlabel="operations per byte moved",
+        ylabel="GFLOP/s",
+        title=f"Roofline, {machine['name']}",
+    )
+    axis.grid(which="both", alpha=0.3)
+    axis.legend()
+    return figure
+
+
+def _bars(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
+    bars: list[tuple[str, float | None]] = []
+    for row in rows:
+        bars.append((f"{row['op']} {row['mode']} {row['shape']} {row['dtype']}: {row[OURS]['ms']:.3g} ms", None))
+        bars += [(name, rival["ratio"]) for name, rival in row["rivals"].items() if "ratio" in rival]
+    figure, axis = plt.subplots(figsize=(11, 1.2 + 0.22 * len(bars)), layout="constrained")
+    for y, (_, ratio) in enumerate(bars):
+        if ratio is not None:
+            axis.barh(y, ratio - 1, left=1, color="tab:blue" if ratio >= 1 else "tab:red")
+            axis.annotate(f"{ratio:.3g}", (ratio, y), va="center", fontsize=7)
+    axis.axvline(1, color="black", lw=1)
+    axis.set_yticks(range(len(bars)), [label for label, _ in bars], fontsize=7)
+    for tick, (_, ratio) in zip(axis.get_yticklabels(), bars, strict=True):
+        tick.set_fontweight("bold" if ratio is None else "normal")
+    axis.set(xscale="log", xlabel="time of the rival / ours (left of 1: the rival is faster)", title=machine["name"])
+    axis.invert_yaxis()
+    axis.margins(y=0.01)
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def _scaling(kind: str, rows: list[dict[str, Any]]) -> plt.Figure:
+    ops = list(dict.fromkeys(row["op"] for row in rows))
+    figure, axes = plt.subplots(1, len(ops), figsize=(6 * len(ops), 4.5), layout="constrained", squeeze=False)
+    for axis, op in zip(axes[0], ops, strict=True):
+        mine = sorted((row for row in rows if row["op"] == op), key=lambda row: row["series"][1])
+        lines: dict[str, list[tuple[int, float]]] = {}
+        for row in mine:
+            sides = {OURS: row[OURS]} | {name: rival for name, rival in row["rivals"].items() if "ms" in rival}
+            for name, side in sides.items():
+                lines.setdefault(name, []).append((row["series"][1], side["ms"]))
+        lines["floor"] = [(row["series"][1], row["floor_ms"]) for row in mine]
+        for name, points in lines.items():
+            axis.plot(
+                *zip(*points, strict=True),
+                "--" if name == "floor" else "o-",
+                color="0.5" if name == "floor" else None,
+                label=name,
+            )
+        ticks = [row["series"][1] for row in mine]
+        axis.set(xscale="log", yscale="log", xlabel=XLABEL[kind], ylabel="ms", title=f"{op} {mine[0]['dtype']}")
+        axis.set_xticks(ticks, [str(tick) for tick in ticks])
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return figure
+
+
+def _save(figure: plt.Figure, out: Path, name: str) -> str:
+    figure.savefig(out / name, dpi=120)
+    plt.close(figure)
+    return name

@@ -1,0 +1,151 @@
+"""What a user has without this library: published formulations and the best plain PyTorch and SciPy forms."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def unfold_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
+    """FAC as DRBNet's and IFAN's authors formulate it: all neighbourhoods side by side, times the repeated kernels."""
+    n, channels, height, width = x.shape
+    padded = F.pad(x, (kernel_size // 2,) * 4, mode="replicate")
+    patches = padded.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
+    patches = patches.permute(0, 2, 3, 1, 4, 5).contiguous().view(n, height, width, channels, kernel_size**2)
+    kernels = torch.cat([filters.permute(0, 2, 3, 1)] * channels, -1).view(patches.shape)
+    return (patches * kernels).sum(-1).permute(0, 3, 1, 2).contiguous()
+
+
+def im2col_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
+    """``F.unfold`` times the kernels, summed over the taps."""
+    n, channels, height, width = x.shape
+    patches = F.unfold(F.pad(x, (kernel_size // 2,) * 4, mode="replicate"), kernel_size)
+    return (patches.view(n, channels, kernel_size**2, height, width) * filters[:, None]).sum(2)
+
+
+def taps_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
+    """One ``addcmul_`` per tap: the best plain PyTorch form of the forward pass."""
+    height, width = x.shape[-2:]
+    padded = F.pad(x, (kernel_size // 2,) * 4, mode="replicate")
+    out = torch.zeros_like(x)
+    for tap in range(kernel_size**2):
+        i, j = divmod(tap, kernel_size)
+        out.addcmul_(filters[:, tap : tap + 1], padded[..., i : i + height, j : j + width])
+    return out
+
+
+def grid_sample_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
+    """Bilinear shift and add with one ``grid_sample`` per view and plane: ``[V, U, C, H, W]`` to ``[D, C, H, W]``."""
+    rows, columns, channels, height, width = light_field.shape
+    light_field = as_float(light_field)
+    y = torch.arange(height, device=light_field.device, dtype=light_field.dtype)
+    x = torch.arange(width, device=light_field.device, dtype=light_field.dtype)
+    out = light_field.new_zeros(len(planes), channels, height, width)
+    for plane, d in zip(out, planes, strict=True):
+        for v in range(rows):
+            for u in range(columns):
+                at_y = (y - d * (v - (rows - 1) / 2)) * (2 / (height - 1)) - 1
+                at_x = (x - d * (u - (columns - 1) / 2)) * (2 / (width - 1)) - 1
+                grid = torch.stack((at_x.expand(height, width), at_y[:, None].expand(height, width)), -1)
+                view = light_field[v, u][None]
+                plane += F.grid_sample(view, grid[None], padding_mode="border", align_corners=True)[0]
+    return out / (rows * columns)
+
+
+def slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
+    """Shift and add with weighted slices of the padded light field: the best plain PyTorch form."""
+    rows, columns, channels, height, width = light_field.shape
+    light_field = as_float(light_field)
+    reach = math.ceil(max(abs(d) for d in planes) * (max(rows, columns) - 1) / 2) + 2
+    padded = F.pad(light_field.flatten(0, 1), (reach,) * 4, mode="replicate").unflatten(0, (rows, columns))
+    out = light_field.new_zeros(len(planes), channels, height, width)
+    for plane, d in zip(out, planes, strict=True):
+        row_taps = [taps(-d * (v - (rows - 1) / 2), interpolation) for v in range(rows)]
+        column_taps = [taps(-d * (u - (columns - 1) / 2), interpolation) for u in range(columns)]
+        for v in range(rows):
+            for u in range(columns):
+                for i, row_weight in row_taps[v]:
+                    for j, weight in column_taps[u]:
+                        view = padded[v, u, :, reach + i : reach + i + height, reach + j : reach + j + width]
+                        plane.add_(view, alpha=row_weight * weight / (rows * columns))
+    return out
+
+
+def separable_slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
+    """As ``slices_refocus``, but each row of views is summed with column shifts before one row shift."""
+    rows, columns, channels, height, width = light_field.shape
+    light_field = as_float(light_field)
+    reach = math.ceil(max(abs(d) for d in planes) * (max(rows, columns) - 1) / 2) + 2
+    padded = F.pad(light_field.flatten(0, 1), (reach,) * 4, mode="replicate").unflatten(0, (rows, columns))
+    out = light_field.new_zeros(len(planes), channels, height, width)
+    row_sum = padded.new_empty(channels, height + 2 * reach, width)
+    for plane, d in zip(out, planes, strict=True):
+        for v in range(rows):
+            row_sum.zero_()
+            for u in range(columns):
+                for j, weight in taps(-d * (u - (columns - 1) / 2), interpolation):
+                    row_sum.add_(padded[v, u, :, :, reach + j : reach + j + width], alpha=weight)
+            for i, weight in taps(-d * (v - (rows - 1) / 2), interpolation):
+                plane.add_(row_sum[:, reach + i : reach + i + height], alpha=weight / (rows * columns))
+    return out
+
+
+def indexed_refocus(light_field: Tensor, disparity: Tensor) -> Tensor:
+    """Bilinear shift and add of one plane by index, all views in one expression, which ``torch.compile`` fuses."""
+    rows, columns, _, height, width = light_field.shape
+    v = torch.arange(rows, device=light_field.device) - (rows - 1) / 2
+    u = torch.arange(columns, device=light_field.device) - (columns - 1) / 2
+    y = torch.arange(height, device=light_field.device) - disparity * v[:, None]
+    x = torch.arange(width, device=light_field.device) - disparity * u[:, None]
+    top, left = y.floor(), x.floor()
+    a, b = (y - top)[:, None, None, :, None], (x - left)[None, :, None, None, :]
+    vs = torch.arange(rows, device=light_field.device)[:, None, None, None]
+    us = torch.arange(columns, device=light_field.device)[None, :, None, None]
+
+    def pixel(i: int, j: int) -> Tensor:
+        r = (top.long() + i).clamp(0, height - 1)[:, None, :, None]
+        c = (left.long() + j).clamp(0, width - 1)[None, :, None, :]
+        return as_float(light_field.movedim(2, 0)[:, vs, us, r, c]).movedim(0, 2)
+
+    upper = pixel(0, 0) * (1 - b) + pixel(0, 1) * b
+    lower = pixel(1, 0) * (1 - b) + pixel(1, 1) * b
+    return (upper * (1 - a) + lower * a).mean((0, 1))
+
+
+def scipy_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
+    """Bilinear shift and add with ``scipy.ndimage.shift``."""
+    import numpy as np
+    from scipy import ndimage
+
+    rows, columns = light_field.shape[:2]
+    views = as_float(light_field).numpy()
+    out = np.zeros((len(planes), *views.shape[2:]), views.dtype)
+    for plane, d in zip(out, planes, strict=True):
+        for v in range(rows):
+            for u in range(columns):
+                shift = (d * (v - (rows - 1) / 2), d * (u - (columns - 1) / 2))
+                for channel, picture in zip(plane, views[v, u], strict=True):
+                    channel += ndimage.shift(picture, shift, order=1, mode="nearest")
+    return torch.from_numpy(out / (rows * columns))
+
+
+def taps(shift: float, interpolation: str) -> list[tuple[int, float]]:
+    """Offsets and weights of the 1-D interpolation at ``shift`` pixels; bicubic after Keys (1981), a = -0.5."""
+    whole = math.floor(shift)
+    f = shift - whole
+    if interpolation == "bilinear":
+        return [(whole, 1 - f), (whole + 1, f)]
+    weights = (
+        0.5 * (-(f**3) + 2 * f**2 - f),
+        0.5 * (3 * f**3 - 5 * f**2 + 2),
+        0.5 * (-3 * f**3 + 4 * f**2 + f),
+        0.5 * (f**3 - f**2),
+    )
+    return [(whole - 1 + i, weight) for i, weight in enumerate(weights)]
+
+
+def as_float(pixels: Tensor) -> Tensor:
+    """uint8 to float32 in [0, 1]; floating point as it is."""
+    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels

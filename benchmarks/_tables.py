@@ -1,0 +1,141 @@
+"""Results as text and Markdown."""
+
+import re
+from typing import Any
+
+OURS = "ours"
+MEBI = 1 << 20
+KEY = ("op", "mode", "shape", "dtype", "device", "threads", "series")
+MARKERS = {"cpu": "cpu", "gpu": "cuda"}  # README marker: device of the results
+
+
+def key_of(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row.get(name)) for name in KEY)
+
+
+def machine_line(machine: dict[str, Any]) -> str:
+    """One line: device, versions, date, commit, measured limits."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    peaks = ", ".join(f"{dtype} {_number(rate)}" for dtype, rate in machine["peak_gflop_s"].items())
+    isa = machine["build_info"].get("cpu_capability")
+    return (
+        f"{machine['name']}"
+        + (f" ({isa}), {machine['threads']} threads" if machine["device"] == "cpu" else f", CUDA {machine['cuda']}")
+        + f"; {versions}; {machine['date'][:10]}, commit {machine['commit']}; measured read "
+        f"{_number(machine['read_gb_s'])} GB/s, copy {_number(machine['copy_gb_s'])} GB/s, peak GFLOP/s: {peaks}"
+    )
+
+
+def text_row(row: dict[str, Any]) -> str:
+    """A row for the terminal."""
+    if "skipped" in row:
+        return f"  skipped: {row['skipped']}"
+    lines = [
+        f"  {OURS:34} {_number(row[OURS]['ms']):>9} ms  {_number(row['gb_s'])} GB/s, {row['percent_of_floor']:.0f} % "
+        f"of the {row['bound']} floor, peak {_mebi(row[OURS])} MiB"
+    ]
+    for name, rival in row["rivals"].items():
+        if "error" in rival:
+            lines.append(f"  {name:34}     fails  {rival['error']}")
+        else:
+            lines.append(
+                f"  {name:34} {_number(rival['ms']):>9} ms  x{_number(rival['ratio'])}, peak {_mebi(rival)} MiB"
+            )
+    return "\n".join(lines)
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table of a result: a rival's time and how many times ours that is; peak memory of ours / of each rival."""
+    lines = [
+        "| op | shape | dtype | ours, ms | rivals, ms (times ours) | MB | GB/s | Gop | % of floor | peak MiB |",
+        "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in rows:
+        op = row["op"] if row["mode"] == "forward" else f"{row['op']}, {row['mode']}"
+        if "skipped" in row:
+            lines.append(f"| {op} | {row['shape']} | {row['dtype']} | skipped | {row['skipped']} | | | | | |")
+            continue
+        rivals, peaks = [], []
+        for name, rival in row["rivals"].items():
+            if "error" in rival:
+                rivals.append(f"{name}: fails ({_cell(rival['error'])})")
+            else:
+                rivals.append(f"{name}: {_number(rival['ms'])} (x{_number(rival['ratio'])})")
+                peaks.append(_mebi(rival))
+        cells = (
+            op,
+            row["shape"],
+            row["dtype"],
+            f"**{_number(row[OURS]['ms'])}**",
+            "<br>".join(rivals),
+            _number(row["bytes"] / 1e6),
+            _number(row["gb_s"]),
+            _number(row["operations"] / 1e9),
+            f"{row['percent_of_floor']:.0f} ({row['bound']})",
+            " / ".join([_mebi(row[OURS]), ", ".join(peaks)]),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def compare(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Time of ours in two results, row by row."""
+    lines = [f"A: {machine_line(before['machine'])}", f"B: {machine_line(after['machine'])}"]
+    old = {key_of(row): row for row in before["rows"] if OURS in row}
+    new = {key_of(row): row for row in after["rows"] if OURS in row}
+    for key, row in new.items():
+        name = " ".join(key[:5]) + (f" threads={key[5]}" if "threads" in key[6] else "")
+        if key not in old:
+            lines.append(f"{'only in B':>28}  {name}")
+            continue
+        a, b = old[key][OURS]["ms"], row[OURS]["ms"]
+        mark = "slower" if b > 1.1 * a else "faster" if b < a / 1.1 else ""
+        lines.append(f"{_number(a):>8} -> {_number(b):>8} ms  {b / a:4.2f}  {name} {mark}".rstrip())
+    lines += [f"{'only in A':>28}  {' '.join(key[:5])}" for key in old if key not in new]
+    return "\n".join(lines)
+
+
+def report(result: dict[str, Any], name: str, pictures: list[str]) -> str:
+    """One result as a section: machine, table, plots."""
+    parts = [
+        f"## {name}\n",
+        machine_line(result["machine"]) + "\n",
+        "Medians, the sides taken in turn; ratios are medians of paired ratios, below 1 the rival is faster. The floor "
+        "is the larger of bytes over bandwidth and operations over peak, both measured in this run; data that stays in "
+        "a cache can beat it. Peak memory is beyond the inputs.\n",
+        markdown(result["rows"]),
+        *(f"Skipped {module}: {reason}\n" for module, reason in result.get("skipped", {}).items()),
+        *(f"![{picture}]({picture})\n" for picture in pictures),
+    ]
+    return "\n".join(parts)
+
+
+def update_readme(text: str, results: list[dict[str, Any]]) -> str:
+    """README's text with the newest result of each device between its markers. Raises ValueError without markers."""
+    for marker, device in MARKERS.items():
+        pattern = re.compile(rf"(<!-- benchmark:{marker} -->).*?(<!-- /benchmark:{marker} -->)", re.DOTALL)
+        of_device = [result for result in results if result["machine"]["device"] == device]
+        if not of_device:
+            continue
+        if not pattern.search(text):
+            raise ValueError(f"README: no <!-- benchmark:{marker} --> ... <!-- /benchmark:{marker} -->")
+        newest = max(of_device, key=lambda result: result["machine"]["date"])
+        rows = [row for row in newest["rows"] if not row["series"]]
+        body = f"\n{machine_line(newest['machine'])}\n\n{markdown(rows)}"
+        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
+    return text
+
+
+def _number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if value >= 0.001 else f"{value:.1e}"
+
+
+def _mebi(entry: dict[str, Any]) -> str:
+    return "?" if entry.get("peak_bytes") is None else f"{entry['peak_bytes'] / MEBI:.0f}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/").replace("\n", " ")

@@ -1,0 +1,207 @@
+"""The benchmark suite computes what it says and writes what it measured; no time is asserted."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import __main__ as command
+from benchmarks import _harness, _machine, _memory, _plots, _rivals, _tables, bench_dynamic_filter, bench_refocus
+from lfdeblur_ops import reference
+
+MACHINE = {
+    "device": "cpu",
+    "name": "a processor",
+    "threads": 2,
+    "versions": {"torch": "2", "scipy": None},
+    "cuda": None,
+    "build_info": {"cpu_capability": "avx2"},
+    "date": "2026-01-02T03:04:05+00:00",
+    "commit": "abc",
+    "read_gb_s": 20.0,
+    "copy_gb_s": 15.0,
+    "peak_gflop_s": {"float32": 100.0, "bfloat16": 200.0},
+}
+
+
+def tiny(**options):
+    options = {"rivals": ("unfold (published)", "addcmul_ taps")} | options
+    return bench_dynamic_filter.case((1, 3, 8, 10), torch.float32, "cpu", k=3, **options)
+
+
+@pytest.fixture(scope="module")
+def result():
+    cases = [
+        tiny(),
+        tiny(backward=True),
+        *(tiny(series=("size", side)) for side in (8, 16)),
+        tiny(series=("threads", 1), threads=1),
+        bench_refocus.case(
+            3, 2, torch.uint8, "cpu", shape=(1, 9, 8), rivals=bench_refocus.FORMS[:3], series=("planes", 2)
+        ),
+    ]
+    return {
+        "machine": MACHINE,
+        "full": False,
+        "rows": [_harness.run_case(c, MACHINE, 0.0) for c in cases],
+        "skipped": {},
+    }
+
+
+def test_rows_are_complete(result):
+    row = result["rows"][0]
+    assert row["bytes"] == 4 * 80 * (3 + 3 + 9)
+    assert row["operations"] == 2 * 80 * 3 * 9
+    assert row["gb_s"] == pytest.approx(row["bytes"] / row["ours"]["ms"] / 1e6)
+    assert row["floor_ms"] == pytest.approx(row["bytes"] / 20e6)
+    assert row["percent_of_floor"] == pytest.approx(100 * row["floor_ms"] / row["ours"]["ms"])
+    assert set(row["rivals"]) == {"unfold (published)", "addcmul_ taps"}
+    assert all(rival["ratio"] > 0 for rival in row["rivals"].values())
+    assert result["rows"][-2]["threads"] == 1
+    assert torch.get_num_threads() >= 1
+
+
+@pytest.mark.parametrize("form", [_rivals.unfold_fac, _rivals.im2col_fac, _rivals.taps_fac])
+def test_filter_rivals_are_right(form):
+    x, filters = torch.rand(2, 3, 6, 5, dtype=torch.float64), torch.rand(2, 25, 6, 5, dtype=torch.float64)
+    torch.testing.assert_close(form(x, filters, 5), reference.dynamic_filter(x, filters, 5))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        _rivals.grid_sample_refocus,
+        _rivals.slices_refocus,
+        _rivals.separable_slices_refocus,
+        _rivals.scipy_refocus,
+        lambda lf, planes: torch.stack([_rivals.indexed_refocus(lf, d) for d in torch.tensor(planes).double()]),
+    ],
+)
+def test_refocus_rivals_are_right(form):
+    light_field, planes = torch.rand(3, 4, 2, 7, 9, dtype=torch.float64), [-1.25, 0.0, 0.5]
+    aperture = torch.full((1, 3, 4), 1 / 12, dtype=torch.float64)
+    exact = reference.refocus(light_field[None], torch.tensor(planes).double(), aperture, "bilinear", "replicate")
+    torch.testing.assert_close(form(light_field, planes), exact[0, 0])
+
+
+@pytest.mark.parametrize("form", [_rivals.slices_refocus, _rivals.separable_slices_refocus])
+def test_bicubic_rivals_are_right(form):
+    light_field = torch.rand(3, 3, 1, 6, 8, dtype=torch.float64)
+    aperture = torch.full((1, 3, 3), 1 / 9, dtype=torch.float64)
+    exact = reference.refocus(light_field[None], torch.tensor([0.7]).double(), aperture, "bicubic", "replicate")
+    torch.testing.assert_close(form(light_field, [0.7], "bicubic"), exact[0, 0], rtol=1e-6, atol=1e-6)
+
+
+def test_a_wrong_result_is_not_timed():
+    case = tiny()
+    sides = case.build()
+    wrong = replace(case, build=lambda: replace(sides, ours=lambda: sides.ours() + 1e-3))
+    with pytest.raises(AssertionError, match="ours is wrong, so nothing was timed"):
+        _harness.run_case(wrong, MACHINE, 0.0)
+    wrong = replace(case, build=lambda: replace(sides, rivals={"other": lambda: -sides.ours()}))
+    with pytest.raises(AssertionError, match="other is wrong"):
+        _harness.run_case(wrong, MACHINE, 0.0)
+
+
+def test_a_failing_rival_and_a_missing_feature_are_reported():
+    def fail():
+        raise RuntimeError("no luck\nat all")
+
+    def unavailable():
+        raise _harness.Unavailable("not here")
+
+    case = tiny()
+    row = _harness.run_case(replace(case, build=lambda: replace(case.build(), rivals={"r": fail})), MACHINE, 0.0)
+    assert row["rivals"] == {"r": {"error": "RuntimeError: no luck"}}
+    skipped = _harness.run_case(replace(case, build=unavailable), MACHINE, 0.0)
+    assert skipped["skipped"] == "not here"
+    assert "fails (RuntimeError: no luck)" in _tables.markdown([row])
+    assert "not here" in _tables.markdown([skipped])
+    assert "not here" in _tables.text_row(skipped)
+
+
+def test_sides_are_timed_in_turn():
+    order = []
+    calls = {name: (lambda name=name: order.append(name) or torch.zeros(1)) for name in ("ours", "a", "b")}
+    times = _harness.time_sides(calls, "cpu", 0.0, least=3)
+    assert [len(samples) for samples in times.values()] == [3, 3, 3]
+    starts = [order[0]] + [now for before, now in zip(order, order[1:], strict=False) if now != before]
+    assert len(starts) >= 9
+
+
+def test_peak_memory_of_one_call():
+    def call():
+        return torch.ones(48 << 20, dtype=torch.uint8).sum()
+
+    peak = _memory.peak_bytes(call, "cpu")
+    assert peak is None or 40 << 20 < peak < 120 << 20
+
+
+def test_limits_are_measured(monkeypatch):
+    monkeypatch.setitem(_machine.BUFFER_BYTES, "cpu", 1 << 20)
+    monkeypatch.setattr(_machine, "best_seconds", lambda call, device, **_: call() is None or 1e-1)
+    machine = _machine.describe("cpu")
+    assert machine["read_gb_s"] == pytest.approx((1 << 20) / 1e8)
+    assert set(machine["peak_gflop_s"]) == {"float32", "bfloat16"}
+    assert _tables.machine_line(machine)
+
+
+def test_compare(result, tmp_path, capsys):
+    later = json.loads(json.dumps(result))
+    later["rows"][0]["ours"]["ms"] *= 2
+    del later["rows"][1]
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, content in zip(paths, (result, later), strict=True):
+        path.write_text(json.dumps(content))
+    assert command.main(["compare", *map(str, paths)]) == 0
+    printed = capsys.readouterr().out
+    assert "2.00  dynamic_filter forward 3x8x10 k=3 float32 cpu slower" in printed
+    assert printed.count("only in A") == 1
+
+
+def test_report_and_readme(result, tmp_path):
+    path = tmp_path / "results" / "cpu.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(result))
+    assert command.main(["report", str(path), "--out", str(tmp_path / "out")]) == 0
+    pictures = {picture.name for picture in (tmp_path / "out").glob("*.png")}
+    assert pictures == {f"cpu_{kind}.png" for kind in ("roofline", "rivals", *_plots.XLABEL)}
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert all(f"({picture})" in text for picture in pictures)
+    assert "| dynamic_filter, forward+backward | 3x8x10 k=3 | float32 |" in text
+
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- benchmark:cpu -->old<!-- /benchmark:cpu -->\nafter\n")
+    arguments = ["readme", "--readme", str(readme), "--results", str(path.parent)]
+    assert command.main(arguments) == 0
+    once = readme.read_text()
+    assert once.startswith("before\n<!-- benchmark:cpu -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
+    assert once.endswith("<!-- /benchmark:cpu -->\nafter\n")
+    assert "old" not in once
+    assert command.main(arguments) == 0
+    assert readme.read_text() == once
+    readme.write_text("nothing here")
+    with pytest.raises(ValueError, match="benchmark:cpu"):
+        command.main(arguments)
+
+
+def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(_machine, "describe", lambda device: MACHINE)
+    sides = tiny().build()
+    wrong = replace(tiny(), build=lambda: replace(sides, ours=lambda: sides.ours() * 2))
+    monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny(), wrong]))
+    file = tmp_path / "new" / "out.json"
+    assert command.main(["--only", "dynamic_filter", "--device", "cpu", "--seconds", "0", "--json", str(file)]) == 1
+    assert [row["op"] for row in json.loads(file.read_text())["rows"]] == ["dynamic_filter"]
+    assert "1 rows, 1 wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_cases_have_names_of_their_own(full):
+    skipped = {}
+    cases = list(command._cases(command.MODULES, "cpu", full, skipped))
+    assert not skipped
+    names = [(str(case), case.series) for case in cases]
+    assert len(set(names)) == len(names)
+    assert {case.op for case in cases} == {"dynamic_filter", "refocus", "render_pair", "drbnet"}
