@@ -1,5 +1,6 @@
 """The command ``lfdeblur``."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.table import Table
 
 import lfdeblur_ops
 
-from .contact_sheet import Tile, contact_sheet, write_contact_sheet
+from .contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
 from .data import (
     FORMATS,
     LightField,
@@ -115,6 +116,8 @@ def refocus(
     weights = _parse(shape.weights, field.grid)
     bits = 16 if field.views.dtype == torch.uint16 else 8
     make_output_folder(out)
+    columns = math.ceil(math.sqrt(len(planes)))
+    width = max(120, min(560, 2400 // columns))
     tiles = []
     with _progress() as progress:
         task = progress.add_task("refocus", total=len(planes))
@@ -123,10 +126,9 @@ def refocus(
             pictures = encode(refocus_light(field, chunk, weights, interpolation=interpolation))
             for index, (plane, picture) in enumerate(zip(chunk, pictures, strict=True), start):
                 write_image(out / f"plane_{index:02d}_d{plane:+.3f}.png", picture, bits=bits)
-                tiles.append(Tile((picture * 255).round().to(torch.uint8), f"disparity {plane:g}"))
+                tiles.append(Tile(thumbnail(picture, width), f"disparity {plane:g}"))
                 progress.advance(task)
-    width = max(160, min(560, 2400 // -(-len(tiles) // max(1, round(len(tiles) ** 0.5)))))
-    sheet = contact_sheet(tiles, tile_width=width, title=f"{field.scene}, aperture {shape}")
+    sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shape}")
     write_contact_sheet(out / "contact_sheet.png", sheet)
     typer.echo(f"{len(planes)} planes and contact_sheet.png in {out}")
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -59,6 +61,14 @@ def contact_sheet(
             draw.text((x, below + line), tiles[index].note, FAINT, font)
         top += height + GAP
     return sheet
+
+
+def thumbnail(picture: Tensor, width: int) -> Tensor:
+    """A picture ``[C, H, W]`` in [0, 1] as uint8 of at most ``width`` pixels, to hold many until a sheet is drawn."""
+    if picture.shape[2] > width:
+        size = max(1, round(picture.shape[1] * width / picture.shape[2])), width
+        picture = F.interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+    return (picture.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def write_contact_sheet(path: str | Path, sheet: Image.Image) -> None:
