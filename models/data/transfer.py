@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,18 +26,21 @@ def to_linear(x: Tensor, transfer: str = "srgb") -> Tensor:
     """Stored values to linear light.
 
     Args:
-        x: any shape; uint8, uint16 (a table of all their values is used) or floating point in [0, 1].
+        x: ``[..., H, W]``; uint8, uint16 (a table of all their values is used) or floating point in [0, 1].
         transfer: ``srgb`` or ``linear``, how ``x`` is encoded.
 
     Returns: linear light in [0, 1]; float32 for integers, else the dtype of ``x``.
     """
     if x.is_floating_point():
         return srgb_to_linear(x) if transfer == "srgb" else x
-    table = _table(x.dtype, transfer).to(x.device)
-    out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-    # Slice by slice: the indices must be int32, which would be four times the size of all of x.
-    for part, values in zip(out.view(-1, *out.shape[-2:]), x.reshape(-1, *x.shape[-2:]), strict=True):
-        part.copy_(table.index_select(0, values.reshape(-1).to(torch.int32)).view(part.shape))
+    table = _table(x.dtype, transfer)
+    if x.device.type != "cpu":
+        return table.to(x.device)[x.to(torch.int32)]
+    out = torch.empty(x.shape, dtype=torch.float32)
+    # NumPy's take is ten times as fast as torch's; picture by picture, because it makes its indices 8 bytes wide.
+    values, results, levels = x.numpy(), out.numpy(), table.numpy()
+    for index in np.ndindex(*x.shape[:-2]):
+        np.take(levels, values[index], out=results[index], mode="clip")
     return out
 
 
