@@ -92,7 +92,7 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
         failed = check(case, sides)
         calls = {OURS: sides.ours} | {name: call for name, call in sides.rivals.items() if name not in failed}
         peaks = {name: peak_bytes(call, case.device) for name, call in calls.items()}
-        times = time_sides(calls, case.device, seconds)
+        times = time_sides(calls, case.device, seconds, estimates={name: seen for name, (_, seen) in peaks.items()})
     except Unavailable as reason:
         return row | {"skipped": str(reason)}
     finally:
@@ -101,7 +101,7 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
         gc.collect()
     for name, samples in times.items():
         entry = {"ms": statistics.median(samples) * 1e3, "p20": _quantile(samples, 0.2), "p80": _quantile(samples, 0.8)}
-        entry["peak_bytes"] = peaks[name]
+        entry["peak_bytes"] = peaks[name][0]
         if name == OURS:
             row[OURS] = entry
         else:
@@ -137,11 +137,11 @@ def check(case: Case, sides: Sides) -> dict[str, str]:
 
 
 def time_sides(
-    calls: dict[str, Call], device: str, seconds: float, least: int = 3, most: int = 50
+    calls: dict[str, Call], device: str, seconds: float, *, estimates: dict[str, float], least: int = 3, most: int = 50
 ) -> dict[str, list[float]]:
     """Seconds of each call, the sides in turn; ours goes on as long as any rival does, so ratios can be paired."""
     timer = _cuda_seconds if device == "cuda" else _cpu_seconds
-    repeats = {name: max(1, math.ceil(1e-3 / timer(call, 1))) if device == "cpu" else 1 for name, call in calls.items()}
+    repeats = {name: max(1, math.ceil(1e-3 / estimates[name])) if device == "cpu" else 1 for name in calls}
     times: dict[str, list[float]] = {name: [] for name in calls}
     spent = dict.fromkeys(calls, 0.0)
     names = list(calls)

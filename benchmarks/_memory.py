@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def peak_bytes(call: Callable[[], Any], device: str) -> int | None:
-    """Bytes at the peak less those before, the result included; None where the system does not tell.
+def peak_bytes(call: Callable[[], Any], device: str) -> tuple[int | None, float]:
+    """Bytes at the peak less those before, the result included (None where the system does not tell), and seconds.
 
     On CUDA the allocator's own count; on Linux the high-water mark of the resident set, reset before the call.
     """
@@ -22,17 +23,23 @@ def peak_bytes(call: Callable[[], Any], device: str) -> int | None:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        call()
+        seconds = _seconds(call)
         torch.cuda.synchronize()
-        return int(torch.cuda.max_memory_allocated() - before)
+        return int(torch.cuda.max_memory_allocated() - before), seconds
     try:
         ctypes.CDLL(None).malloc_trim(0)  # give freed blocks back, or the call would reuse them unseen
         _CLEAR.write_text("5")
         before = _kilobytes("VmRSS")
-        call()
-        return (_kilobytes("VmHWM") - before) * 1024
     except (OSError, AttributeError):
-        return None
+        return None, _seconds(call)
+    seconds = _seconds(call)
+    return (_kilobytes("VmHWM") - before) * 1024, seconds
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def _kilobytes(field: str) -> int:

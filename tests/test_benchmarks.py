@@ -1,5 +1,6 @@
 """The benchmark suite computes what it says and writes what it measured; no time is asserted."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -124,17 +125,18 @@ def test_a_failing_rival_and_a_missing_feature_are_reported():
 def test_sides_are_timed_in_turn():
     order = []
     calls = {name: (lambda name=name: order.append(name) or torch.zeros(1)) for name in ("ours", "a", "b")}
-    times = _harness.time_sides(calls, "cpu", 0.0, least=3)
+    times = _harness.time_sides(calls, "cpu", 0.0, estimates=dict.fromkeys(calls, 1.0))
     assert [len(samples) for samples in times.values()] == [3, 3, 3]
-    starts = [order[0]] + [now for before, now in zip(order, order[1:], strict=False) if now != before]
-    assert len(starts) >= 9
+    changes = sum(now != before for before, now in itertools.pairwise(order))
+    assert changes >= 8
 
 
 def test_peak_memory_of_one_call():
     def call():
-        return torch.ones(48 << 20, dtype=torch.uint8).sum()
+        return torch.ones(12 << 20).sum()
 
-    peak = _memory.peak_bytes(call, "cpu")
+    peak, seconds = _memory.peak_bytes(call, "cpu")
+    assert seconds > 0
     assert peak is None or 40 << 20 < peak < 120 << 20
 
 
@@ -172,13 +174,13 @@ def test_report_and_readme(result, tmp_path):
     assert "| dynamic_filter, forward+backward | 3x8x10 k=3 | float32 |" in text
 
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- benchmark:cpu -->old<!-- /benchmark:cpu -->\nafter\n")
+    readme.write_text("before\n<!-- benchmark:cpu -->yesterday<!-- /benchmark:cpu -->\nafter\n")
     arguments = ["readme", "--readme", str(readme), "--results", str(path.parent)]
     assert command.main(arguments) == 0
     once = readme.read_text()
     assert once.startswith("before\n<!-- benchmark:cpu -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
     assert once.endswith("<!-- /benchmark:cpu -->\nafter\n")
-    assert "old" not in once
+    assert "yesterday" not in once
     assert command.main(arguments) == 0
     assert readme.read_text() == once
     readme.write_text("nothing here")
