@@ -12,13 +12,15 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from . import _machine, _tables
-from ._harness import Case, run_case
+from ._harness import Case, Sides, run_case
 
 MODULES = ("dynamic_filter", "refocus", "pairs", "drbnet")
 SECONDS = {False: 1.0, True: 5.0}  # for each side of a case, quick and full
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     run.add_argument("--seconds", type=float, help="time for each side of a case")
+    run.add_argument("--ours-only", action="store_true", help="leave the rivals out")
     run.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
     run.set_defaults(action=_run)
     compare = actions.add_parser("compare", help="compare two results")
@@ -70,6 +73,8 @@ def _run(options: argparse.Namespace) -> int:
     seconds = options.seconds or SECONDS[options.full]
     wrong = 0
     for case in _cases(options.only or MODULES, options.device, options.full, skipped):
+        if options.ours_only:
+            case = replace(case, build=partial(_without_rivals, case))
         print(f"{case} ...", flush=True)
         try:
             row = run_case(case, machine, seconds)
@@ -85,6 +90,10 @@ def _run(options: argparse.Namespace) -> int:
     _write(result, options.json)
     print(f"{len(result['rows'])} rows, {wrong} wrong, {time.perf_counter() - started:.0f} s")
     return 1 if wrong else 0
+
+
+def _without_rivals(case: Case) -> Sides:
+    return replace(case.build(), rivals={})
 
 
 def _cases(modules: Sequence[str], device: str, full: bool, skipped: dict[str, str]) -> Iterator[Case]:

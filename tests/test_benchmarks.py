@@ -8,7 +8,18 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import _harness, _machine, _memory, _plots, _rivals, _tables, bench_dynamic_filter, bench_refocus
+from benchmarks import (
+    _harness,
+    _machine,
+    _memory,
+    _plots,
+    _rivals,
+    _tables,
+    bench_dynamic_filter,
+    bench_refocus,
+    exercise,
+    sweep,
+)
 from lfdeblur_ops import reference
 
 MACHINE = {
@@ -197,6 +208,9 @@ def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, caps
     assert command.main(["--only", "dynamic_filter", "--device", "cpu", "--seconds", "0", "--json", str(file)]) == 1
     assert [row["op"] for row in json.loads(file.read_text())["rows"]] == ["dynamic_filter"]
     assert "1 rows, 1 wrong" in capsys.readouterr().out
+    monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny()]))
+    assert command.main(["--device", "cpu", "--seconds", "0", "--ours-only", "--json", str(file)]) == 0
+    assert json.loads(file.read_text())["rows"][0]["rivals"] == {}
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -207,3 +221,17 @@ def test_cases_have_names_of_their_own(full):
     names = [(str(case), case.series) for case in cases]
     assert len(set(names)) == len(names)
     assert {case.op for case in cases} == {"dynamic_filter", "refocus", "render_pair", "drbnet"}
+
+
+def test_exercise_runs_every_op():
+    exercise.main("cpu")
+
+
+def test_sweep_reads_launch_parameters(tmp_path):
+    (tmp_path / "op.cu").write_text("#define LFD_TUNE_ROWS 4  // sweep: 2 4 8\n#define OTHER 3 // sweep: 1\n")
+    (tmp_path / "op_backward.h").write_text("  #define LFD_TUNE_THREADS 128 // sweep: 256\n")
+    (tmp_path / "another.cu").write_text("#define LFD_TUNE_ELSE 1 // sweep: 2\n")
+    found = sweep.parameters("op", tmp_path)
+    assert found == {"LFD_TUNE_ROWS": (4, [2, 4, 8]), "LFD_TUNE_THREADS": (128, [256])}
+    flags = [" ".join(flags) for flags in sweep.variants(found)]
+    assert flags == ["", "-DLFD_TUNE_ROWS=2", "-DLFD_TUNE_ROWS=8", "-DLFD_TUNE_THREADS=256"]
