@@ -1,0 +1,30 @@
+#include "cpu/dynamic_filter.h"
+
+#include <vector>
+
+#define LFD_KERNELS "cpu/dynamic_filter_kernels.h"
+#include "cpu/each_isa.h"
+
+namespace lfdeblur::cpu {
+
+template <class T>
+void dynamic_filter(const T* x, const T* filters, T* out, const DynamicFilterShape& shape, int64_t begin, int64_t end) {
+  LFD_RUN_BEST(dynamic_filter(x, filters, out, shape, begin, end));
+}
+
+template <class T>
+void dynamic_filter_backward(const T* grad, const T* x, const T* filters, T* grad_x, T* grad_filters,
+                             const DynamicFilterShape& shape, int64_t begin, int64_t end) {
+  LFD_RUN_BEST(dynamic_filter_backward(grad, x, filters, grad_x, grad_filters, shape, begin, end));
+}
+
+#define INSTANTIATE(T)                                                                                            \
+  template void dynamic_filter(const T*, const T*, T*, const DynamicFilterShape&, int64_t, int64_t);              \
+  template void dynamic_filter_backward(const T*, const T*, const T*, T*, T*, const DynamicFilterShape&, int64_t, \
+                                        int64_t);
+INSTANTIATE(double)
+INSTANTIATE(float)
+INSTANTIATE(f16)
+INSTANTIATE(bf16)
+
+}  // namespace lfdeblur::cpu

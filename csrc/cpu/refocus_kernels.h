@@ -1,0 +1,406 @@
+// The loops of the CPU `refocus` for disparities [D]. No include guard: each_isa.h includes this once per instruction
+// set.
+//
+// Separable: a view's row shift depends on its row v alone, its column shift on its column u alone. So for a source row
+// of the views of row v, first one sum over u with the taps along x (in registers), then one addition per vertical tap
+// to the output rows: 2VU + 2V taps a pixel instead of 4VU (bicubic 4VU + 4V instead of 16VU), the same sum.
+
+// How one axis of a view is read at one disparity: the output pixel p gets sum_i w[i] * view[clamp(p + first + i)].
+template <class R>
+struct AxisTaps {
+  int64_t first, count;
+  int64_t lo, hi;  // the pixels whose samples count: all, or for border `valid` those that lie inside the view
+  R w[4];
+};
+
+template <class R>
+AxisTaps<R> axis_taps(R disparity, double offset, int64_t size, const RefocusShape& s) {
+  const AxisShift<double> shift = axis_shift<double>(disparity, offset, size);
+  const R f = static_cast<R>(shift.f);
+  AxisTaps<R> taps{shift.first, 1, 0, size, {R(1), R(0), R(0), R(0)}};
+  if (s.valid) {
+    taps.lo = std::max<int64_t>(0, -int64_t{shift.first});
+    taps.hi = std::min<int64_t>(size, size - 1 - shift.first + (shift.f == 0 ? 1 : 0));
+    taps.hi = std::max(taps.lo, taps.hi);
+  }
+  if (s.interpolation == Interpolation::nearest) {
+    if (shift.f >= 0.5) taps.first += 1;
+  } else if (shift.f != 0) {
+    const bool cubic = s.interpolation == Interpolation::bicubic;
+    taps.first += cubic ? -1 : 0;
+    taps.count = cubic ? 4 : 2;
+    cubic ? Taps<Interpolation::bicubic>::weights(f, taps.w) : Taps<Interpolation::bilinear>::weights(f, taps.w);
+  }
+  return taps;
+}
+
+// [D, V] or [D, U] taps of all planes.
+template <class R>
+std::vector<AxisTaps<R>> all_axis_taps(const R* disparity, int64_t views, int64_t size, const RefocusShape& s) {
+  std::vector<AxisTaps<R>> taps;
+  taps.reserve(s.d * views);
+  for (int64_t d = 0; d < s.d; ++d)
+    for (int64_t v = 0; v < views; ++v) taps.push_back(axis_taps(disparity[d], v - 0.5 * (views - 1), size, s));
+  return taps;
+}
+
+// The output rows [begin, end) within [from, to) that read source row r with a tap `shift` away.
+struct RowRange {
+  int64_t begin, end;
+};
+inline RowRange reading_rows(int64_t r, int64_t shift, int64_t height, int64_t from, int64_t to) {
+  const int64_t begin = r == 0 ? from : r - shift, end = r == height - 1 ? to : r - shift + 1;
+  return {std::max(begin, from), std::min(end, to)};
+}
+
+template <class R>
+inline void add_scaled(R* to, R weight, const R* from, int64_t count) {
+  constexpr int L = kLanes<R>;
+  const Vec<R> w = splat(weight);
+  int64_t x = 0;
+  for (; x + L <= count; x += L) store(to + x, load(to + x) + w * load(from + x));
+  for (; x < count; ++x) to[x] += weight * from[x];
+}
+
+// The weight that counted with border `valid`, row by row, for one aperture and one disparity.
+template <class R>
+class CountedWeight {
+ public:
+  CountedWeight(const RefocusShape& s, const R* aperture, const AxisTaps<R>* rows, const AxisTaps<R>* columns)
+      : s_(s), rows_(rows), sums_(s.v * s.w, R(0)) {
+    for (int64_t v = 0; v < s.v; ++v)
+      for (int64_t u = 0; u < s.u; ++u)
+        for (int64_t x = columns[u].lo; x < columns[u].hi; ++x) sums_[v * s.w + x] += aperture[v * s.u + u];
+  }
+  void row(int64_t y, R* counted) const {
+    for (int64_t x = 0; x < s_.w; ++x) counted[x] = R(0);
+    for (int64_t v = 0; v < s_.v; ++v)
+      if (rows_[v].lo <= y && y < rows_[v].hi) add_scaled(counted, R(1), sums_.data() + v * s_.w, s_.w);
+  }
+
+ private:
+  const RefocusShape& s_;
+  const AxisTaps<R>* rows_;
+  std::vector<R> sums_;
+};
+
+// One view's row as the sum over u reads it: pixel x gets sum_i w[i] * at[x + i], for lo <= x < hi.
+template <class S, class R>
+struct ViewRow {
+  const S* at;
+  R w[4];
+};
+
+template <int N, int B, class S, class R>
+inline void sum_block(const ViewRow<S, R>* views, int64_t count, int64_t x, R* sums) {
+  constexpr int L = kLanes<R>;
+  Vec<R> sum[B] = {};
+  for (int64_t u = 0; u < count; ++u) {
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) {
+      const Vec<R> w = splat(views[u].w[i]);
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) sum[b] += w * load(views[u].at + x + b * L + i);
+    }
+  }
+#pragma GCC unroll 8
+  for (int b = 0; b < B; ++b) store(sums + x + b * L, sum[b]);
+}
+
+template <int N, class S, class R>
+void sum_views(const ViewRow<S, R>* views, int64_t count, int64_t begin, int64_t end, R* sums) {
+  constexpr int L = kLanes<R>;
+  int64_t x = begin;
+  for (; x + 8 * L <= end; x += 8 * L) sum_block<N, 8>(views, count, x, sums);
+  for (; x + L <= end; x += L) sum_block<N, 1>(views, count, x, sums);
+  for (; x < end; ++x) {
+    R sum = R(0);
+    for (int64_t u = 0; u < count; ++u)
+      for (int i = 0; i < N; ++i) sum += views[u].w[i] * to_acc(views[u].at[x + i]);
+    sums[x] = sum;
+  }
+}
+
+// The horizontal stage: sums[x] = sum_u aperture[u] * sum_i w_u[i] * row_u[clamp(x + first_u + i)].
+template <class T>
+class RowSum {
+ public:
+  using R = acc_t<T>;
+
+  RowSum(const RefocusShape& s, const std::vector<AxisTaps<R>>& columns, int64_t uses) : s_(s), columns_(columns) {
+    int64_t low = 0, high = 0;
+    for (const AxisTaps<R>& taps : columns) {
+      low = std::min(low, taps.first);
+      high = std::max(high, taps.first + taps.count - 1);
+    }
+    left_ = -low;
+    stride_ = left_ + s.w + high + kLanes<R>;
+    // Copies with the border put on, in the sum's type: they pay when a row is used several times, or when many of its
+    // pixels see the border.
+    padded_ = uses > 2 || (left_ + high) * 8 > s.w;
+    if (padded_) copies_.resize(s.u * stride_);
+    padded_views_.resize(s.u);
+    views_.resize(s.u);
+    active_.resize(s.u);
+  }
+
+  // Row r of the views of one row, u * su apart.
+  void load_row(const T* row) {
+    row_ = row;
+    if (!padded_) return;
+    for (int64_t u = 0; u < s_.u; ++u) {
+      const T* from = row + u * s_.su;
+      R* to = copies_.data() + u * stride_;
+      std::fill(to, to + left_, to_acc(from[0]));
+      int64_t x = 0;
+      for (; x + kLanes<R> <= s_.w; x += kLanes<R>) store(to + left_ + x, load(from + x));
+      for (; x < s_.w; ++x) to[left_ + x] = to_acc(from[x]);
+      std::fill(to + left_ + s_.w, to + stride_, to_acc(from[s_.w - 1]));
+    }
+  }
+
+  void run(const R* aperture, int64_t d, R* sums) {
+    const AxisTaps<R>* columns = columns_.data() + d * s_.u;
+    int64_t count = 0, taps = 1, begin = 0, end = s_.w;
+    for (int64_t u = 0; u < s_.u; ++u)
+      if (aperture[u] != R(0)) taps = std::max(taps, columns[u].count);
+    for (int64_t u = 0; u < s_.u; ++u) {
+      if (aperture[u] == R(0)) continue;
+      const AxisTaps<R>& c = columns[u];
+      active_[count] = u;
+      views_[count].at = row_ + u * s_.su + c.first;
+      if (padded_) padded_views_[count].at = copies_.data() + u * stride_ + left_ + c.first;
+      for (int i = 0; i < 4; ++i) {
+        views_[count].w[i] = i < c.count ? c.w[i] * (aperture[u] * R(Element<T>::scale)) : R(0);
+        padded_views_[count].w[i] = views_[count].w[i];
+      }
+      begin = std::max(begin, padded_ ? c.lo : std::max(c.lo, -c.first));
+      end = std::min(end, padded_ ? c.hi : std::min(c.hi, s_.w - (c.first + taps - 1)));
+      ++count;
+    }
+    if (end < begin) begin = end = 0;
+    constexpr int L = kLanes<R>;
+    if (!s_.valid) {  // whole vectors only: the copies and the sums are longer than a row
+      if (padded_) end = (s_.w + L - 1) / L * L;
+      if (!padded_) end = begin + (end - begin) / L * L;
+    }
+    if (padded_) {
+      sum_taps(padded_views_.data(), count, taps, begin, end, sums);
+    } else {
+      sum_taps(views_.data(), count, taps, begin, end, sums);
+    }
+    if (s_.valid) {
+      for (int64_t x = 0; x < begin; ++x) sums[x] = edge(columns, count, x);
+      for (int64_t x = end; x < s_.w; ++x) sums[x] = edge(columns, count, x);
+    } else if (!padded_) {
+      for (int64_t x = 0; x < begin; x += L) edge_block(columns, count, taps, x, std::min<int64_t>(L, begin - x), sums);
+      for (int64_t x = end; x < s_.w; x += L) edge_block(columns, count, taps, x, L, sums);
+    }
+  }
+
+ private:
+  template <class S>
+  static void sum_taps(const ViewRow<S, R>* views, int64_t count, int64_t taps, int64_t begin, int64_t end, R* sums) {
+    if (taps == 1) sum_views<1>(views, count, begin, end, sums);
+    if (taps == 2) sum_views<2>(views, count, begin, end, sums);
+    if (taps == 4) sum_views<4>(views, count, begin, end, sums);
+  }
+
+  // A vector of pixels that see the border; `pixels` of them are stored.
+  void edge_block(const AxisTaps<R>* columns, int64_t count, int64_t taps, int64_t x, int64_t pixels, R* sums) const {
+    constexpr int L = kLanes<R>;
+    Vec<R> sum = {};
+    R line[L + 4];
+    for (int64_t n = 0; n < count; ++n) {
+      const T* row = row_ + active_[n] * s_.su;
+      const int64_t first = x + columns[active_[n]].first;
+      for (int64_t i = 0; i < L + taps - 1; ++i) line[i] = to_acc(row[clamp_index(first + i, s_.w)]);
+      for (int64_t i = 0; i < taps; ++i) sum += splat(views_[n].w[i]) * load(line + i);
+    }
+    for (int64_t i = 0; i < pixels; ++i) sums[x + i] = sum[i];
+  }
+
+  R edge(const AxisTaps<R>* columns, int64_t count, int64_t x) const {
+    R sum = R(0);
+    for (int64_t n = 0; n < count; ++n) {
+      const AxisTaps<R>& c = columns[active_[n]];
+      if (x < c.lo || x >= c.hi) continue;
+      const T* row = row_ + active_[n] * s_.su;
+      for (int i = 0; i < c.count; ++i) sum += views_[n].w[i] * to_acc(row[clamp_index(x + c.first + i, s_.w)]);
+    }
+    return sum;
+  }
+
+  const RefocusShape& s_;
+  const std::vector<AxisTaps<R>>& columns_;
+  bool padded_;
+  int64_t left_, stride_;
+  const T* row_ = nullptr;
+  std::vector<R> copies_;
+  std::vector<ViewRow<T, R>> views_;
+  std::vector<ViewRow<R, R>> padded_views_;
+  std::vector<int64_t> active_;
+};
+
+// to[x] += sum_i w[i] * from_i[x].
+template <int N, class R>
+inline void add_rows(R* to, const R* w, const R* const* from, int64_t count) {
+  constexpr int L = kLanes<R>;
+  Vec<R> weight[N];
+  for (int i = 0; i < N; ++i) weight[i] = splat(w[i]);
+  int64_t x = 0;
+  for (; x + L <= count; x += L) {
+    Vec<R> sum = load(to + x);
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) sum += weight[i] * load(from[i] + x);
+    store(to + x, sum);
+  }
+  for (; x < count; ++x)
+    for (int i = 0; i < N; ++i) to[x] += w[i] * from[i][x];
+}
+
+// Rows [y0, y1) of all planes, in the sum's type: sums + p * stride is row y0 of plane p. `kept` holds the last four
+// horizontal sums of each plane, so that every output row is read and written once per row of views.
+template <class T>
+void sum_tile(const T* plane, const acc_t<T>* aperture, const RefocusShape& s,
+              const std::vector<AxisTaps<acc_t<T>>>& rows, RowSum<T>& row_sum, int64_t y0, int64_t y1, acc_t<T>* sums,
+              int64_t stride, std::vector<acc_t<T>>& kept) {
+  using R = acc_t<T>;
+  const int64_t planes = s.a * s.d, kept_stride = s.w + kLanes<R>;
+  kept.resize(planes * 4 * kept_stride);
+  for (int64_t p = 0; p < planes; ++p) std::fill(sums + p * stride, sums + p * stride + (y1 - y0) * s.w, R(0));
+  for (int64_t v = 0; v < s.v; ++v) {
+    const auto first_row = [&](int64_t d) { return clamp_index(y0 + rows[d * s.v + v].first, s.h); };
+    const auto last_row = [&](int64_t d) {
+      return clamp_index(y1 - 1 + rows[d * s.v + v].first + rows[d * s.v + v].count - 1, s.h);
+    };
+    int64_t begin = s.h, end = 0;
+    for (int64_t d = 0; d < s.d; ++d) {
+      begin = std::min(begin, first_row(d));
+      end = std::max(end, last_row(d) + 1);
+    }
+    for (int64_t r = begin; r < end; ++r) {
+      bool loaded = false;
+      for (int64_t p = 0; p < planes; ++p) {
+        const int64_t a = p / s.d, d = p % s.d;
+        if (r < first_row(d) || r > last_row(d)) continue;
+        if (!loaded) row_sum.load_row(plane + v * s.sv + r * s.sy);
+        loaded = true;
+        const AxisTaps<R>& t = rows[d * s.v + v];
+        R* ring = kept.data() + p * 4 * kept_stride;
+        row_sum.run(aperture + (a * s.v + v) * s.u, d, ring + r % 4 * kept_stride);
+        // The output rows whose last tap is row r: their other taps are the rows just before it.
+        const RowRange ready = reading_rows(r, t.first + t.count - 1, s.h, std::max(y0, t.lo), std::min(y1, t.hi));
+        for (int64_t y = ready.begin; y < ready.end; ++y) {
+          const R* from[4];
+          for (int i = 0; i < t.count; ++i) from[i] = ring + clamp_index(y + t.first + i, s.h) % 4 * kept_stride;
+          R* to = sums + p * stride + (y - y0) * s.w;
+          if (t.count == 1) add_rows<1>(to, t.w, from, s.w);
+          if (t.count == 2) add_rows<2>(to, t.w, from, s.w);
+          if (t.count == 4) add_rows<4>(to, t.w, from, s.w);
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void refocus_planes(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
+                    const RefocusShape& s, int64_t tiles, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  // Where the output has the sum's type, it holds the sums; else a buffer of a tile's size does.
+  constexpr bool in_place = std::is_same_v<out_t<T>, R>;
+  constexpr int64_t kTileBytes = int64_t{4} << 20;
+  const auto rows = all_axis_taps(disparity, s.v, s.h, s), columns = all_axis_taps(disparity, s.u, s.w, s);
+  const int64_t planes = s.a * s.d, plane_size = s.h * s.w;
+  RowSum<T> row_sum(s, columns, planes);
+  std::vector<R> kept, buffer, counted(s.w);
+  // The sums of a tile should stay in a cache while all views are added to them; small tiles read more rows twice.
+  const int64_t step = std::max<int64_t>(8, kTileBytes / (planes * s.w * static_cast<int64_t>(sizeof(R))));
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t b = unit / tiles / s.c, c = unit / tiles % s.c, tile = unit % tiles;
+    const T* plane = light_field + b * s.sb + c * s.sc;
+    const int64_t band_begin = s.h * tile / tiles, band_end = s.h * (tile + 1) / tiles;
+    const auto out_row = [&](int64_t p, int64_t y) {
+      return out + ((b * planes + p) * s.c + c) * plane_size + y * s.w;
+    };
+    for (int64_t y0 = band_begin; y0 < band_end; y0 += step) {
+      const int64_t y1 = std::min(band_end, y0 + step);
+      R* sums;
+      int64_t stride;
+      if constexpr (in_place) {
+        sums = out_row(0, y0);
+        stride = s.c * plane_size;
+      } else {
+        stride = (y1 - y0) * s.w;
+        buffer.resize(planes * stride);
+        sums = buffer.data();
+      }
+      sum_tile(plane, aperture, s, rows, row_sum, y0, y1, sums, stride, kept);
+      if (in_place && !s.valid) continue;
+      for (int64_t p = 0; p < planes; ++p) {
+        std::optional<CountedWeight<R>> weight;
+        if (s.valid) weight.emplace(s, aperture + p / s.d * s.v * s.u, &rows[p % s.d * s.v], &columns[p % s.d * s.u]);
+        for (int64_t y = y0; y < y1; ++y) {
+          R* row = sums + p * stride + (y - y0) * s.w;
+          if (s.valid) {
+            weight->row(y, counted.data());
+            for (int64_t x = 0; x < s.w; ++x) row[x] = counted[x] > R(0) ? row[x] / counted[x] : R(0);
+          }
+          if constexpr (!in_place) {
+            out_t<T>* to = out_row(p, y);
+            for (int64_t x = 0; x < s.w; ++x) to[x] = from_acc<out_t<T>>(row[x]);
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                              T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  const auto rows = all_axis_taps(disparity, s.v, s.h, s), columns = all_axis_taps(disparity, s.u, s.w, s);
+  const int64_t planes = s.a * s.d, plane_size = s.h * s.w;
+  std::vector<R> row(s.w), lines(s.u * s.w);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t r = unit % s.h, c = unit / s.h % s.c, v = unit / s.h / s.c % s.v, b = unit / s.h / s.c / s.v;
+    std::fill(lines.begin(), lines.end(), R(0));
+    for (int64_t p = 0; p < planes; ++p) {
+      const int64_t a = p / s.d, d = p % s.d;
+      const AxisTaps<R>& t = rows[d * s.v + v];
+      const R* g = grad + ((b * planes + p) * s.c + c) * plane_size;
+      bool any = false;
+      for (int i = 0; i < t.count; ++i) {
+        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi);
+        for (int64_t y = range.begin; y < range.end; ++y) {
+          if (!any) std::fill(row.begin(), row.end(), R(0));
+          any = true;
+          add_scaled(row.data(), t.w[i], g + y * s.w, s.w);
+        }
+      }
+      if (!any) continue;
+      for (int64_t u = 0; u < s.u; ++u) {
+        const R weight = aperture[(a * s.v + v) * s.u + u];
+        if (weight == R(0)) continue;
+        const AxisTaps<R>& k = columns[d * s.u + u];
+        R* line = lines.data() + u * s.w;
+        for (int i = 0; i < k.count; ++i) {
+          const int64_t shift = k.first + i;
+          const int64_t from = std::min(k.hi, std::max(k.lo, -shift)), to = std::max(from, std::min(k.hi, s.w - shift));
+          const R w = weight * k.w[i];
+          if (to > from) add_scaled(line + from + shift, w, row.data() + from, to - from);
+          for (int64_t x = k.lo; x < from; ++x) line[0] += w * row[x];
+          for (int64_t x = to; x < k.hi; ++x) line[s.w - 1] += w * row[x];
+        }
+      }
+    }
+    for (int64_t u = 0; u < s.u; ++u) {
+      T* to = grad_light_field + (((b * s.v + v) * s.u + u) * s.c + c) * plane_size + r * s.w;
+      for (int64_t x = 0; x < s.w; ++x) to[x] = from_acc<T>(lines[u * s.w + x]);
+    }
+  }
+}
+
+#include "cpu/refocus_map_kernels.h"

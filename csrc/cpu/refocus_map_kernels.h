@@ -1,0 +1,313 @@
+// The loops of `refocus` in which every output pixel has its own disparity, and of the gradients that need each sample
+// by itself. No include guard: part of refocus_kernels.h.
+
+// One axis of a row of samples: for pixel x, taps i at index[i][x] (a row or a column of the view, clamped).
+template <class R>
+struct AxisRow {
+  std::vector<int32_t> index[4];
+  std::vector<R> weight[4], slope[4];
+  std::vector<R> counts;  // 1 where the sample's position lies inside the view, or everywhere for border `replicate`
+
+  explicit AxisRow(int64_t width) : counts(width) {
+    for (int i = 0; i < 4; ++i) {
+      index[i].resize(width);
+      weight[i].resize(width);
+      slope[i].resize(width);
+    }
+  }
+};
+
+// The samples of one view at one row of output pixels.
+template <class T, Interpolation I>
+class RowSampler {
+ public:
+  using R = acc_t<T>;
+  static constexpr int N = Taps<I>::count;
+
+  explicit RowSampler(const RefocusShape& s) : sample(s.w), slope(s.w), s_(s), rows_(s.w), columns_(s.w) {}
+
+  // Output row y of plane d; then view row v; then view column u.
+  void set_row(const R* disparity, int64_t d, int64_t y) {
+    disparity_ = s_.map ? disparity + (d * s_.h + y) * s_.w : disparity + d;
+    y_ = y;
+  }
+  void set_view_row(int64_t v) {
+    row_offset_ = v - 0.5 * (s_.v - 1);
+    fill(rows_, row_offset_, s_.h, [&](int64_t) { return y_; });
+  }
+  void set_view_column(int64_t u) {
+    column_offset_ = u - 0.5 * (s_.u - 1);
+    fill(columns_, column_offset_, s_.w, [](int64_t x) { return x; });
+  }
+
+  R counts(int64_t x) const { return rows_.counts[x] * columns_.counts[x]; }
+
+  // sample[x], in stored units, from a view's plane.
+  void read(const T* plane) {
+    for (int64_t x = 0; x < s_.w; ++x) sample[x] = R(0);
+    for (int i = 0; i < N; ++i) {
+      const int32_t* row = rows_.index[i].data();
+      const R* wy = rows_.weight[i].data();
+      for (int j = 0; j < N; ++j) {
+        const int32_t* column = columns_.index[j].data();
+        const R* wx = columns_.weight[j].data();
+        for (int64_t x = 0; x < s_.w; ++x) sample[x] += wy[x] * wx[x] * to_acc(plane[row[x] * s_.sy + column[x]]);
+      }
+    }
+  }
+
+  // slope[x] = d sample / d disparity.
+  void read_slope(const T* plane) {
+    const R dy = -static_cast<R>(row_offset_), dx = -static_cast<R>(column_offset_);
+    for (int64_t x = 0; x < s_.w; ++x) slope[x] = R(0);
+    for (int i = 0; i < N; ++i)
+      for (int j = 0; j < N; ++j)
+        for (int64_t x = 0; x < s_.w; ++x) {
+          const R value = to_acc(plane[rows_.index[i][x] * s_.sy + columns_.index[j][x]]);
+          slope[x] +=
+              value * (rows_.slope[i][x] * dy * columns_.weight[j][x] + rows_.weight[i][x] * columns_.slope[j][x] * dx);
+        }
+  }
+
+  // The adjoint of read: plane[...] += weight of the tap * values[x]. plane is contiguous.
+  void scatter(const R* values, R* plane) const {
+    for (int i = 0; i < N; ++i)
+      for (int j = 0; j < N; ++j)
+        for (int64_t x = 0; x < s_.w; ++x)
+          plane[rows_.index[i][x] * s_.w + columns_.index[j][x]] +=
+              rows_.weight[i][x] * columns_.weight[j][x] * values[x];
+  }
+
+  std::vector<R> sample, slope;
+
+ private:
+  template <class P>
+  void fill(AxisRow<R>& axis, double offset, int64_t size, const P& position) {
+    AxisShift<R> shift{};
+    R w[4], k[4];
+    for (int64_t x = 0; x < s_.w; ++x) {
+      if (s_.map || x == 0) {
+        if (s_.map) {
+          shift = axis_shift<R>(disparity_[x], static_cast<R>(offset), size);
+        } else {
+          const AxisShift<double> exact = axis_shift<double>(disparity_[0], offset, size);
+          shift = {exact.first, static_cast<R>(exact.f)};
+        }
+        Taps<I>::weights(shift.f, w);
+        Taps<I>::slopes(shift.f, k);
+      }
+      const int64_t p = position(x);
+      for (int i = 0; i < N; ++i) {
+        axis.index[i][x] = static_cast<int32_t>(clamp_index(p + shift.first + Taps<I>::begin + i, size));
+        axis.weight[i][x] = w[i];
+        axis.slope[i][x] = k[i];
+      }
+      axis.counts[x] = s_.valid && !inside(p, shift, size) ? R(0) : R(1);
+    }
+  }
+
+  const RefocusShape& s_;
+  const R* disparity_ = nullptr;
+  int64_t y_ = 0;
+  double row_offset_ = 0, column_offset_ = 0;
+  AxisRow<R> rows_, columns_;
+};
+
+template <class F>
+void for_interpolation(Interpolation interpolation, const F& f) {
+  if (interpolation == Interpolation::nearest) f(std::integral_constant<Interpolation, Interpolation::nearest>{});
+  if (interpolation == Interpolation::bilinear) f(std::integral_constant<Interpolation, Interpolation::bilinear>{});
+  if (interpolation == Interpolation::bicubic) f(std::integral_constant<Interpolation, Interpolation::bicubic>{});
+}
+
+template <class T, Interpolation I>
+void map_rows(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
+              const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
+  std::vector<R> sums(s.a * s.c * s.w), counted(s.a * s.w);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t y = unit % s.h, d = unit / s.h % s.d, b = unit / s.h / s.d;
+    std::fill(sums.begin(), sums.end(), R(0));
+    std::fill(counted.begin(), counted.end(), R(0));
+    sampler.set_row(disparity, d, y);
+    for (int64_t v = 0; v < s.v; ++v) {
+      sampler.set_view_row(v);
+      for (int64_t u = 0; u < s.u; ++u) {
+        bool open = false;
+        for (int64_t a = 0; a < s.a; ++a) open = open || aperture[(a * s.v + v) * s.u + u] != R(0);
+        if (!open) continue;
+        sampler.set_view_column(u);
+        for (int64_t c = 0; c < s.c; ++c) {
+          sampler.read(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
+          for (int64_t a = 0; a < s.a; ++a) {
+            const R weight = aperture[(a * s.v + v) * s.u + u];
+            R* sum = sums.data() + (a * s.c + c) * s.w;
+            for (int64_t x = 0; x < s.w; ++x) sum[x] += weight * sampler.counts(x) * sampler.sample[x];
+            if (c == 0)
+              for (int64_t x = 0; x < s.w; ++x) counted[a * s.w + x] += weight * sampler.counts(x);
+          }
+        }
+      }
+    }
+    for (int64_t a = 0; a < s.a; ++a)
+      for (int64_t c = 0; c < s.c; ++c) {
+        out_t<T>* to = out + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+        for (int64_t x = 0; x < s.w; ++x) {
+          const R total = sums[(a * s.c + c) * s.w + x] * R(Element<T>::scale), n = counted[a * s.w + x];
+          to[x] = from_acc<out_t<T>>(!s.valid ? total : n > R(0) ? total / n : R(0));
+        }
+      }
+  }
+}
+
+template <class T>
+void refocus_map(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
+                 const RefocusShape& s, int64_t begin, int64_t end) {
+  for_interpolation(s.interpolation, [&](auto i) {
+    map_rows<T, decltype(i)::value>(light_field, disparity, aperture, out, s, begin, end);
+  });
+}
+
+template <class R>
+void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& s, int64_t begin,
+                            int64_t end) {
+  RowSampler<R, Interpolation::nearest> sampler(s);  // only where a sample lies matters here
+  std::vector<R> counted(s.w);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t a = unit / s.d, d = unit % s.d;
+    for (int64_t y = 0; y < s.h; ++y) {
+      std::fill(counted.begin(), counted.end(), R(0));
+      sampler.set_row(disparity, d, y);
+      for (int64_t v = 0; v < s.v; ++v) {
+        sampler.set_view_row(v);
+        for (int64_t u = 0; u < s.u; ++u) {
+          sampler.set_view_column(u);
+          const R weight = aperture[(a * s.v + v) * s.u + u];
+          for (int64_t x = 0; x < s.w; ++x) counted[x] += weight * sampler.counts(x);
+        }
+      }
+      for (int64_t b = 0; b < s.b; ++b)
+        for (int64_t c = 0; c < s.c; ++c) {
+          R* row = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+          for (int64_t x = 0; x < s.w; ++x) row[x] = counted[x] > R(0) ? row[x] / counted[x] : R(0);
+        }
+    }
+  }
+}
+
+template <class T, Interpolation I>
+void grad_light_field_views(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                            T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
+  const int64_t plane = s.h * s.w;
+  std::vector<R> values(s.w), view(s.c * plane);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t u = unit % s.u, v = unit / s.u % s.v, b = unit / s.u / s.v;
+    std::fill(view.begin(), view.end(), R(0));
+    for (int64_t d = 0; d < s.d; ++d)
+      for (int64_t y = 0; y < s.h; ++y) {
+        sampler.set_row(disparity, d, y);
+        sampler.set_view_row(v);
+        sampler.set_view_column(u);
+        for (int64_t a = 0; a < s.a; ++a) {
+          const R weight = aperture[(a * s.v + v) * s.u + u];
+          if (weight == R(0)) continue;
+          for (int64_t c = 0; c < s.c; ++c) {
+            const R* g = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+            for (int64_t x = 0; x < s.w; ++x) values[x] = weight * sampler.counts(x) * g[x];
+            sampler.scatter(values.data(), view.data() + c * plane);
+          }
+        }
+      }
+    T* to = grad_light_field + unit * s.c * plane;
+    for (int64_t i = 0; i < s.c * plane; ++i) to[i] = from_acc<T>(view[i]);
+  }
+}
+
+template <class T>
+void refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                                  T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  for_interpolation(s.interpolation, [&](auto i) {
+    grad_light_field_views<T, decltype(i)::value>(grad, disparity, aperture, grad_light_field, s, begin, end);
+  });
+}
+
+template <class T, Interpolation I>
+void grad_disparity_rows(const acc_t<T>* grad, const T* light_field, const acc_t<T>* disparity,
+                         const acc_t<T>* aperture, acc_t<T>* grad_disparity, const RefocusShape& s, int64_t begin,
+                         int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t y = unit % s.h, d = unit / s.h;
+    R* to = grad_disparity + unit * s.w;
+    std::fill(to, to + s.w, R(0));
+    sampler.set_row(disparity, d, y);
+    for (int64_t v = 0; v < s.v; ++v) {
+      sampler.set_view_row(v);
+      for (int64_t u = 0; u < s.u; ++u) {
+        sampler.set_view_column(u);
+        for (int64_t b = 0; b < s.b; ++b)
+          for (int64_t c = 0; c < s.c; ++c) {
+            sampler.read_slope(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
+            for (int64_t a = 0; a < s.a; ++a) {
+              const R weight = aperture[(a * s.v + v) * s.u + u] * R(Element<T>::scale);
+              const R* g = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+              for (int64_t x = 0; x < s.w; ++x) to[x] += weight * sampler.counts(x) * sampler.slope[x] * g[x];
+            }
+          }
+      }
+    }
+  }
+}
+
+template <class T>
+void refocus_grad_disparity(const acc_t<T>* grad, const T* light_field, const acc_t<T>* disparity,
+                            const acc_t<T>* aperture, acc_t<T>* grad_disparity, const RefocusShape& s, int64_t begin,
+                            int64_t end) {
+  for_interpolation(s.interpolation, [&](auto i) {
+    grad_disparity_rows<T, decltype(i)::value>(grad, light_field, disparity, aperture, grad_disparity, s, begin, end);
+  });
+}
+
+template <class T, Interpolation I>
+void grad_aperture_views(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field, const acc_t<T>* disparity,
+                         acc_t<T>* grad_aperture, const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
+  std::vector<double> sums(s.a);  // over all pixels: float32 would lose digits
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t u = unit % s.u, v = unit / s.u;
+    std::fill(sums.begin(), sums.end(), 0.0);
+    for (int64_t d = 0; d < s.d; ++d)
+      for (int64_t y = 0; y < s.h; ++y) {
+        sampler.set_row(disparity, d, y);
+        sampler.set_view_row(v);
+        sampler.set_view_column(u);
+        for (int64_t b = 0; b < s.b; ++b)
+          for (int64_t c = 0; c < s.c; ++c) {
+            sampler.read(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
+            for (int64_t a = 0; a < s.a; ++a) {
+              const int64_t row = ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+              double sum = 0;
+              for (int64_t x = 0; x < s.w; ++x) {
+                const R difference = sampler.sample[x] * R(Element<T>::scale) - (s.valid ? out[row + x] : R(0));
+                sum += grad[row + x] * sampler.counts(x) * difference;
+              }
+              sums[a] += sum;
+            }
+          }
+      }
+    for (int64_t a = 0; a < s.a; ++a) grad_aperture[a * s.v * s.u + unit] = static_cast<R>(sums[a]);
+  }
+}
+
+template <class T>
+void refocus_grad_aperture(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field, const acc_t<T>* disparity,
+                           acc_t<T>* grad_aperture, const RefocusShape& s, int64_t begin, int64_t end) {
+  for_interpolation(s.interpolation, [&](auto i) {
+    grad_aperture_views<T, decltype(i)::value>(grad, out, light_field, disparity, grad_aperture, s, begin, end);
+  });
+}

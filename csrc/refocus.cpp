@@ -1,0 +1,300 @@
+// torch glue of `refocus`: schema, checks, allocation, one implementation per device.
+#include "cpu/refocus.h"
+
+#include <torch/csrc/stable/accelerator.h>
+#include <torch/csrc/stable/library.h>
+
+#include "common/dispatch.h"
+#include "common/huge_pages.h"
+#if defined(LFD_CUDA)
+#include "common/cuda_stream.h"
+#include "cuda/refocus.h"
+#endif
+
+namespace lfdeblur {
+namespace {
+
+using torch::stable::contiguous;
+using torch::stable::new_empty;
+using torch::stable::new_zeros;
+using Gradients = std::tuple<Tensor, Tensor, Tensor>;
+
+bool is_floating(ScalarType type) { return type != ScalarType::Byte && type != ScalarType::UInt16; }
+ScalarType sum_type(ScalarType type) { return type == ScalarType::Double ? ScalarType::Double : ScalarType::Float; }
+
+// Views are read in place whatever their strides, as long as a row's pixels lie side by side.
+Tensor readable(const Tensor& light_field) {
+  return light_field.stride(5) == 1 ? light_field : contiguous(light_field);
+}
+
+RefocusShape check(const Tensor& light_field, const Tensor& disparity, const Tensor& aperture,
+                   const std::string& interpolation, const std::string& border) {
+  STD_TORCH_CHECK(light_field.dim() == 6, "refocus: light_field: want [B, V, U, C, H, W]");
+  RefocusShape s{};
+  s.b = light_field.size(0);
+  s.v = light_field.size(1);
+  s.u = light_field.size(2);
+  s.c = light_field.size(3);
+  s.h = light_field.size(4);
+  s.w = light_field.size(5);
+  s.map = disparity.dim() == 3;
+  STD_TORCH_CHECK(s.map || disparity.dim() == 1, "refocus: disparity: want [D] or [D, H, W]");
+  s.d = disparity.size(0);
+  if (s.map) check_shape(disparity, "refocus: disparity", {s.d, s.h, s.w});
+  STD_TORCH_CHECK(aperture.dim() == 3, "refocus: aperture: want [A, V, U]");
+  s.a = aperture.size(0);
+  check_shape(aperture, "refocus: aperture", {s.a, s.v, s.u});
+  const ScalarType sum = sum_type(light_field.scalar_type());
+  STD_TORCH_CHECK(disparity.scalar_type() == sum && aperture.scalar_type() == sum,
+                  "refocus: disparity, aperture: want float32 (float64 for a float64 light field)");
+  check_same_device(disparity, "refocus: disparity", light_field, "light_field");
+  check_same_device(aperture, "refocus: aperture", light_field, "light_field");
+  STD_TORCH_CHECK(s.h < (int64_t{1} << 30) && s.w < (int64_t{1} << 30), "refocus: light_field: want H, W < 2^30");
+  s.interpolation = interpolation == "nearest"    ? Interpolation::nearest
+                    : interpolation == "bilinear" ? Interpolation::bilinear
+                                                  : Interpolation::bicubic;
+  STD_TORCH_CHECK(s.interpolation != Interpolation::bicubic || interpolation == "bicubic",
+                  "refocus: interpolation: want 'nearest', 'bilinear' or 'bicubic'");
+  STD_TORCH_CHECK(border == "replicate" || border == "valid", "refocus: border: want 'replicate' or 'valid'");
+  s.valid = border == "valid";
+  return s;
+}
+
+void set_strides(RefocusShape& s, const Tensor& light_field) {
+  s.sb = light_field.stride(0);
+  s.sv = light_field.stride(1);
+  s.su = light_field.stride(2);
+  s.sc = light_field.stride(3);
+  s.sy = light_field.stride(4);
+}
+
+Tensor new_output(const Tensor& light_field, const RefocusShape& s) {
+  const ScalarType type = light_field.scalar_type();
+  return new_empty(light_field, {s.b, s.a, s.d, s.c, s.h, s.w}, is_floating(type) ? type : ScalarType::Float);
+}
+
+void check_backward(const Tensor& grad, const RefocusShape& s, const Tensor& light_field, bool need_light_field) {
+  check_shape(grad, "refocus: grad", {s.b, s.a, s.d, s.c, s.h, s.w});
+  STD_TORCH_CHECK(!need_light_field || is_floating(light_field.scalar_type()),
+                  "refocus: an integer light field has no gradient");
+}
+
+// The outputs of a backward call; those that are not wanted are empty.
+Gradients new_gradients(const RefocusShape& s, const Tensor& light_field, const Tensor& disparity,
+                        const Tensor& aperture, bool need_light_field, bool need_disparity, bool need_aperture) {
+  const auto like = [](const Tensor& t, bool need, std::initializer_list<int64_t> shape) {
+    return need ? new_empty(t, shape) : new_empty(t, {0});
+  };
+  const Tensor grad_disparity =
+      s.map ? like(disparity, need_disparity, {s.d, s.h, s.w}) : like(disparity, need_disparity, {s.d});
+  return {like(light_field, need_light_field, {s.b, s.v, s.u, s.c, s.h, s.w}), grad_disparity,
+          like(aperture, need_aperture, {s.a, s.v, s.u})};
+}
+
+void zero_gradients(Gradients& gradients) {
+  torch::stable::zero_(std::get<0>(gradients));
+  torch::stable::zero_(std::get<1>(gradients));
+  torch::stable::zero_(std::get<2>(gradients));
+}
+
+// The output's gradient in the sum's type; a copy of its own, to be changed in place, if `own`.
+Tensor gradient_of_sum(const Tensor& grad, ScalarType sum, bool own) {
+  const Tensor converted = contiguous(torch::stable::to(grad, sum));
+  return own && converted.const_data_ptr() == grad.const_data_ptr() ? torch::stable::clone(converted) : converted;
+}
+
+Tensor refocus_cpu(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation,
+                   std::string border) {
+  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
+  const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
+  const Tensor aperture = contiguous(aperture_), out = new_output(light_field, s);
+  if (out.numel() == 0) return out;
+  set_strides(s, light_field);
+  dispatch_view(light_field.scalar_type(), "refocus", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    out_t<T>* to = mutable_data<out_t<T>>(out);
+    advise_huge_pages(to, out.numel() * sizeof(out_t<T>));
+    const int64_t work_per_row = s.v * s.u * s.w * s.a;
+    if (s.map) {
+      torch::stable::parallel_for(0, s.b * s.d * s.h, 1 + 4096 / work_per_row, [&](int64_t begin, int64_t end) {
+        cpu::refocus_map(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s, begin,
+                         end);
+      });
+      return;
+    }
+    // Whole planes if the threads share them evenly, else as many bands of each as there are threads.
+    const int64_t threads = torch::stable::get_num_threads();
+    const int64_t tiles = s.b * s.c % threads == 0 ? 1 : std::min(threads, s.h);
+    const int64_t work_per_tile = work_per_row * s.d * (s.h / tiles);
+    torch::stable::parallel_for(0, s.b * s.c * tiles, 1 + 32768 / work_per_tile, [&](int64_t begin, int64_t end) {
+      cpu::refocus_planes(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s, tiles,
+                          begin, end);
+    });
+  });
+  return out;
+}
+
+Gradients refocus_backward_cpu(Tensor grad_, Tensor out_, Tensor light_field_, Tensor disparity_, Tensor aperture_,
+                               std::string interpolation, std::string border, bool need_light_field,
+                               bool need_disparity, bool need_aperture) {
+  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
+  check_backward(grad_, s, light_field_, need_light_field);
+  const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
+  const Tensor aperture = contiguous(aperture_);
+  Gradients gradients =
+      new_gradients(s, light_field, disparity, aperture, need_light_field, need_disparity, need_aperture);
+  if (light_field.numel() == 0 || grad_.numel() == 0) {
+    zero_gradients(gradients);
+    return gradients;
+  }
+  set_strides(s, light_field);
+  dispatch_view(light_field.scalar_type(), "refocus_backward", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    const Tensor grad = gradient_of_sum(grad_, scalar_type_of<R>(), s.valid);
+    const R* g = const_data<R>(grad);
+    const R* d = const_data<R>(disparity);
+    const R* w = const_data<R>(aperture);
+    const T* views = const_data<T>(light_field);
+    if (s.valid) {
+      torch::stable::parallel_for(0, s.a * s.d, 1, [&](int64_t begin, int64_t end) {
+        cpu::refocus_scale_gradient(mutable_data<R>(grad), d, w, s, begin, end);
+      });
+    }
+    if constexpr (!std::is_integral_v<T>) {
+      if (need_light_field) {
+        T* to = mutable_data<T>(std::get<0>(gradients));
+        advise_huge_pages(to, std::get<0>(gradients).numel() * sizeof(T));
+        if (s.map) {
+          torch::stable::parallel_for(0, s.b * s.v * s.u, 1, [&](int64_t begin, int64_t end) {
+            cpu::refocus_grad_light_field_map(g, d, w, to, s, begin, end);
+          });
+        } else {
+          const int64_t grain = 1 + 32768 / (s.a * s.d * s.u * s.w);
+          torch::stable::parallel_for(0, s.b * s.v * s.c * s.h, grain, [&](int64_t begin, int64_t end) {
+            cpu::refocus_grad_light_field(g, d, w, to, s, begin, end);
+          });
+        }
+      }
+    }
+    if (need_disparity) {
+      Tensor& to = std::get<1>(gradients);
+      const Tensor per_pixel = s.map ? to : new_empty(disparity, {s.d, s.h, s.w});
+      torch::stable::parallel_for(0, s.d * s.h, 1, [&](int64_t begin, int64_t end) {
+        cpu::refocus_grad_disparity(g, views, d, w, mutable_data<R>(per_pixel), s, begin, end);
+      });
+      const int64_t pixels[] = {1, 2};
+      if (!s.map) torch::stable::sum_out(to, per_pixel, torch::headeronly::IntHeaderOnlyArrayRef(pixels, 2));
+    }
+    if (need_aperture) {
+      const Tensor out = contiguous(torch::stable::to(out_, scalar_type_of<R>()));
+      torch::stable::parallel_for(0, s.v * s.u, 1, [&](int64_t begin, int64_t end) {
+        cpu::refocus_grad_aperture(g, const_data<R>(out), views, d, mutable_data<R>(std::get<2>(gradients)), s, begin,
+                                   end);
+      });
+    }
+  });
+  return gradients;
+}
+
+#if defined(LFD_CUDA)
+Tensor refocus_cuda(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation,
+                    std::string border) {
+  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
+  const torch::stable::accelerator::DeviceGuard guard(light_field_.get_device_index());
+  const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
+  const Tensor aperture = contiguous(aperture_), out = new_output(light_field, s);
+  if (out.numel() == 0) return out;
+  set_strides(s, light_field);
+  dispatch_view(light_field.scalar_type(), "refocus", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    check_cuda(cuda::refocus(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture),
+                             mutable_data<out_t<T>>(out), s, current_stream(light_field)),
+               "refocus");
+  });
+  return out;
+}
+
+Gradients refocus_backward_cuda(Tensor grad_, Tensor out_, Tensor light_field_, Tensor disparity_, Tensor aperture_,
+                                std::string interpolation, std::string border, bool need_light_field,
+                                bool need_disparity, bool need_aperture) {
+  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
+  check_backward(grad_, s, light_field_, need_light_field);
+  const torch::stable::accelerator::DeviceGuard guard(light_field_.get_device_index());
+  const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
+  const Tensor aperture = contiguous(aperture_);
+  Gradients gradients =
+      new_gradients(s, light_field, disparity, aperture, need_light_field, need_disparity, need_aperture);
+  if (light_field.numel() == 0 || grad_.numel() == 0) {
+    zero_gradients(gradients);
+    return gradients;
+  }
+  set_strides(s, light_field);
+  const cudaStream_t stream = current_stream(light_field);
+  dispatch_view(light_field.scalar_type(), "refocus_backward", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    const Tensor grad = gradient_of_sum(grad_, scalar_type_of<R>(), s.valid);
+    const R* g = const_data<R>(grad);
+    const R* d = const_data<R>(disparity);
+    const R* w = const_data<R>(aperture);
+    const T* views = const_data<T>(light_field);
+    if (s.valid) {
+      check_cuda(cuda::refocus_scale_gradient(mutable_data<R>(grad), d, w, s, stream), "refocus_backward");
+    }
+    if constexpr (!std::is_integral_v<T>) {
+      if (need_light_field && s.map) {
+        const Tensor sums = new_zeros(light_field, {s.b, s.v, s.u, s.c, s.h, s.w}, scalar_type_of<R>());
+        check_cuda(cuda::refocus_grad_light_field_map(g, d, w, mutable_data<R>(sums), s, stream), "refocus_backward");
+        std::get<0>(gradients) = torch::stable::to(sums, light_field.scalar_type());
+      } else if (need_light_field) {
+        check_cuda(cuda::refocus_grad_light_field(g, d, w, mutable_data<T>(std::get<0>(gradients)), s, stream),
+                   "refocus_backward");
+      }
+    }
+    if (need_disparity) {
+      Tensor& to = std::get<1>(gradients);
+      const Tensor per_pixel = s.map ? to : new_empty(disparity, {s.d, s.h, s.w});
+      check_cuda(cuda::refocus_grad_disparity(g, views, d, w, mutable_data<R>(per_pixel), s, stream),
+                 "refocus_backward");
+      const int64_t pixels[] = {1, 2};
+      if (!s.map) torch::stable::sum_out(to, per_pixel, torch::headeronly::IntHeaderOnlyArrayRef(pixels, 2));
+    }
+    if (need_aperture) {
+      const Tensor out = contiguous(torch::stable::to(out_, scalar_type_of<R>()));
+      const Tensor partial = new_empty(aperture, {cuda::refocus_grad_aperture_parts(s), s.a, s.v, s.u});
+      check_cuda(cuda::refocus_grad_aperture(g, const_data<R>(out), views, d, mutable_data<R>(partial), s, stream),
+                 "refocus_backward");
+      const int64_t parts[] = {0};
+      torch::stable::sum_out(std::get<2>(gradients), partial, torch::headeronly::IntHeaderOnlyArrayRef(parts, 1));
+    }
+  });
+  return gradients;
+}
+#endif
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
+  m.def("refocus(Tensor light_field, Tensor disparity, Tensor aperture, str interpolation, str border) -> Tensor");
+  m.def(
+      "refocus_backward(Tensor grad, Tensor out, Tensor light_field, Tensor disparity, Tensor aperture, "
+      "str interpolation, str border, bool need_light_field, bool need_disparity, bool need_aperture) -> "
+      "(Tensor, Tensor, Tensor)");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {
+  m.impl("refocus", TORCH_BOX(&refocus_cpu));
+  m.impl("refocus_backward", TORCH_BOX(&refocus_backward_cpu));
+}
+
+#if defined(LFD_CUDA)
+STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CUDA, m) {
+  m.impl("refocus", TORCH_BOX(&refocus_cuda));
+  m.impl("refocus_backward", TORCH_BOX(&refocus_backward_cuda));
+}
+#endif
+
+}  // namespace lfdeblur

@@ -1,0 +1,10 @@
+from typing import TypedDict
+
+class BuildFacts(TypedDict):
+    cuda: bool
+    cuda_version: str | None
+    cuda_architectures: str | None
+    cpu_capability: str
+    torch_version: str
+
+def build_facts() -> BuildFacts: ...

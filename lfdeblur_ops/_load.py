@@ -1,0 +1,23 @@
+"""Import of the compiled extension ``lfdeblur_ops._C``; without it every op runs on its PyTorch reference."""
+
+import importlib
+import os
+import warnings
+from types import ModuleType
+
+MISSING: str | None = None  # why the extension is not there
+extension: ModuleType | None = None
+
+if os.environ.get("LFDEBLUR_DISABLE_EXTENSION") == "1":
+    MISSING = "the compiled extension is switched off by LFDEBLUR_DISABLE_EXTENSION=1"
+else:
+    try:
+        extension = importlib.import_module("lfdeblur_ops._C")
+    except ImportError as error:
+        MISSING = f"the compiled extension cannot be imported ({error})"
+        warnings.warn(
+            f"lfdeblur_ops: {MISSING}; every op falls back to its slower PyTorch reference. "
+            "Build it with 'pip install .' in the source folder (needs a C++17 compiler; nvcc for the CUDA kernels).",
+            RuntimeWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,125 @@
+"""``dynamic_filter``: every pixel is filtered with its own kernel (FAC, filter adaptive convolution)."""
+
+import torch
+from torch import Tensor
+
+from . import _load, reference
+from ._dispatch import register, select
+
+MAX_KERNEL_SIZE = 15
+BORDERS = ("replicate", "zeros")
+
+
+def dynamic_filter(
+    x: Tensor, filters: Tensor, kernel_size: int, *, border: str = "replicate", backend: str = "auto"
+) -> Tensor:
+    """Filter each pixel of ``x`` with its own ``k x k`` taps.
+
+    ``out[n, c, y, x] = sum_ij filters[n, (c*k + i)*k + j, y, x] * x[n, c, y + i - k//2, x + j - k//2]``: the FAC
+    layer of STFAN (Zhou et al., ICCV 2019) and of DRBNet (Ruan et al., CVPR 2022). No unfolded tensor is made.
+
+    Args:
+        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; linear or encoded intensity, any range.
+        filters: ``[N, k*k, H, W]``, shared by the channels, or ``[N, C*k*k, H, W]``; unitless, not normalised here;
+            dtype and device of ``x``. Contiguous and channels-last layouts are both read in place.
+        kernel_size: ``k`` in pixels: odd, 1 to 15 (3, 5 and 7 have kernels of their own).
+        border: ``replicate`` (the edge pixel goes on) or ``zeros``.
+        backend: ``auto``, or ``cuda | cpu | reference``; a forced one never falls back.
+
+    Returns:
+        ``[N, C, H, W]``, contiguous, dtype of ``x``; summed in float32 (float64 for float64). Differentiable in ``x``
+        and ``filters``; both gradients are gathered without atomics, so they are deterministic. Under autocast both
+        inputs are cast to the autocast dtype, as a convolution's are.
+
+    Raises:
+        RuntimeError: shapes or devices disagree.
+        TypeError: not tensors, or dtypes that differ or are not floating point.
+        ValueError: a bad ``kernel_size``, ``border`` or ``backend``.
+        BackendError: the back end cannot run the call; it says why.
+    """
+    x, filters = _autocast(x, filters)
+    _check(x, filters, kernel_size, border)
+    return select(_IMPLS, backend, x.device)(x, filters, kernel_size, border)
+
+
+def _autocast(x: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
+    if not (isinstance(x, Tensor) and isinstance(filters, Tensor)) or x.dtype == torch.float64:
+        return x, filters
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return x, filters
+    dtype = torch.get_autocast_dtype(device)
+    return (x.to(dtype) if x.is_floating_point() else x), (
+        filters.to(dtype) if filters.is_floating_point() else filters
+    )
+
+
+def _check(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> None:
+    """The same errors from every back end, before any work."""
+    for name, tensor in (("x", x), ("filters", filters)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: got {type(tensor).__name__}, want a tensor")
+        if tensor.dim() != 4:
+            raise RuntimeError(f"{name}: got shape {list(tensor.shape)}, want 4 axes [N, C, H, W]")
+    if x.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"x: got dtype {x.dtype}, want float64, float32, float16 or bfloat16")
+    if filters.dtype != x.dtype:
+        raise TypeError(f"filters: got dtype {filters.dtype}, want that of x, {x.dtype}")
+    if filters.device != x.device:
+        raise RuntimeError(f"filters: got device {filters.device}, want that of x, {x.device}")
+    if isinstance(kernel_size, bool) or not isinstance(kernel_size, (int, torch.SymInt)):
+        raise ValueError(f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+    if kernel_size % 2 == 0 or not 1 <= kernel_size <= MAX_KERNEL_SIZE:
+        raise ValueError(f"kernel_size: got {kernel_size}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+    if border not in BORDERS:
+        raise ValueError(f"border: got {border!r}, want 'replicate' or 'zeros'")
+    n, c, h, w = x.shape
+    taps = kernel_size * kernel_size
+    if filters.shape[0] != n or filters.shape[2] != h or filters.shape[3] != w:
+        raise RuntimeError(f"filters: got shape {list(filters.shape)}, want [{n}, ..., {h}, {w}] as x has it")
+    if filters.shape[1] != taps and filters.shape[1] != c * taps:
+        raise RuntimeError(
+            f"filters: got {filters.shape[1]} channels, want k*k = {taps} (shared by the channels of x) "
+            f"or C*k*k = {c * taps}, for kernel_size {kernel_size} and C = {c}"
+        )
+
+
+def _kernel(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> Tensor:
+    out: Tensor = torch.ops.lfdeblur.dynamic_filter(x, filters, kernel_size, border)
+    return out
+
+
+if _load.extension is not None:
+
+    @torch.library.register_fake("lfdeblur::dynamic_filter")
+    def _(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> Tensor:
+        return x.new_empty(x.shape)
+
+    @torch.library.register_fake("lfdeblur::dynamic_filter_backward")
+    def _(
+        grad: Tensor, x: Tensor, filters: Tensor, kernel_size: int, border: str, need_x: bool, need_filters: bool
+    ) -> tuple[Tensor, Tensor]:
+        in_place = (
+            filters.stride(3) == 1 or filters.stride(1) == 1
+        )  # planar or channels-last: the layouts the kernels read
+        grad_filters = torch.empty_like(filters) if in_place else filters.new_empty(filters.shape)
+        return x.new_empty(x.shape if need_x else (0,)), grad_filters if need_filters else filters.new_empty((0,))
+
+    def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+        x, filters, ctx.kernel_size, ctx.border = inputs
+        ctx.save_for_backward(x, filters)
+
+    def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+        need_x, need_filters = ctx.needs_input_grad[:2]
+        grad_x, grad_filters = torch.ops.lfdeblur.dynamic_filter_backward(
+            grad, *ctx.saved_tensors, ctx.kernel_size, ctx.border, need_x, need_filters
+        )
+        return grad_x if need_x else None, grad_filters if need_filters else None, None, None
+
+    def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
+        raise RuntimeError("dynamic_filter: second derivatives are not implemented; use backend='reference' for them")
+
+    torch.library.register_autograd("lfdeblur::dynamic_filter", _backward, setup_context=_setup_context)
+    torch.library.register_autograd("lfdeblur::dynamic_filter_backward", _no_second_derivative)
+
+_IMPLS = register("dynamic_filter", _kernel, reference.dynamic_filter)

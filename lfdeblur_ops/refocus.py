@@ -1,0 +1,216 @@
+"""``refocus``: synthetic-aperture refocusing of a light field, by shift and add."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from . import _load, reference
+from ._dispatch import register, select
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+BORDERS = ("replicate", "valid")
+_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+_DTYPES = (*_FLOATS, torch.uint8, torch.uint16)
+
+
+def refocus(
+    light_field: Tensor,
+    disparity: Tensor | Sequence[float] | float,
+    *,
+    aperture: Tensor | None = None,
+    interpolation: str = "bilinear",
+    border: str = "replicate",
+    backend: str = "auto",
+) -> Tensor:
+    """Focus a light field on planes of given disparity, or on a disparity map (all-in-focus rendering).
+
+    ``out(y, x) = sum_vu w[v, u] * L[v, u](y - d*(v - vc), x - d*(u - uc)) / sum_vu w[v, u]`` with ``vc = (V-1)/2`` and
+    ``uc = (U-1)/2``. Positive disparity is nearer: a scene point of disparity ``d`` seen at ``(y, x)`` in the centre
+    view is seen at ``(y - d*(v - vc), x - d*(u - uc))`` in view ``(v, u)``, so it is sharp in ``out`` (the convention
+    of the 4D Light Field Benchmark, Honauer et al., ACCV 2016; shift and add: Ng et al., 2005).
+
+    Args:
+        light_field: ``[..., V, U, C, H, W]``, V rows and U columns of sub-aperture views; float64, float32, float16,
+            bfloat16, or uint8 / uint16 scaled to [0, 1]. Blur is physical only in linear intensity. Views, crops and
+            other strided light fields with a unit stride along W are read in place.
+        disparity: pixels per view step: a number; ``[D]``; or a map with one disparity per output pixel, ``[H, W]`` or
+            ``[D, H, W]``. Numbers and sequences of numbers are moved to the light field's device. For floating-point
+            light fields a tensor has any floating dtype; it is used in float32 (float64 for float64).
+        aperture: non-negative weights ``[V, U]`` or ``[A, V, U]``, normalised here; None: all views alike.
+        interpolation: ``nearest``, ``bilinear`` or ``bicubic`` (Keys 1981, a = -0.5).
+        border: ``replicate``: the edge pixel of a view goes on. ``valid``: a sample whose position lies outside
+            ``[0, H-1] x [0, W-1]`` does not count and the weights are renormalised per pixel; 0 where none counts.
+        backend: ``auto``, or ``cuda | cpu | reference``; a forced one never falls back.
+
+    Returns:
+        ``[..., A, D, C, H, W]``, without A or D where the argument has no such axis; dtype of ``light_field``, float32
+        for integers. Summed in float32 (float64 for float64). Differentiable in the light field, the disparity
+        (zero for ``nearest``) and the aperture. On CUDA the light field's gradient for a disparity map uses atomic
+        adds (not deterministic).
+
+    Raises:
+        RuntimeError: shapes or devices disagree.
+        TypeError: wrong types or dtypes.
+        ValueError: a negative, all-zero or non-finite aperture, non-finite disparity, a bad ``interpolation``,
+            ``border`` or ``backend``. Values of CUDA tensors are not read back for this (no synchronisation), nor are
+            values while torch.compile traces.
+        BackendError: the back end cannot run the call; it says why.
+    """
+    disparity = _check(light_field, disparity, aperture, interpolation, border)
+    acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
+    v, u, c, h, w = light_field.shape[-5:]
+    lead = light_field.shape[:-5]
+    planes = disparity.to(acc).reshape(-1, *disparity.shape[-2:] if disparity.dim() >= 2 else ())
+    if aperture is None:
+        weights = torch.full((1, v, u), 1.0 / max(v * u, 1), dtype=acc, device=light_field.device)
+    else:
+        weights = aperture.to(acc).reshape(-1, v, u)
+        weights = weights / weights.sum((1, 2), keepdim=True)
+    run = select(_IMPLS, backend, light_field.device)
+    out = run(light_field.reshape(math.prod(lead), v, u, c, h, w), planes, weights, interpolation, border)
+    shape = list(lead)
+    if aperture is not None and aperture.dim() == 3:
+        shape.append(weights.shape[0])
+    if disparity.dim() in (1, 3):
+        shape.append(planes.shape[0])
+    return out.reshape(*shape, c, h, w)
+
+
+def _check(
+    light_field: Tensor,
+    disparity: Tensor | Sequence[float] | float,
+    aperture: Tensor | None,
+    interpolation: str,
+    border: str,
+) -> Tensor:
+    """The same errors from every back end, before any work. Returns the disparity as a tensor."""
+    if not isinstance(light_field, Tensor):
+        raise TypeError(f"light_field: got {type(light_field).__name__}, want a tensor")
+    if light_field.dim() < 5:
+        raise RuntimeError(f"light_field: got shape {list(light_field.shape)}, want [..., V, U, C, H, W]")
+    if light_field.dtype not in _DTYPES:
+        raise TypeError(
+            f"light_field: got dtype {light_field.dtype}, want float64, float32, float16, bfloat16, uint8 or uint16"
+        )
+    v, u, _, h, w = light_field.shape[-5:]
+    if v == 0 or u == 0:
+        raise RuntimeError(f"light_field: got {v} x {u} views, want at least one")
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation: got {interpolation!r}, want 'nearest', 'bilinear' or 'bicubic'")
+    if border not in BORDERS:
+        raise ValueError(f"border: got {border!r}, want 'replicate' or 'valid'")
+
+    given = isinstance(disparity, Tensor)
+    if not isinstance(disparity, Tensor):
+        try:
+            disparity = torch.as_tensor(disparity, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"disparity: got {disparity!r}, want a tensor or numbers, in pixels per view step"
+            ) from error
+    if not disparity.is_floating_point():
+        raise TypeError(
+            f"disparity: got dtype {disparity.dtype}, want a floating-point tensor, in pixels per view step"
+        )
+    if disparity.dim() > 3:
+        raise RuntimeError(f"disparity: got shape {list(disparity.shape)}, want [], [D], [H, W] or [D, H, W]")
+    if disparity.dim() >= 2 and (disparity.shape[-2] != h or disparity.shape[-1] != w):
+        raise RuntimeError(f"disparity: got a map of shape {list(disparity.shape)}, want [..., {h}, {w}] as the views")
+    _check_values("disparity", disparity, negative=True)
+    if not given:
+        disparity = disparity.to(light_field.device)
+    if disparity.device != light_field.device:
+        raise RuntimeError(f"disparity: got device {disparity.device}, want that of light_field, {light_field.device}")
+
+    if aperture is None:
+        return disparity
+    if not isinstance(aperture, Tensor):
+        raise TypeError(f"aperture: got {type(aperture).__name__}, want a tensor [V, U] or [A, V, U], or None")
+    if not aperture.is_floating_point():
+        raise TypeError(f"aperture: got dtype {aperture.dtype}, want a floating-point tensor")
+    if aperture.dim() not in (2, 3) or aperture.shape[-2] != v or aperture.shape[-1] != u:
+        raise RuntimeError(f"aperture: got shape {list(aperture.shape)}, want [{v}, {u}] or [A, {v}, {u}] as the views")
+    if aperture.device != light_field.device:
+        raise RuntimeError(f"aperture: got device {aperture.device}, want that of light_field, {light_field.device}")
+    _check_values("aperture", aperture, negative=False)
+    return disparity
+
+
+def _check_values(name: str, values: Tensor, *, negative: bool) -> None:
+    """Read the values of CPU tensors only: reading a GPU's would make the host wait, tracing has none to read."""
+    if torch.compiler.is_compiling() or values.device.type != "cpu" or values.numel() == 0:
+        return
+    values = values.detach()
+    low, high = (bound.item() for bound in values.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{name}: got NaN or infinite values, want finite ones")
+    if negative:
+        return
+    if low < 0:
+        raise ValueError(f"{name}: got a negative weight ({low:g}), want weights >= 0")
+    if (values.flatten(-2).amax(-1) == 0).any():
+        raise ValueError(f"{name}: got weights that are all zero, want at least one positive weight in each aperture")
+
+
+def _kernel(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str) -> Tensor:
+    out: Tensor = torch.ops.lfdeblur.refocus(light_field, disparity, aperture, interpolation, border)
+    return out
+
+
+if _load.extension is not None:
+
+    @torch.library.register_fake("lfdeblur::refocus")
+    def _(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str) -> Tensor:
+        b, _, _, c, h, w = light_field.shape
+        dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
+        return light_field.new_empty((b, aperture.shape[0], disparity.shape[0], c, h, w), dtype=dtype)
+
+    @torch.library.register_fake("lfdeblur::refocus_backward")
+    def _(
+        grad: Tensor,
+        out: Tensor,
+        light_field: Tensor,
+        disparity: Tensor,
+        aperture: Tensor,
+        interpolation: str,
+        border: str,
+        need_light_field: bool,
+        need_disparity: bool,
+        need_aperture: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return (
+            light_field.new_empty(light_field.shape if need_light_field else (0,)),
+            disparity.new_empty(disparity.shape if need_disparity else (0,)),
+            aperture.new_empty(aperture.shape if need_aperture else (0,)),
+        )
+
+    def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
+        light_field, disparity, aperture, ctx.interpolation, ctx.border = inputs
+        ctx.save_for_backward(output, light_field, disparity, aperture)
+
+    def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+        need = ctx.needs_input_grad[:3]
+        if need[0] and grad.is_cuda and ctx.saved_tensors[2].dim() == 3:
+            _alert_not_deterministic()
+        grads = torch.ops.lfdeblur.refocus_backward(grad, *ctx.saved_tensors, ctx.interpolation, ctx.border, *need)
+        return *(g if n else None for g, n in zip(grads, need, strict=True)), None, None
+
+    def _alert_not_deterministic() -> None:
+        if not torch.are_deterministic_algorithms_enabled():
+            return
+        message = "refocus: the light field's gradient for a disparity map is not deterministic on CUDA (atomic adds)"
+        if not torch.is_deterministic_algorithms_warn_only_enabled():
+            raise RuntimeError(message)
+        import warnings
+
+        warnings.warn(message, UserWarning, stacklevel=2)
+
+    def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
+        raise RuntimeError("refocus: second derivatives are not implemented; use backend='reference' for them")
+
+    torch.library.register_autograd("lfdeblur::refocus", _backward, setup_context=_setup_context)
+    torch.library.register_autograd("lfdeblur::refocus_backward", _no_second_derivative)
+
+_IMPLS = register("refocus", _kernel, reference.refocus)

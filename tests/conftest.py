@@ -1,0 +1,34 @@
+"""Fixtures shared by all tests: what this machine can run."""
+
+import pytest
+import torch
+
+import lfdeblur_ops
+
+# Fills every torch.empty with NaN, the extension's outputs too: an element that nobody wrote cannot pass for a zero.
+torch.use_deterministic_algorithms(True, warn_only=True)
+
+DEVICE = {"cpu": "cpu", "reference": "cpu", "cuda": "cuda"}
+
+
+def pytest_collection_modifyitems(items):
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU on this machine"))
+
+
+@pytest.fixture(params=["reference", "cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def backend(request):
+    """Each back end; one that cannot run here is skipped with its reason, save cpu, which every machine must have."""
+    reason = lfdeblur_ops.backends("dynamic_filter")[request.param]
+    if reason != "ok" and request.param == "cuda":
+        pytest.skip(reason)
+    assert reason == "ok"
+    return request.param
+
+
+@pytest.fixture
+def device(backend):
+    return DEVICE[backend]

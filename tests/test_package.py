@@ -1,0 +1,60 @@
+"""What the installed package says of itself, and what it must carry."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+from importlib import resources
+
+import torch
+
+import lfdeblur_models
+import lfdeblur_ops
+
+
+def test_build_info():
+    info = lfdeblur_ops.build_info()
+    assert info["version"] == lfdeblur_ops.__version__ == importlib.metadata.version("lfdeblur-ops")
+    assert info["extension"] is True
+    assert info["cpu_capability"] in ("baseline", "avx2")
+    assert info["torch_running"] == torch.__version__
+    assert re.match(r"2\.\d+", info["torch_built"])
+    if info["cuda"]:
+        assert re.fullmatch(r"\d+\.\d+", info["cuda_version"])
+        assert "9.0" in info["cuda_architectures"]
+    else:
+        assert info["cuda_version"] is None
+
+
+def test_backends_give_a_reason():
+    for op in (lfdeblur_ops.dynamic_filter, lfdeblur_ops.refocus):
+        table = lfdeblur_ops.backends(op)
+        assert list(table) == ["cuda", "cpu", "reference"]
+        assert table["cpu"] == table["reference"] == "ok"
+        if not torch.cuda.is_available():
+            assert "CUDA" in table["cuda"]
+
+
+def test_instruction_set_can_be_lowered():
+    code = "import lfdeblur_ops; print(lfdeblur_ops.build_info()['cpu_capability'])"
+    out = subprocess.run(
+        [sys.executable, "-c", code], env={"LFDEBLUR_CPU_ISA": "baseline"}, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "baseline"
+
+
+def test_package_data():
+    assert (resources.files(lfdeblur_ops) / "py.typed").is_file()
+    assert (resources.files(lfdeblur_ops) / "_C.pyi").is_file()
+    assert (resources.files(lfdeblur_models) / "py.typed").is_file()
+    assert any((resources.files(lfdeblur_models) / "assets").iterdir())
+
+
+def test_extension_needs_only_symbols_of_the_oldest_torch():
+    """The stable ABI alone: no C++ symbol of torch or c10 that changes between releases."""
+    symbols = subprocess.run(["nm", "-D", "--undefined-only", lfdeblur_ops._C.__file__], capture_output=True, text=True)
+    if symbols.returncode != 0:
+        return  # no binutils here: a user's machine; CI has them
+    names = [line.split()[-1] for line in symbols.stdout.splitlines() if line.strip()]
+    assert any(name.startswith("aoti_torch_") for name in names)
+    assert not [name for name in names if "c10" in name or "N2at" in name]

@@ -1,0 +1,39 @@
+"""The library without its compiled extension, each time in a fresh interpreter."""
+
+import os
+import subprocess
+import sys
+
+CALLS = """
+import torch, lfdeblur_ops as ops
+x, f = torch.ones(1, 3, 6, 7), torch.full((1, 9, 6, 7), 1 / 9)
+assert torch.allclose(ops.dynamic_filter(x, f, 3), x)
+assert torch.allclose(ops.refocus(torch.full((3, 3, 1, 6, 7), 0.5), 1.25), torch.full((1, 6, 7), 0.5))
+assert "extension" in ops.backends("refocus")["cpu"]
+assert ops.backends("refocus")["reference"] == "ok"
+assert ops.build_info()["extension"] != True
+try:
+    ops.refocus(torch.zeros(3, 3, 1, 6, 7), 0.0, backend="cpu")
+except ops.BackendError as error:
+    print(error)
+"""
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+
+
+def test_switched_off():
+    result = run(CALLS, LFDEBLUR_DISABLE_EXTENSION="1")
+    assert "cpu: the compiled extension is switched off by LFDEBLUR_DISABLE_EXTENSION=1" in result.stdout
+    assert result.stderr == ""
+
+
+def test_missing():
+    hide = "import sys; sys.modules['lfdeblur_ops._C'] = None\n"
+    result = run(hide + CALLS)
+    assert "cpu: the compiled extension cannot be imported" in result.stdout
+    assert result.stderr.count("RuntimeWarning") == 1
+    assert "pip install ." in result.stderr

@@ -1,0 +1,14 @@
+"""The one place where tolerances against the float64 reference are stated."""
+
+import torch
+
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+# Defaults of torch.testing.assert_close. Results are rounded once, to the output's dtype, from sums held in float32
+# (float64 for float64); the reference is computed in float64 from the same inputs and rounded once too.
+TOL = {
+    torch.float64: {"rtol": 1e-7, "atol": 1e-7},
+    torch.float32: {"rtol": 1.3e-6, "atol": 1e-5},
+    torch.float16: {"rtol": 1e-3, "atol": 1e-5},
+    torch.bfloat16: {"rtol": 1.6e-2, "atol": 1e-5},
+}
