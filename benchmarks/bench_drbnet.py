@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 import torch
-from lfdeblur_models import DRBNet
 from torch.utils.flop_counter import FlopCounterMode
 
+from lfdeblur_models import DRBNet
 from tests.drbnet_formulas import official_weights, straightforward
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case

@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from lfdeblur_models.data import LightField, disk, left_half, render_pair, right_half
 from scipy import ndimage
+
+from lfdeblur_models.data import LightField, disk, left_half, render_pair, right_half
 
 from ._harness import Case, Sides, pytest_case
 from ._rivals import taps

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from lfdeblur_models.data import (
     LightField,
     disk,

@@ -7,15 +7,15 @@ import time
 
 import pytest
 import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import lfdeblur_ops
 from lfdeblur_models import DRBNet, cli
 from lfdeblur_models.contact_sheet import Tile, contact_sheet
 from lfdeblur_models.data import disk, linear_to_srgb, read_light_field, refocus_light
 from lfdeblur_models.demo import ASSET
 from lfdeblur_models.images import ImageInfo, read_image, write_image
-from PIL import Image
-from typer.testing import CliRunner
-
-import lfdeblur_ops
 
 from .data_paths import data_folder
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from lfdeblur_models.networks import DRBNet
 from torch.utils.flop_counter import FlopCounterMode
 
+from lfdeblur_models.networks import DRBNet
 from tests.drbnet_formulas import official_weights, straightforward
 
 VIEWS = {"single": 1, "dual": 2}

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import pyvips
 import torch
+from PIL import Image, ImageCms
+
 from lfdeblur_models.images import ImageError, ImageInfo, read_image, write_image
 from lfdeblur_models.output import OutputError, atomic_path, check_output_folder, make_output_folder
-from PIL import Image, ImageCms
 
 
 def random_picture(c=3, h=13, w=17, dtype=torch.uint8):

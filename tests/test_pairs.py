@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+
+import lfdeblur_ops
 from lfdeblur_models.data import (
     Aperture,
     LightField,
@@ -20,8 +22,6 @@ from lfdeblur_models.data import (
 from lfdeblur_models.demo import ASSET
 from lfdeblur_models.images import read_image
 from lfdeblur_models.output import OutputError
-
-import lfdeblur_ops
 
 
 def plane(disparity, v=5, u=5, h=24, w=20, dtype=torch.uint8):

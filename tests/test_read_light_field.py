@@ -5,11 +5,11 @@ import struct
 import numpy as np
 import pytest
 import torch
+
+import lfdeblur_ops
 from lfdeblur_models.data import LightField, LightFieldError, read_light_field, read_pfm
 from lfdeblur_models.demo import ASSET
 from lfdeblur_models.images import ImageInfo, write_image
-
-import lfdeblur_ops
 
 from .data_paths import data_folder
 
