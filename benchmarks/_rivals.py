@@ -55,20 +55,17 @@ def grid_sample_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
 
 
 def slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
-    """Shift and add with weighted slices of the padded light field: the best plain PyTorch form."""
+    """Shift and add with weighted slices of each padded view: the best plain PyTorch form for one plane."""
     rows, columns, channels, height, width = light_field.shape
-    light_field = as_float(light_field)
     reach = math.ceil(max(abs(d) for d in planes) * (max(rows, columns) - 1) / 2) + 2
-    padded = F.pad(light_field.flatten(0, 1), (reach,) * 4, mode="replicate").unflatten(0, (rows, columns))
-    out = light_field.new_zeros(len(planes), channels, height, width)
-    for plane, d in zip(out, planes, strict=True):
-        row_taps = [taps(-d * (v - (rows - 1) / 2), interpolation) for v in range(rows)]
-        column_taps = [taps(-d * (u - (columns - 1) / 2), interpolation) for u in range(columns)]
-        for v in range(rows):
-            for u in range(columns):
-                for i, row_weight in row_taps[v]:
-                    for j, weight in column_taps[u]:
-                        view = padded[v, u, :, reach + i : reach + i + height, reach + j : reach + j + width]
+    out = torch.zeros(len(planes), channels, height, width, dtype=_float_of(light_field), device=light_field.device)
+    for v in range(rows):
+        for u in range(columns):
+            padded = F.pad(as_float(light_field[v, u])[None], (reach,) * 4, mode="replicate")[0]
+            for plane, d in zip(out, planes, strict=True):
+                for i, row_weight in taps(-d * (v - (rows - 1) / 2), interpolation):
+                    for j, weight in taps(-d * (u - (columns - 1) / 2), interpolation):
+                        view = padded[:, reach + i : reach + i + height, reach + j : reach + j + width]
                         plane.add_(view, alpha=row_weight * weight / (rows * columns))
     return out
 
@@ -76,17 +73,16 @@ def slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: 
 def separable_slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
     """As ``slices_refocus``, but each row of views is summed with column shifts before one row shift."""
     rows, columns, channels, height, width = light_field.shape
-    light_field = as_float(light_field)
     reach = math.ceil(max(abs(d) for d in planes) * (max(rows, columns) - 1) / 2) + 2
-    padded = F.pad(light_field.flatten(0, 1), (reach,) * 4, mode="replicate").unflatten(0, (rows, columns))
-    out = light_field.new_zeros(len(planes), channels, height, width)
-    row_sum = padded.new_empty(channels, height + 2 * reach, width)
-    for plane, d in zip(out, planes, strict=True):
-        for v in range(rows):
-            row_sum.zero_()
+    out = torch.zeros(len(planes), channels, height, width, dtype=_float_of(light_field), device=light_field.device)
+    row_sum = out.new_empty(channels, height + 2 * reach, width)
+    for v in range(rows):
+        padded = F.pad(as_float(light_field[v]), (reach,) * 4, mode="replicate")
+        for plane, d in zip(out, planes, strict=True):
+            row_sum = torch.zeros_like(row_sum)
             for u in range(columns):
                 for j, weight in taps(-d * (u - (columns - 1) / 2), interpolation):
-                    row_sum.add_(padded[v, u, :, :, reach + j : reach + j + width], alpha=weight)
+                    row_sum.add_(padded[u, :, :, reach + j : reach + j + width], alpha=weight)
             for i, weight in taps(-d * (v - (rows - 1) / 2), interpolation):
                 plane.add_(row_sum[:, reach + i : reach + i + height], alpha=weight / (rows * columns))
     return out
@@ -144,6 +140,10 @@ def taps(shift: float, interpolation: str) -> list[tuple[int, float]]:
         0.5 * (f**3 - f**2),
     )
     return [(whole - 1 + i, weight) for i, weight in enumerate(weights)]
+
+
+def _float_of(pixels: Tensor) -> torch.dtype:
+    return pixels.dtype if pixels.is_floating_point() else torch.float32
 
 
 def as_float(pixels: Tensor) -> Tensor:
