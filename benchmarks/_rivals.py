@@ -38,11 +38,11 @@ def taps_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
 
 def grid_sample_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
     """Bilinear shift and add with one ``grid_sample`` per view and plane: ``[V, U, C, H, W]`` to ``[D, C, H, W]``."""
-    rows, columns, channels, height, width = light_field.shape
+    rows, columns, _, height, width = light_field.shape
     light_field = as_float(light_field)
     y = torch.arange(height, device=light_field.device, dtype=light_field.dtype)
     x = torch.arange(width, device=light_field.device, dtype=light_field.dtype)
-    out = light_field.new_zeros(len(planes), channels, height, width)
+    out = _empty_planes(light_field, len(planes))
     for plane, d in zip(out, planes, strict=True):
         for v in range(rows):
             for u in range(columns):
@@ -51,14 +51,14 @@ def grid_sample_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
                 grid = torch.stack((at_x.expand(height, width), at_y[:, None].expand(height, width)), -1)
                 view = light_field[v, u][None]
                 plane += F.grid_sample(view, grid[None], padding_mode="border", align_corners=True)[0]
-    return out / (rows * columns)
+    return torch.stack(out) / (rows * columns)
 
 
 def slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
     """Shift and add with weighted slices of each padded view: the best plain PyTorch form for one plane."""
-    rows, columns, channels, height, width = light_field.shape
+    rows, columns, _, height, width = light_field.shape
     reach = math.ceil(max(abs(d) for d in planes) * (max(rows, columns) - 1) / 2) + 2
-    out = torch.zeros(len(planes), channels, height, width, dtype=_float_of(light_field), device=light_field.device)
+    out = _empty_planes(light_field, len(planes))
     for v in range(rows):
         for u in range(columns):
             padded = F.pad(as_float(light_field[v, u])[None], (reach,) * 4, mode="replicate")[0]
@@ -67,25 +67,25 @@ def slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: 
                     for j, weight in taps(-d * (u - (columns - 1) / 2), interpolation):
                         view = padded[:, reach + i : reach + i + height, reach + j : reach + j + width]
                         plane.add_(view, alpha=row_weight * weight / (rows * columns))
-    return out
+    return torch.stack(out)
 
 
 def separable_slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
     """As ``slices_refocus``, but each row of views is summed with column shifts before one row shift."""
     rows, columns, channels, height, width = light_field.shape
     reach = math.ceil(max(abs(d) for d in planes) * (max(rows, columns) - 1) / 2) + 2
-    out = torch.zeros(len(planes), channels, height, width, dtype=_float_of(light_field), device=light_field.device)
-    row_sum = out.new_empty(channels, height + 2 * reach, width)
+    out = _empty_planes(light_field, len(planes))
+    row_sum = out[0].new_empty(channels, height + 2 * reach, width)
     for v in range(rows):
         padded = F.pad(as_float(light_field[v]), (reach,) * 4, mode="replicate")
         for plane, d in zip(out, planes, strict=True):
-            row_sum = torch.zeros_like(row_sum)
+            row_sum.zero_()
             for u in range(columns):
                 for j, weight in taps(-d * (u - (columns - 1) / 2), interpolation):
                     row_sum.add_(padded[u, :, :, reach + j : reach + j + width], alpha=weight)
             for i, weight in taps(-d * (v - (rows - 1) / 2), interpolation):
                 plane.add_(row_sum[:, reach + i : reach + i + height], alpha=weight / (rows * columns))
-    return out
+    return torch.stack(out)
 
 
 def indexed_refocus(light_field: Tensor, disparity: Tensor) -> Tensor:
@@ -142,8 +142,10 @@ def taps(shift: float, interpolation: str) -> list[tuple[int, float]]:
     return [(whole - 1 + i, weight) for i, weight in enumerate(weights)]
 
 
-def _float_of(pixels: Tensor) -> torch.dtype:
-    return pixels.dtype if pixels.is_floating_point() else torch.float32
+def _empty_planes(light_field: Tensor, count: int) -> list[Tensor]:
+    """Zero pictures to add to."""
+    dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
+    return [torch.zeros(light_field.shape[2:], dtype=dtype, device=light_field.device) for _ in range(count)]
 
 
 def as_float(pixels: Tensor) -> Tensor:

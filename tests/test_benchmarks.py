@@ -105,6 +105,12 @@ def test_bicubic_rivals_are_right(form):
     torch.testing.assert_close(form(light_field, [0.7], "bicubic"), exact[0, 0], rtol=1e-6, atol=1e-6)
 
 
+def test_gradients_of_refocus_and_its_rivals_agree():
+    rivals = bench_refocus.FORMS[:3]
+    case = bench_refocus.case(3, 2, torch.float32, "cpu", shape=(2, 9, 8), backward=True, rivals=rivals)
+    assert _harness.check(case, case.build()) == {}
+
+
 def test_a_wrong_result_is_not_timed():
     case = tiny()
     sides = case.build()
