@@ -1,5 +1,6 @@
 """Plots of a result as PNG: roofline, bars against rivals, scaling."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,12 @@ def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure
             xs = [span[0], *([knee] if span[0] < knee < span[1] else []), span[1]]
             label = f"{bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s ({dtype})"
             axis.plot(xs, [min(x * bandwidth, peak) for x in xs], style, color="0.4", label=label)
-    for op in dict.fromkeys(row["op"] for row in rows):
-        mine = [row for row in rows if row["op"] == op]
-        axis.plot([r["operations"] / r["bytes"] for r in mine], [r["gflop_s"] for r in mine], "o", label=op)
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(f"{row['op']} {row['mode']} {row['dtype']}", []).append(row)
+    for (label, mine), marker in zip(kinds.items(), itertools.cycle("os^vD*PX"), strict=False):
+        points = [row["operations"] / row["bytes"] for row in mine], [row["gflop_s"] for row in mine]
+        axis.plot(*points, marker, label=label)
     axis.set(
         xscale="log",
         yscale="log",
@@ -50,7 +54,7 @@ def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure
         title=f"Roofline, {machine['name']}",
     )
     axis.grid(which="both", alpha=0.3)
-    axis.legend()
+    axis.legend(fontsize=8)
     return figure
 
 
@@ -69,8 +73,7 @@ def _bars(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
     for tick, (_, ratio) in zip(axis.get_yticklabels(), bars, strict=True):
         tick.set_fontweight("bold" if ratio is None else "normal")
     axis.set(xscale="log", xlabel="time of the rival / ours (left of 1: the rival is faster)", title=machine["name"])
-    axis.invert_yaxis()
-    axis.margins(y=0.01)
+    axis.set_ylim(len(bars) - 0.4, -0.6)
     axis.grid(axis="x", alpha=0.3)
     return figure
 
