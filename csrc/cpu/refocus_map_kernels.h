@@ -24,7 +24,8 @@ class RowSampler {
   using R = acc_t<T>;
   static constexpr int N = Taps<I>::count;
 
-  explicit RowSampler(const RefocusShape& s) : sample(s.w), slope(s.w), s_(s), rows_(s.w), columns_(s.w) {}
+  explicit RowSampler(const RefocusShape& s, bool slopes = false)
+      : sample(s.w), slope(s.w), s_(s), slopes_(slopes), rows_(s.w), columns_(s.w) {}
 
   // Output row y of plane d; then view row v; then view column u.
   void set_row(const R* disparity, int64_t d, int64_t y) {
@@ -44,29 +45,35 @@ class RowSampler {
 
   // sample[x], in stored units, from a view's plane.
   void read(const T* plane) {
-    for (int64_t x = 0; x < s_.w; ++x) sample[x] = R(0);
-    for (int i = 0; i < N; ++i) {
-      const int32_t* row = rows_.index[i].data();
-      const R* wy = rows_.weight[i].data();
-      for (int j = 0; j < N; ++j) {
-        const int32_t* column = columns_.index[j].data();
-        const R* wx = columns_.weight[j].data();
-        for (int64_t x = 0; x < s_.w; ++x) sample[x] += wy[x] * wx[x] * to_acc(plane[row[x] * s_.sy + column[x]]);
+    for (int64_t x = 0; x < s_.w; ++x) {
+      R sum = R(0);
+      for (int i = 0; i < N; ++i) {
+        const T* row = plane + rows_.index[i][x] * s_.sy;
+        R line = R(0);
+        for (int j = 0; j < N; ++j) line += columns_.weight[j][x] * to_acc(row[columns_.index[j][x]]);
+        sum += rows_.weight[i][x] * line;
       }
+      sample[x] = sum;
     }
   }
 
   // slope[x] = d sample / d disparity.
   void read_slope(const T* plane) {
     const R dy = -static_cast<R>(row_offset_), dx = -static_cast<R>(column_offset_);
-    for (int64_t x = 0; x < s_.w; ++x) slope[x] = R(0);
-    for (int i = 0; i < N; ++i)
-      for (int j = 0; j < N; ++j)
-        for (int64_t x = 0; x < s_.w; ++x) {
-          const R value = to_acc(plane[rows_.index[i][x] * s_.sy + columns_.index[j][x]]);
-          slope[x] +=
-              value * (rows_.slope[i][x] * dy * columns_.weight[j][x] + rows_.weight[i][x] * columns_.slope[j][x] * dx);
+    for (int64_t x = 0; x < s_.w; ++x) {
+      R sum = R(0);
+      for (int i = 0; i < N; ++i) {
+        const T* row = plane + rows_.index[i][x] * s_.sy;
+        R along_y = R(0), along_x = R(0);
+        for (int j = 0; j < N; ++j) {
+          const R value = to_acc(row[columns_.index[j][x]]);
+          along_y += columns_.weight[j][x] * value;
+          along_x += columns_.slope[j][x] * value;
         }
+        sum += rows_.slope[i][x] * dy * along_y + rows_.weight[i][x] * dx * along_x;
+      }
+      slope[x] = sum;
+    }
   }
 
   // The adjoint of read: plane[...] += weight of the tap * values[x]. plane is contiguous.
@@ -83,30 +90,25 @@ class RowSampler {
  private:
   template <class P>
   void fill(AxisRow<R>& axis, double offset, int64_t size, const P& position) {
-    AxisShift<R> shift{};
-    R w[4], k[4];
+    const AxisShift<double> exact = s_.map ? AxisShift<double>{} : axis_shift<double>(disparity_[0], offset, size);
     for (int64_t x = 0; x < s_.w; ++x) {
-      if (s_.map || x == 0) {
-        if (s_.map) {
-          shift = axis_shift<R>(disparity_[x], static_cast<R>(offset), size);
-        } else {
-          const AxisShift<double> exact = axis_shift<double>(disparity_[0], offset, size);
-          shift = {exact.first, static_cast<R>(exact.f)};
-        }
-        Taps<I>::weights(shift.f, w);
-        Taps<I>::slopes(shift.f, k);
-      }
+      const AxisShift<R> shift = s_.map ? axis_shift<R>(disparity_[x], static_cast<R>(offset), size)
+                                        : AxisShift<R>{exact.first, static_cast<R>(exact.f)};
+      R w[N], k[N];
+      Taps<I>::weights(shift.f, w);
+      if (slopes_) Taps<I>::slopes(shift.f, k);
       const int64_t p = position(x);
       for (int i = 0; i < N; ++i) {
         axis.index[i][x] = static_cast<int32_t>(clamp_index(p + shift.first + Taps<I>::begin + i, size));
         axis.weight[i][x] = w[i];
-        axis.slope[i][x] = k[i];
+        if (slopes_) axis.slope[i][x] = k[i];
       }
       axis.counts[x] = s_.valid && !inside(p, shift, size) ? R(0) : R(1);
     }
   }
 
   const RefocusShape& s_;
+  const bool slopes_;
   const R* disparity_ = nullptr;
   int64_t y_ = 0;
   double row_offset_ = 0, column_offset_ = 0;
@@ -239,7 +241,7 @@ void grad_disparity_rows(const acc_t<T>* grad, const T* light_field, const acc_t
                          const acc_t<T>* aperture, acc_t<T>* grad_disparity, const RefocusShape& s, int64_t begin,
                          int64_t end) {
   using R = acc_t<T>;
-  RowSampler<T, I> sampler(s);
+  RowSampler<T, I> sampler(s, true);
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t y = unit % s.h, d = unit / s.h;
     R* to = grad_disparity + unit * s.w;
