@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
+    torch.backends.cudnn.allow_tf32 = False  # rows of float32 are float32, as matrix products already are
     machine = _machine.describe(options.device)
     print(_tables.machine_line(machine), flush=True)
     skipped: dict[str, str] = {}

@@ -20,8 +20,8 @@ PLAIN, CHANNELS_LAST, AUTOCAST = (
 )
 COMPILED = "compile: published form"
 FORMS = (PLAIN, CHANNELS_LAST)
-# Forty layers deep: float32 sums in another order, and bfloat16's eight bits, against the same sums in float32.
-TOLERANCE = {torch.float32: {"rtol": 0.0, "atol": 1e-4}, torch.bfloat16: {"rtol": 0.0, "atol": 0.1}}
+# Sums in another order and bfloat16's eight bits, forty layers deep, against float32; outputs are of order 0.1.
+TOLERANCE = {torch.float32: {"rtol": 0.0, "atol": 1e-5}, torch.bfloat16: {"rtol": 0.0, "atol": 0.02}}
 
 
 def published(weights, dtype, memory_format, center, autocast=False):

@@ -1,10 +1,10 @@
 """Launch parameters of one op's CUDA kernels, tried one after the other: ``python -m benchmarks.sweep OP``.
 
-A parameter is a line of ``csrc/cuda/OP*.cu`` or ``csrc/cuda/OP*.h`` that says which values are worth trying::
+A parameter is a constant in ``csrc/cuda/OP*`` whose comment says which values are worth trying::
 
-    #define LFD_TUNE_ROWS 4  // sweep: 2 4 8
+    inline constexpr int kThreads = 128;  // sweep: 64 128 256
 
-inside ``#ifndef LFD_TUNE_ROWS``. Each value is compiled in with nvcc's ``-D``, the others staying at their defaults.
+Each value is written into the source and built, the others staying as they are; the sources are put back at the end.
 """
 
 import argparse
@@ -18,51 +18,55 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARAMETER = re.compile(r"^\s*#\s*define\s+(LFD_TUNE_\w+)\s+(\d+)\s*//\s*sweep:\s*([\d ]+?)\s*$", re.MULTILINE)
+CUDA = ROOT / "csrc" / "cuda"
+PARAMETER = re.compile(r"\bconstexpr int (k\w+) = (\d+);(?=[^\n]*// .*?\bsweep: ([\d ]+))")
+Variant = tuple[Path, str, int]  # source, name and value of one constant
 
 
-def parameters(op: str, folder: Path = ROOT / "csrc" / "cuda") -> dict[str, tuple[int, list[int]]]:
-    """Name to default and the values to try, of an op's sources."""
-    found = {}
+def variants(op: str, folder: Path = CUDA) -> list[Variant]:
+    """Every value to try that is not the present one."""
+    found = []
     for source in sorted(folder.glob(f"{op}*")):
-        for name, default, values in PARAMETER.findall(source.read_text()):
-            found[name] = int(default), [int(value) for value in values.split()]
+        for name, present, values in PARAMETER.findall(source.read_text()):
+            found += [(source, name, int(value)) for value in values.split() if int(value) != int(present)]
     return found
 
 
-def variants(found: dict[str, tuple[int, list[int]]]) -> list[tuple[str, ...]]:
-    """nvcc flags to build with: the defaults, then each other value alone."""
-    others = [
-        (f"-D{name}={value}",) for name, (default, values) in found.items() for value in values if value != default
-    ]
-    return [(), *others]
+def with_value(text: str, name: str, value: int) -> str:
+    """Source text with another value of one constant."""
+    return re.sub(rf"(\bconstexpr int {name} = )\d+;", rf"\g<1>{value};", text)
 
 
-def build(op: str, flags: tuple[str, ...]) -> None:
-    for source in (ROOT / "csrc" / "cuda").glob(f"{op}*"):
-        source.touch()  # ninja does not see that the flags changed
+def build(op: str) -> None:
+    for source in CUDA.glob(f"{op}*"):
+        source.touch()
     command = [sys.executable, "setup.py", "build_ext", "--inplace"]
-    environment = os.environ | {"NVCC_APPEND_FLAGS": " ".join(flags), "LFDEBLUR_CUDA": "1"}
+    environment = os.environ | {"LFDEBLUR_CUDA": "1"}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def try_out(op: str, variant: Variant | None) -> dict[str, float]:
+    """Build and measure one variant (None: the sources as they are), and put the source back."""
+    if variant is None:
+        build(op)
+        return measure(op)
+    source, name, value = variant
+    text = source.read_text()
+    try:
+        source.write_text(with_value(text, name, value))
+        build(op)
+        return measure(op)
+    finally:
+        source.write_text(text)
 
 
 def measure(op: str) -> dict[str, float]:
     """Milliseconds of every row, timed in a fresh process that loads the new build."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "result.json"
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks",
-            "--only",
-            op,
-            "--device",
-            "cuda",
-            "--seconds",
-            "0.1",
-            "--ours-only",
-        ]
-        subprocess.run([*command, "--json", str(file)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        options = f"--only {op} --device cuda --seconds 0.1 --ours-only --json {file}".split()
+        command = [sys.executable, "-m", "benchmarks", *options]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         rows = json.loads(file.read_text())["rows"]
     return {
         f"{row['mode']} {row['shape']} {row['dtype']} {row['series']}": row["ours"]["ms"]
@@ -76,26 +80,26 @@ def main() -> int:
     parser.add_argument("op")
     parser.add_argument("--seconds", type=float, default=480, help="start no build after this")
     options = parser.parse_args()
-    found = parameters(options.op)
+    found = variants(options.op)
     if not found:
-        print(f"sweep: no '#define LFD_TUNE_... // sweep: ...' in csrc/cuda/{options.op}*", file=sys.stderr)
+        print(f"sweep: no constant with a comment 'sweep: ...' in csrc/cuda/{options.op}*", file=sys.stderr)
         return 2
-    end, slowest, times = time.monotonic() + options.seconds, 0.0, {}
-    for flags in variants(found):
+    end, slowest = time.monotonic() + options.seconds, 0.0
+    times: dict[str, dict[str, float]] = {}
+    for variant in (None, *found):
         start = time.monotonic()
-        if times and start + slowest > end:
-            print(f"out of time before {' '.join(flags)}")
+        label = "present values" if variant is None else f"{variant[1]} = {variant[2]}"
+        if times and start + 2 * slowest > end:  # the build that puts everything back needs its time too
+            print(f"out of time before {label}")
             break
-        label = " ".join(flags) or "defaults"
         try:
-            build(options.op, flags)
-            times[label] = measure(options.op)
+            times[label] = try_out(options.op, variant)
         except subprocess.CalledProcessError as error:
             print(f"{label}: fails ({error})", flush=True)
             continue
         print(f"{label}: " + ", ".join(f"{ms:.3g}" for ms in times[label].values()) + " ms", flush=True)
         slowest = max(slowest, time.monotonic() - start)
-    build(options.op, ())
+    build(options.op)
     if not times:
         return 1
     for row in next(iter(times.values())):

@@ -233,11 +233,17 @@ def test_exercise_runs_every_op():
     exercise.main("cpu")
 
 
-def test_sweep_reads_launch_parameters(tmp_path):
-    (tmp_path / "op.cu").write_text("#define LFD_TUNE_ROWS 4  // sweep: 2 4 8\n#define OTHER 3 // sweep: 1\n")
-    (tmp_path / "op_backward.h").write_text("  #define LFD_TUNE_THREADS 128 // sweep: 256\n")
-    (tmp_path / "another.cu").write_text("#define LFD_TUNE_ELSE 1 // sweep: 2\n")
-    found = sweep.parameters("op", tmp_path)
-    assert found == {"LFD_TUNE_ROWS": (4, [2, 4, 8]), "LFD_TUNE_THREADS": (128, [256])}
-    flags = [" ".join(flags) for flags in sweep.variants(found)]
-    assert flags == ["", "-DLFD_TUNE_ROWS=2", "-DLFD_TUNE_ROWS=8", "-DLFD_TUNE_THREADS=256"]
+def test_sweep_reads_and_sets_launch_parameters(tmp_path, monkeypatch):
+    text = "inline constexpr int kRows = 4;  // rows of a tile; sweep: 2 4 8\nconstexpr int kOther = 3;  // not swept\n"
+    (tmp_path / "op.cu").write_text(text)
+    (tmp_path / "op_tile.h").write_text("  constexpr int kThreads = 128;  // sweep: 256\n")
+    (tmp_path / "another.cu").write_text("constexpr int kElse = 1;  // sweep: 2\n")
+    found = sweep.variants("op", tmp_path)
+    assert [variant[1:] for variant in found] == [("kRows", 2), ("kRows", 8), ("kThreads", 256)]
+
+    seen = []
+    monkeypatch.setattr(sweep, "build", lambda op: seen.append((tmp_path / "op.cu").read_text()))
+    monkeypatch.setattr(sweep, "measure", lambda op: {"row": 1.0})
+    assert sweep.try_out("op", found[1]) == {"row": 1.0}
+    assert seen == [text.replace("kRows = 4;", "kRows = 8;")]
+    assert (tmp_path / "op.cu").read_text() == text
