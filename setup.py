@@ -27,12 +27,10 @@ NVCC_FLAGS = ["-O3", "-std=c++17", "-lineinfo", "--compiler-options=-fPIC,-fvisi
 
 def find_cuda_home() -> Path | None:
     """The CUDA toolkit's folder, or None."""
-    candidates = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
     nvcc = shutil.which("nvcc")
-    if nvcc and not candidates[0]:
-        candidates.insert(0, str(Path(nvcc).resolve().parent.parent))
-    for candidate in candidates:
-        if candidate and (Path(candidate) / "bin" / "nvcc").is_file():
+    beside_nvcc = Path(nvcc).resolve().parent.parent if nvcc else None
+    for candidate in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), beside_nvcc, "/usr/local/cuda"):
+        if candidate and all((Path(candidate) / file).is_file() for file in ("bin/nvcc", "include/cuda_runtime_api.h")):
             return Path(candidate)
     return None
 
@@ -103,7 +101,7 @@ def extension() -> CppExtension:
         release = version.stdout.split("release ")[1].split(",")[0]
         macros += [("LFD_CUDA", "1"), ("LFD_CUDA_VERSION", f'"{release}"'), ("LFD_CUDA_ARCHS", f'"{ARCH_LIST}"')]
         libraries = ["cudart_static", "rt", "pthread", "dl"]
-        link += [f"-L{CUDA_HOME}/lib64", f"-L{CUDA_HOME}/targets/x86_64-linux/lib"]
+        link += [f"-L{CUDA_HOME}/lib64", f"-L{CUDA_HOME}/lib"]
     sources = [str(path.relative_to(ROOT)) for path in sorted([*ROOT.glob("csrc/*.cpp"), *ROOT.glob("csrc/cpu/*.cpp")])]
     return CppExtension(
         "lfdeblur_ops._C",

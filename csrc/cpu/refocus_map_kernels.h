@@ -94,7 +94,7 @@ class RowSampler {
     for (int64_t x = 0; x < s_.w; ++x) {
       const AxisShift<R> shift = s_.map ? axis_shift<R>(disparity_[x], static_cast<R>(offset), size)
                                         : AxisShift<R>{exact.first, static_cast<R>(exact.f)};
-      R w[N], k[N];
+      R w[N], k[N] = {};
       Taps<I>::weights(shift.f, w);
       if (slopes_) Taps<I>::slopes(shift.f, k);
       const int64_t p = position(x);
