@@ -22,7 +22,13 @@ ROOT = Path(__file__).parent.resolve()
 TORCH_TARGET_VERSION = "0x020b000000000000"  # 2.11
 INCLUDES = ["csrc", "csrc/include"]
 CXX_FLAGS = ["-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wno-psabi"]
-NVCC_FLAGS = ["-O3", "-std=c++17", "-lineinfo", "--compiler-options=-fPIC,-fvisibility=hidden"]
+NVCC_FLAGS = [
+    "-O3",
+    "-std=c++17",
+    "-lineinfo",
+    "-Xfatbin=-compress-all",
+    "--compiler-options=-fPIC,-fvisibility=hidden",
+]
 
 
 def find_cuda_home() -> Path | None:
