@@ -13,8 +13,8 @@ inline constexpr int kColumns = sizeof(T) == 1 && N == 2 ? 4
 // Rows per thread: its sums, one for each plane, row and column, stay in registers.
 template <class T, int N, bool VALID>
 inline constexpr int kRows = sizeof(T) == 4 && N == 2 && !VALID ? 8 : 4;
-template <class T>
-inline constexpr int kPlanes = sizeof(T) == 8 || sizeof(T) == 1 ? 2 : 4;
+template <class T, int N>
+inline constexpr int kPlanes = sizeof(T) == 4 || (sizeof(T) == 2 && N == 2) ? 4 : 2;
 
 template <class T, int N, int PLANES, bool VALID>
 int64_t fwd_shared_bytes(const RefocusShape& s) {
@@ -29,7 +29,7 @@ int64_t fwd_shared_bytes(const RefocusShape& s) {
 // the views (rows of views, or columns where there are few rows). "Planes" are the pairs (a, d); a block does PLANES of
 // them (one if VALID, as the weights that count are summed as well), so that the others read the views from a cache.
 template <class T, int N, int PLANES, bool VALID>
-__global__ void __launch_bounds__(32 * kWarps, 3)
+__global__ void __launch_bounds__(32 * kWarps, N == 4 && VALID ? 2 : 3)
     refocus_fwd_kernel(const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                        const acc_t<T>* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s) {
   static_assert(!VALID || PLANES == 1, "the weights that count are summed for one plane");
@@ -230,7 +230,7 @@ cudaError_t refocus(const T* light_field, const acc_t<T>* disparity, const acc_t
     }
     if (s.valid) return launch_planes<T, N, 1, true>(light_field, disparity, aperture, out, s, stream);
     if (s.a * s.d == 1) return launch_planes<T, N, 1, false>(light_field, disparity, aperture, out, s, stream);
-    return launch_planes<T, N, kPlanes<T>, false>(light_field, disparity, aperture, out, s, stream);
+    return launch_planes<T, N, kPlanes<T, N>, false>(light_field, disparity, aperture, out, s, stream);
   });
 }
 

@@ -81,9 +81,6 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
       R wy[N], wx[N];
       tap_weights(s.interpolation, row.f, wy);
       tap_weights(s.interpolation, column.f, wx);
-      Range of_column[N];
-#pragma unroll
-      for (int j = 0; j < N; ++j) of_column[j] = readers<N>(x, j, column, width, s.valid);
       for (int a = 0; a < s.a; ++a) {
         const R weight = aperture[(a * s.v + v) * s.u + u];
         if (weight == R(0)) continue;
@@ -98,9 +95,11 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
             const bool counts = s.valid ? inside(top + r, row, s.h) : true;
             if (top + r < 0 || top + r >= height || !counts) continue;
 #pragma unroll
-            for (int j = 0; j < N; ++j)
-              if (of_column[j].first <= of_column[j].last)
-                along_x[r] += wx[j] * from[static_cast<int64_t>(top + r) * width + of_column[j].first];
+            for (int j = 0; j < N; ++j) {
+              const int px = x - column.first - kFirstTap<N> - j;
+              if (px < 0 || px >= width || (s.valid && !inside(px, column, s.w))) continue;
+              along_x[r] += wx[j] * from[static_cast<int64_t>(top + r) * width + px];
+            }
           }
 #pragma unroll
           for (int r = 0; r < kGatherRows; ++r)
@@ -118,10 +117,12 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
 #pragma unroll 1
             for (int y = of_row.first; y <= of_row.last; ++y)
 #pragma unroll
-              for (int j = 0; j < N; ++j)
+              for (int j = 0; j < N; ++j) {
+                const Range of_column = readers<N>(x, j, column, width, s.valid);
 #pragma unroll 1
-                for (int px = of_column[j].first; px <= of_column[j].last; ++px)
+                for (int px = of_column.first; px <= of_column.last; ++px)
                   total += wx[j] * from[static_cast<int64_t>(y) * width + px];
+              }
             sum[r] += weight * wy[i] * total;
           }
         }
@@ -173,7 +174,7 @@ __global__ void __launch_bounds__(32 * kWarps, 4)
 }
 
 template <class T, int N>
-__global__ void __launch_bounds__(32 * kWarps, 4)
+__global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
     refocus_grad_disparity_kernel(const acc_t<T>* __restrict__ grad, const T* __restrict__ light_field,
                                   const acc_t<T>* __restrict__ disparity, const acc_t<T>* __restrict__ aperture,
                                   acc_t<T>* __restrict__ grad_disparity, const RefocusShape s) {
@@ -221,7 +222,7 @@ inline constexpr int kApertures = 4;
 __device__ __host__ inline int64_t aperture_rows(const RefocusShape& s) { return s.b * s.d * s.c * s.h; }
 
 template <class T, int N>
-__global__ void __launch_bounds__(32 * kWarps, 4)
+__global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
     refocus_grad_aperture_kernel(const acc_t<T>* __restrict__ grad, const acc_t<T>* __restrict__ out,
                                  const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                                  acc_t<T>* __restrict__ partial, int64_t parts, const RefocusShape s) {

@@ -1,0 +1,87 @@
+// Runs the sources in csrc/cuda/ on a CPU, for tests only: what they use of CUDA, in plain C++.
+//
+// A launch runs block after block. The threads of a block are fibers: each runs to its next barrier, in an order that
+// turns around at every barrier, so that a missing barrier shows. Shared memory is poisoned before every block (all
+// bits set: NaN in every floating type) and ends at a guard page, like the buffers of `guarded_alloc`: what is read
+// before it was written spoils the numbers, what lies outside stops the launch. So does a barrier that not all reach.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define LFD_SHARED(name) unsigned char* const name = cuda_on_cpu::shared_memory()
+#define LFD_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
+  (static_cast<void>(stream),                                      \
+   cuda_on_cpu::launch((grid), (block), static_cast<size_t>(shared_bytes), [&] { (kernel)(__VA_ARGS__); }))
+
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidConfiguration = 9, cudaErrorLaunchFailure = 719 };
+using cudaStream_t = void*;
+
+struct dim3 {
+  unsigned x, y, z;
+  constexpr dim3(int64_t x_ = 1, int64_t y_ = 1, int64_t z_ = 1)
+      : x(static_cast<unsigned>(x_)), y(static_cast<unsigned>(y_)), z(static_cast<unsigned>(z_)) {}
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+
+extern thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace cuda_on_cpu {
+
+unsigned char* shared_memory();
+void barrier(int line);
+[[noreturn]] void fail(const char* what);
+cudaError_t run(dim3 grid, dim3 block, size_t shared_bytes, void (*body)(const void*), const void* closure);
+
+template <class F>
+cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const F& f) {
+  return run(grid, block, shared_bytes, [](const void* closure) { (*static_cast<const F*>(closure))(); }, &f);
+}
+
+template <class W>
+void check_aligned(const W* p) {
+  if (reinterpret_cast<uintptr_t>(p) % sizeof(W)) fail("misaligned access");
+}
+
+}  // namespace cuda_on_cpu
+
+inline void __syncthreads(int line = __builtin_LINE()) { cuda_on_cpu::barrier(line); }
+
+template <class W>
+inline W __ldcs(const W* p) {
+  cuda_on_cpu::check_aligned(p);
+  W value;
+  memcpy(&value, p, sizeof(W));
+  return value;
+}
+template <class W>
+inline void __stcs(W* p, W value) {
+  cuda_on_cpu::check_aligned(p);
+  memcpy(p, &value, sizeof(W));
+}
+
+template <class T>
+inline T atomicAdd(T* p, T value) {
+  const T old = *p;
+  *p = old + value;
+  return old;
+}
+
+template <class T>
+inline constexpr T min(T a, T b) {
+  return b < a ? b : a;
+}
+template <class T>
+inline constexpr T max(T a, T b) {
+  return a < b ? b : a;
+}

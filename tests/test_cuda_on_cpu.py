@@ -1,0 +1,293 @@
+"""The CUDA kernels, compiled as C++ and run on the CPU, against the float64 reference; and the harness against kernels
+broken on purpose."""
+
+import shutil
+
+import pytest
+import torch
+
+from lfdeblur_ops import reference
+
+from .cuda_on_cpu import KernelError, build, build_broken
+from .tolerances import FLOATS, TOL
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine")
+
+INTEGERS = (torch.uint8, torch.uint16)
+BORDERS = {"filter": ["replicate", "zeros"], "refocus": ["replicate", "valid"]}
+
+
+@pytest.fixture(scope="module")
+def cache(pytestconfig):
+    return pytestconfig.cache.mkdir("cuda_on_cpu")
+
+
+@pytest.fixture(scope="module")
+def kernels(cache, tmp_path_factory):
+    return build(cache, tmp_path_factory.mktemp("cuda_on_cpu"))
+
+
+def random(shape, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    if dtype in INTEGERS:
+        return torch.randint(0, torch.iinfo(dtype).max + 1, shape, generator=generator).to(dtype)
+    return torch.rand(shape, generator=generator, dtype=torch.float64).sub(0.4).to(dtype)
+
+
+def check(actual, expected, name=""):
+    expected = expected.to(actual.dtype)
+    torch.testing.assert_close(actual, expected, **TOL[actual.dtype], msg=lambda m: f"{name}: {m}")
+
+
+# dynamic_filter
+
+FILTER_SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 6, 10, 72), (1, 2, 19, 65)]
+
+
+def filters_for(shape, k, shared, layout, dtype):
+    n, channels, height, width = shape
+    planes = k * k * (1 if shared else channels)
+    filters = random((n, planes, height, width), dtype, seed=1)
+    if layout == "channels_last":
+        return filters.contiguous(memory_format=torch.channels_last)
+    if layout == "strided":  # neither pixels nor taps side by side
+        return filters.transpose(2, 3).contiguous().transpose(2, 3)
+    return filters
+
+
+def run_filter(kernels, shape, k, shared, layout, border, dtype):
+    x, grad = random(shape, dtype), random(shape, dtype, seed=2)
+    filters = filters_for(shape, k, shared, layout, dtype)
+    exact_x, exact_filters = x.double().requires_grad_(), filters.double().requires_grad_()
+    expected = reference.dynamic_filter(exact_x, exact_filters, k, border)
+    expected.backward(grad.double())
+    where = f"shape {shape} k {k} shared {shared}"
+    check(kernels.dynamic_filter(x, filters, k, border), expected.detach(), f"out, {where}")
+    grad_x, grad_filters = kernels.dynamic_filter_backward(grad, x, filters, k, border)
+    check(grad_x, exact_x.grad, f"grad_x, {where}")
+    check(grad_filters, exact_filters.grad, f"grad_filters, {where}")
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "begin"])
+@pytest.mark.parametrize("border", BORDERS["filter"])
+@pytest.mark.parametrize("layout", ["planar", "channels_last", "strided"])
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_dynamic_filter(kernels, dtype, layout, border, at_end):
+    kernels.at_end = at_end
+    for k in (1, 3, 5, 7, 9):
+        for shape in FILTER_SHAPES if k in (3, 9) else FILTER_SHAPES[:3]:
+            run_filter(kernels, shape, k, shape[1] != 2, layout, border, dtype)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "per channel"])
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_dynamic_filter_largest_kernel(kernels, dtype, shared):
+    for layout in ("planar", "channels_last"):
+        run_filter(kernels, (1, 5, 6, 40), 15, shared, layout, "replicate", dtype)
+
+
+def test_dynamic_filter_outside_taps_have_no_gradient(kernels):
+    x, filters = random((1, 3, 4, 8), torch.float32), random((1, 25, 4, 8), torch.float32)
+    _, grad = kernels.dynamic_filter_backward(x, x, filters, 5, "zeros")
+    taps = grad.view(5, 5, 4, 8)
+    assert (taps[:2, :, 0] == 0).all()
+    assert (taps[:, 3:, :, -1] == 0).all()
+    assert (taps[2, 2] != 0).all()
+
+
+def test_dynamic_filter_one_gradient_alone(kernels):
+    x, filters = random((1, 3, 4, 8), torch.float32), random((1, 9, 4, 8), torch.float32)
+    both = kernels.dynamic_filter_backward(x, x, filters, 3, "replicate")
+    for i in (0, 1):
+        one = kernels.dynamic_filter_backward(x, x, filters, 3, "replicate", need_x=i == 0, need_filters=i == 1)
+        assert torch.equal(one[i], both[i])
+        assert one[1 - i] is None
+
+
+# refocus
+
+PLANES = [
+    0.0,
+    1.125,
+    -0.625,
+    9.5,
+    -40.0,
+]  # dyadic: `nearest` and `valid` jump, and are to jump here as in the reference
+
+
+def apertures(count, rows, columns):
+    weights = 0.1 + torch.rand((count, rows, columns), generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    if rows * columns > 1:
+        weights[0, 0, 0] = 0
+    return weights / weights.sum((1, 2), keepdim=True)
+
+
+def map_of(planes, height, width):
+    steps = torch.randint(-30, 31, (planes, height, width), generator=torch.Generator().manual_seed(4))
+    return steps.double() / 8
+
+
+def run_refocus(kernels, light_field, disparity, aperture, interpolation, border, gradients=True):
+    dtype = light_field.dtype
+    sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+    disparity, aperture = disparity.to(sum_dtype), aperture.to(sum_dtype)
+    height, width = light_field.shape[-2:]
+    # The reference takes a map always, and so tells the disparity's gradient per pixel.
+    spread = disparity if disparity.dim() == 3 else disparity[:, None, None].expand(-1, height, width)
+    scale = 1 if dtype.is_floating_point else torch.iinfo(dtype).max
+    exact = [t.double().clone().requires_grad_() for t in (light_field.double() / scale, spread, aperture)]
+    expected = reference.refocus(*exact, interpolation, border)
+    where = f"{tuple(light_field.shape)}, disparity {tuple(disparity.shape)}, A {len(aperture)}"
+    check(kernels.refocus(light_field, disparity, aperture, interpolation, border), expected.detach(), f"out, {where}")
+    if not gradients:
+        return
+    grad = random(expected.shape, sum_dtype, seed=5)
+    expected.backward(grad.double())
+    out = expected.detach().to(sum_dtype)
+    results = kernels.refocus_backward(grad, out, light_field, disparity, aperture, interpolation, border)
+    for name, actual, of in zip(("light_field", "disparity", "aperture"), results, exact, strict=True):
+        if actual is not None:
+            gradient = torch.zeros_like(of) if of.grad is None else of.grad
+            # Rounding grows like the root of the number of terms: an aperture's gradient sums over all pixels.
+            terms = grad.numel() ** 0.5 if name == "aperture" else 1
+            check(actual / terms, gradient / terms, f"grad of {name}, {where}")
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "begin"])
+@pytest.mark.parametrize("border", BORDERS["refocus"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", FLOATS + INTEGERS, ids=str)
+def test_refocus(kernels, dtype, interpolation, border, at_end):
+    kernels.at_end = at_end
+    for shape, a in [((1, 1, 1, 1, 1, 1), 1), ((2, 3, 4, 1, 5, 7), 2), ((1, 5, 2, 3, 10, 67), 1)]:
+        light_field, aperture = random(shape, dtype), apertures(a, *shape[1:3])
+        planes = PLANES if shape[-1] < 60 else [1.125]
+        run_refocus(kernels, light_field, torch.tensor(planes), aperture, interpolation, border)
+        run_refocus(kernels, light_field, map_of(2, *shape[-2:])[: 3 - a], aperture, interpolation, border)
+
+
+@pytest.mark.parametrize("border", BORDERS["refocus"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8], ids=str)
+def test_refocus_strided_views(kernels, dtype, interpolation, border):
+    stored = random((6, 3, 4, 2, 20), dtype)  # [H, V, U, C, more than W], as in a lenslet picture
+    light_field = stored[..., 3:17].permute(1, 2, 3, 0, 4)[None]
+    aperture = apertures(5, 3, 4)  # five planes: more than a block's
+    run_refocus(kernels, light_field, torch.tensor([0.375]), aperture, interpolation, border)
+    run_refocus(kernels, light_field, map_of(1, 6, 14), aperture, interpolation, border)
+
+
+@pytest.mark.parametrize("border", BORDERS["refocus"])
+def test_refocus_more_views_than_a_window(kernels, border):
+    for rows, columns in [(70, 2), (2, 70)]:
+        light_field = random((1, rows, columns, 1, 3, 5), torch.float32)
+        run_refocus(kernels, light_field, torch.tensor([0.25, -0.125]), apertures(1, rows, columns), "bilinear", border)
+
+
+def test_refocus_more_planes_than_a_window(kernels):
+    disparity = torch.arange(-35, 36) / 8
+    run_refocus(kernels, random((1, 2, 3, 1, 3, 6)), disparity, apertures(1, 2, 3), "bicubic", "replicate")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32], ids=str)
+def test_refocus_several_tiles(kernels, dtype):
+    light_field = random((1, 2, 3, 1, 19, 135), dtype)
+    for planes in ([0.3], [0.3, -1.7, 2.2]):  # not dyadic
+        run_refocus(
+            kernels,
+            light_field,
+            torch.tensor(planes).double(),
+            apertures(1, 2, 3),
+            "bicubic",
+            "replicate",
+            planes == [0.3],
+        )
+
+
+def test_refocus_survives_nan_disparity(kernels):
+    disparity = torch.tensor([float("nan"), float("inf"), -3e38])
+    kernels.refocus(
+        random((1, 3, 3, 1, 4, 5), torch.float32), disparity, apertures(1, 3, 3).float(), "bilinear", "valid"
+    )
+
+
+# The harness itself
+
+BROKEN = {
+    "border clamp": (
+        (
+            "dynamic_filter_tile.h",
+            "min(max(y + i, 0), height - 1)",
+            "min(max(y + i, 0), height - 2)",
+            "dynamic_filter.cu",
+        ),
+        AssertionError,
+    ),
+    "missing barrier": (
+        (
+            "dynamic_filter.cu",
+            "__syncthreads();\n    if (!live) continue;",
+            "if (!live) continue;",
+            "dynamic_filter.cu",
+        ),
+        AssertionError,
+    ),
+    "missing barrier before the next tile": (
+        ("dynamic_filter.cu", "if (c0) __syncthreads();", "", "dynamic_filter.cu"),
+        AssertionError,
+    ),
+    "divergent barrier": (
+        (
+            "dynamic_filter.cu",
+            "__syncthreads();\n    if (!live) continue;",
+            "if (!live) continue;\n    __syncthreads();",
+            "dynamic_filter.cu",
+        ),
+        KernelError,
+    ),
+    "read out of bounds": (
+        ("dynamic_filter.cu", "live = px < s.width && py < s.height", "live = px < s.width", "dynamic_filter.cu"),
+        KernelError,
+    ),
+    "shared memory too small": (
+        ("dynamic_filter_tile.h", "* tile.rows * tile.pitch", "* (tile.rows - 1) * tile.pitch", "dynamic_filter.cu"),
+        KernelError,
+    ),
+    "write out of bounds": (
+        ("refocus.cu", "r < rows && y0 + r < s.h", "r < rows", "refocus.cu"),
+        KernelError,
+    ),
+    "missing barrier in a reduction": (
+        (
+            "refocus_backward.cu",
+            "__syncthreads();\n        if (thread < half)",
+            "if (thread < half)",
+            "refocus_backward.cu",
+        ),
+        AssertionError,
+    ),
+    "clamp of a gathered border": (
+        ("refocus_backward.cu", "p == size - 1 ? size - 1 :", "", "refocus_backward.cu"),
+        AssertionError,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_kernels_are_caught(kernels, cache, tmp_path, name):
+    substitution, error = BROKEN[name]
+    broken = build_broken(cache, tmp_path, *substitution)
+    if substitution[-1].startswith("dynamic_filter"):
+        arguments = ((1, 6, 13, 72), 5, True, "planar", "replicate", torch.float32)
+        run_filter(kernels, *arguments)
+        with pytest.raises(error):
+            run_filter(broken, *arguments)
+    else:
+        light_field, disparity, aperture = (
+            random((1, 3, 3, 2, 6, 7), torch.float32),
+            torch.tensor([1.125]),
+            apertures(1, 3, 3),
+        )
+        run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate")
+        with pytest.raises(error):
+            run_refocus(broken, light_field, disparity, aperture, "bilinear", "replicate")
