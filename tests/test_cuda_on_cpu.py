@@ -27,6 +27,15 @@ def kernels(cache, tmp_path_factory):
     return build(cache, tmp_path_factory.mktemp("cuda_on_cpu"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The reference's tensors are small: more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def random(shape, dtype=torch.float64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     if dtype in INTEGERS:

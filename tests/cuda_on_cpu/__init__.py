@@ -5,6 +5,7 @@ import hashlib
 import math
 import shutil
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,9 @@ def link(objects: list[Path], target: Path) -> "Library":
 
 
 def build(cache: Path, folder: Path) -> "Library":
+    for old in cache.glob("*.o"):
+        if time.time() - old.stat().st_mtime > 7 * 86400:
+            old.unlink()
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda source: compile_object(source, CSRC, cache), SOURCES))
     return link(objects, folder / "kernels.so")
