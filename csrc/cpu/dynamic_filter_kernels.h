@@ -48,15 +48,18 @@ struct PaddedRows {
 };
 
 // sums[c][x] += taps of kernel row `rows` at f, f + ft, ...: planar filters.
-template <class T, int C, int B>
-inline void add_planar(const T* f, int64_t ft, const acc_t<T>* row, acc_t<T>* sums, int64_t stride, int k, int64_t x) {
+template <class T, int C, int B, int K>
+inline void add_planar(const T* f, int64_t ft, const acc_t<T>* row, acc_t<T>* sums, int64_t stride, int run_time_k,
+                       int64_t x) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
+  const int k = K ? K : run_time_k;
   Vec<R> sum[C][B];
 #pragma GCC unroll 4
   for (int c = 0; c < C; ++c)
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b) sum[c][b] = load(sums + c * stride + x + b * L);
+#pragma GCC unroll 7
   for (int j = 0; j < k; ++j) {
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b) {
@@ -71,7 +74,7 @@ inline void add_planar(const T* f, int64_t ft, const acc_t<T>* row, acc_t<T>* su
     for (int b = 0; b < B; ++b) store(sums + c * stride + x + b * L, sum[c][b]);
 }
 
-template <class T, int C>
+template <class T, int C, int K>
 void planar_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* rows, acc_t<T>* sums, int64_t stride) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
@@ -82,8 +85,8 @@ void planar_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* 
   for (int i = 0; i < k; ++i) {
     const T* taps = f + i * k * s.ft;
     int64_t x = 0;
-    for (; x + B * L <= s.width; x += B * L) add_planar<T, C, B>(taps, s.ft, rows[i], sums, stride, k, x);
-    for (; x + L <= s.width; x += L) add_planar<T, C, 1>(taps, s.ft, rows[i], sums, stride, k, x);
+    for (; x + B * L <= s.width; x += B * L) add_planar<T, C, B, K>(taps, s.ft, rows[i], sums, stride, k, x);
+    for (; x + L <= s.width; x += L) add_planar<T, C, 1, K>(taps, s.ft, rows[i], sums, stride, k, x);
     for (; x < s.width; ++x)
       for (int j = 0; j < k; ++j)
         for (int c = 0; c < C; ++c) sums[c * stride + x] += to_acc(taps[j * s.ft + x]) * rows[i][c * stride + x + j];
@@ -125,8 +128,9 @@ void taps_last_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* cons
 
 template <class T, int C>
 void filter_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* rows, acc_t<T>* sums, int64_t stride) {
-  // Planar filters are bound by memory whatever k is; with the taps side by side a constant k pays.
-  if (s.fx == 1) return planar_row<T, C>(f, s, rows, sums, stride);
+  // A constant k pays with the taps side by side; planar filters are bound by memory, and k = 7 is the common one.
+  if (s.fx == 1 && s.k == 7) return planar_row<T, C, 7>(f, s, rows, sums, stride);
+  if (s.fx == 1) return planar_row<T, C, 0>(f, s, rows, sums, stride);
   if (s.k == 3) return taps_last_row<T, C, 3>(f, s, rows, sums, stride);
   if (s.k == 5) return taps_last_row<T, C, 5>(f, s, rows, sums, stride);
   if (s.k == 7) return taps_last_row<T, C, 7>(f, s, rows, sums, stride);

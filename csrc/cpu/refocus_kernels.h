@@ -84,23 +84,27 @@ class CountedWeight {
   std::vector<R> sums_;
 };
 
-// One view's row as the sum over u reads it: pixel x gets sum_i w[i] * at[x + i], for lo <= x < hi.
-template <class S, class R>
+// One view's row as the sum over u reads it: pixel x gets sum_i w[i] * row[offset + x + i].
+template <class R>
 struct ViewRow {
-  const S* at;
+  int64_t offset, u;
   R w[4];
 };
 
+// `ahead`: distance of what will be read next, asked for early; the hardware does not follow so many short rows.
 template <int N, int B, class S, class R>
-inline void sum_block(const ViewRow<S, R>* views, int64_t count, int64_t x, R* sums) {
+inline void sum_block(const S* rows, const ViewRow<R>* views, int64_t count, int64_t x, int64_t ahead, R* sums) {
   constexpr int L = kLanes<R>;
+  constexpr int kLine = 64 / sizeof(S);
   Vec<R> sum[B] = {};
   for (int64_t u = 0; u < count; ++u) {
+    const S* at = rows + views[u].offset + x;
+    for (int i = 0; ahead && i < B * L; i += kLine) __builtin_prefetch(at + ahead + i);
 #pragma GCC unroll 4
     for (int i = 0; i < N; ++i) {
       const Vec<R> w = splat(views[u].w[i]);
 #pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) sum[b] += w * load(views[u].at + x + b * L + i);
+      for (int b = 0; b < B; ++b) sum[b] += w * load(at + b * L + i);
     }
   }
 #pragma GCC unroll 8
@@ -108,15 +112,17 @@ inline void sum_block(const ViewRow<S, R>* views, int64_t count, int64_t x, R* s
 }
 
 template <int N, class S, class R>
-void sum_views(const ViewRow<S, R>* views, int64_t count, int64_t begin, int64_t end, R* sums) {
+void sum_views(const S* rows, const std::vector<ViewRow<R>>& views, int64_t begin, int64_t end, int64_t ahead,
+               R* sums) {
   constexpr int L = kLanes<R>;
+  const int64_t count = views.size();
   int64_t x = begin;
-  for (; x + 8 * L <= end; x += 8 * L) sum_block<N, 8>(views, count, x, sums);
-  for (; x + L <= end; x += L) sum_block<N, 1>(views, count, x, sums);
+  for (; x + 8 * L <= end; x += 8 * L) sum_block<N, 8>(rows, views.data(), count, x, ahead, sums);
+  for (; x + L <= end; x += L) sum_block<N, 1>(rows, views.data(), count, x, ahead, sums);
   for (; x < end; ++x) {
     R sum = R(0);
-    for (int64_t u = 0; u < count; ++u)
-      for (int i = 0; i < N; ++i) sum += views[u].w[i] * to_acc(views[u].at[x + i]);
+    for (const ViewRow<R>& view : views)
+      for (int i = 0; i < N; ++i) sum += view.w[i] * to_acc(rows[view.offset + x + i]);
     sums[x] = sum;
   }
 }
@@ -126,6 +132,13 @@ template <class T>
 class RowSum {
  public:
   using R = acc_t<T>;
+
+  // What stays the same for all rows of one row of views, one aperture and one disparity.
+  struct Plan {
+    const AxisTaps<R>* columns;
+    std::vector<ViewRow<R>> views;  // those of positive weight
+    int64_t taps, begin, end;       // [begin, end): pixels that are read without looking at the border
+  };
 
   RowSum(const RefocusShape& s, const std::vector<AxisTaps<R>>& columns, int64_t uses) : s_(s), columns_(columns) {
     int64_t low = 0, high = 0;
@@ -139,94 +152,97 @@ class RowSum {
     // pixels see the border.
     padded_ = uses > 2 || (left_ + high) * 8 > s.w;
     if (padded_) copies_.resize(s.u * stride_);
-    padded_views_.resize(s.u);
-    views_.resize(s.u);
-    active_.resize(s.u);
   }
 
-  // Row r of the views of one row, u * su apart.
+  void plan(const R* aperture, int64_t d, Plan& plan) const {
+    constexpr int L = kLanes<R>;
+    plan.columns = columns_.data() + d * s_.u;
+    plan.views.clear();
+    plan.taps = 1;
+    for (int64_t u = 0; u < s_.u; ++u)
+      if (aperture[u] != R(0)) plan.taps = std::max(plan.taps, plan.columns[u].count);
+    plan.begin = 0;
+    plan.end = s_.w;
+    for (int64_t u = 0; u < s_.u; ++u) {
+      if (aperture[u] == R(0)) continue;
+      const AxisTaps<R>& c = plan.columns[u];
+      ViewRow<R> view{padded_ ? u * stride_ + left_ + c.first : u * s_.su + c.first, u, {}};
+      for (int i = 0; i < c.count; ++i) view.w[i] = c.w[i] * (aperture[u] * R(Element<T>::scale));
+      plan.views.push_back(view);
+      plan.begin = std::max(plan.begin, padded_ ? c.lo : std::max(c.lo, -c.first));
+      plan.end = std::min(plan.end, padded_ ? c.hi : std::min(c.hi, s_.w - (c.first + plan.taps - 1)));
+    }
+    if (plan.end < plan.begin) plan.begin = plan.end = 0;
+    if (s_.valid) return;
+    // Whole vectors only: the copies and the sums are longer than a row.
+    plan.end = padded_ ? (s_.w + L - 1) / L * L : plan.begin + (plan.end - plan.begin) / L * L;
+  }
+
+  // One row of the views of one row, u * su apart.
   void load_row(const T* row) {
     row_ = row;
     if (!padded_) return;
+    constexpr int L = kLanes<R>;
+    constexpr int kLine = 64 / sizeof(T);
     for (int64_t u = 0; u < s_.u; ++u) {
       const T* from = row + u * s_.su;
       R* to = copies_.data() + u * stride_;
       std::fill(to, to + left_, to_acc(from[0]));
       int64_t x = 0;
-      for (; x + kLanes<R> <= s_.w; x += kLanes<R>) store(to + left_ + x, load(from + x));
+      for (; x + L <= s_.w; x += L) {
+        if (x % kLine == 0) __builtin_prefetch(from + x + s_.sy);
+        store(to + left_ + x, load(from + x));
+      }
       for (; x < s_.w; ++x) to[left_ + x] = to_acc(from[x]);
       std::fill(to + left_ + s_.w, to + stride_, to_acc(from[s_.w - 1]));
     }
   }
 
-  void run(const R* aperture, int64_t d, R* sums) {
-    const AxisTaps<R>* columns = columns_.data() + d * s_.u;
-    int64_t count = 0, taps = 1, begin = 0, end = s_.w;
-    for (int64_t u = 0; u < s_.u; ++u)
-      if (aperture[u] != R(0)) taps = std::max(taps, columns[u].count);
-    for (int64_t u = 0; u < s_.u; ++u) {
-      if (aperture[u] == R(0)) continue;
-      const AxisTaps<R>& c = columns[u];
-      active_[count] = u;
-      views_[count].at = row_ + u * s_.su + c.first;
-      if (padded_) padded_views_[count].at = copies_.data() + u * stride_ + left_ + c.first;
-      for (int i = 0; i < 4; ++i) {
-        views_[count].w[i] = i < c.count ? c.w[i] * (aperture[u] * R(Element<T>::scale)) : R(0);
-        padded_views_[count].w[i] = views_[count].w[i];
-      }
-      begin = std::max(begin, padded_ ? c.lo : std::max(c.lo, -c.first));
-      end = std::min(end, padded_ ? c.hi : std::min(c.hi, s_.w - (c.first + taps - 1)));
-      ++count;
-    }
-    if (end < begin) begin = end = 0;
+  void run(const Plan& plan, R* sums) const {
     constexpr int L = kLanes<R>;
-    if (!s_.valid) {  // whole vectors only: the copies and the sums are longer than a row
-      if (padded_) end = (s_.w + L - 1) / L * L;
-      if (!padded_) end = begin + (end - begin) / L * L;
-    }
     if (padded_) {
-      sum_taps(padded_views_.data(), count, taps, begin, end, sums);
+      sum_taps(copies_.data(), plan, 0, sums);
     } else {
-      sum_taps(views_.data(), count, taps, begin, end, sums);
+      sum_taps(row_, plan, s_.sy, sums);
     }
     if (s_.valid) {
-      for (int64_t x = 0; x < begin; ++x) sums[x] = edge(columns, count, x);
-      for (int64_t x = end; x < s_.w; ++x) sums[x] = edge(columns, count, x);
+      for (int64_t x = 0; x < plan.begin; ++x) sums[x] = edge(plan, x);
+      for (int64_t x = plan.end; x < s_.w; ++x) sums[x] = edge(plan, x);
     } else if (!padded_) {
-      for (int64_t x = 0; x < begin; x += L) edge_block(columns, count, taps, x, std::min<int64_t>(L, begin - x), sums);
-      for (int64_t x = end; x < s_.w; x += L) edge_block(columns, count, taps, x, L, sums);
+      for (int64_t x = 0; x < plan.begin; x += L) edge_block(plan, x, std::min<int64_t>(L, plan.begin - x), sums);
+      for (int64_t x = plan.end; x < s_.w; x += L) edge_block(plan, x, L, sums);
     }
   }
 
  private:
   template <class S>
-  static void sum_taps(const ViewRow<S, R>* views, int64_t count, int64_t taps, int64_t begin, int64_t end, R* sums) {
-    if (taps == 1) sum_views<1>(views, count, begin, end, sums);
-    if (taps == 2) sum_views<2>(views, count, begin, end, sums);
-    if (taps == 4) sum_views<4>(views, count, begin, end, sums);
+  static void sum_taps(const S* rows, const Plan& p, int64_t ahead, R* sums) {
+    if (p.taps == 1) sum_views<1>(rows, p.views, p.begin, p.end, ahead, sums);
+    if (p.taps == 2) sum_views<2>(rows, p.views, p.begin, p.end, ahead, sums);
+    if (p.taps == 4) sum_views<4>(rows, p.views, p.begin, p.end, ahead, sums);
   }
 
   // A vector of pixels that see the border; `pixels` of them are stored.
-  void edge_block(const AxisTaps<R>* columns, int64_t count, int64_t taps, int64_t x, int64_t pixels, R* sums) const {
+  void edge_block(const Plan& plan, int64_t x, int64_t pixels, R* sums) const {
     constexpr int L = kLanes<R>;
     Vec<R> sum = {};
     R line[L + 4];
-    for (int64_t n = 0; n < count; ++n) {
-      const T* row = row_ + active_[n] * s_.su;
-      const int64_t first = x + columns[active_[n]].first;
-      for (int64_t i = 0; i < L + taps - 1; ++i) line[i] = to_acc(row[clamp_index(first + i, s_.w)]);
-      for (int64_t i = 0; i < taps; ++i) sum += splat(views_[n].w[i]) * load(line + i);
+    for (const ViewRow<R>& view : plan.views) {
+      const T* row = row_ + view.u * s_.su;
+      const int64_t first = x + plan.columns[view.u].first;
+      for (int64_t i = 0; i < L + plan.taps - 1; ++i) line[i] = to_acc(row[clamp_index(first + i, s_.w)]);
+      for (int64_t i = 0; i < plan.taps; ++i) sum += splat(view.w[i]) * load(line + i);
     }
     for (int64_t i = 0; i < pixels; ++i) sums[x + i] = sum[i];
   }
 
-  R edge(const AxisTaps<R>* columns, int64_t count, int64_t x) const {
+  R edge(const Plan& plan, int64_t x) const {
     R sum = R(0);
-    for (int64_t n = 0; n < count; ++n) {
-      const AxisTaps<R>& c = columns[active_[n]];
+    for (const ViewRow<R>& view : plan.views) {
+      const AxisTaps<R>& c = plan.columns[view.u];
       if (x < c.lo || x >= c.hi) continue;
-      const T* row = row_ + active_[n] * s_.su;
-      for (int i = 0; i < c.count; ++i) sum += views_[n].w[i] * to_acc(row[clamp_index(x + c.first + i, s_.w)]);
+      const T* row = row_ + view.u * s_.su;
+      for (int i = 0; i < c.count; ++i) sum += view.w[i] * to_acc(row[clamp_index(x + c.first + i, s_.w)]);
     }
     return sum;
   }
@@ -237,9 +253,6 @@ class RowSum {
   int64_t left_, stride_;
   const T* row_ = nullptr;
   std::vector<R> copies_;
-  std::vector<ViewRow<T, R>> views_;
-  std::vector<ViewRow<R, R>> padded_views_;
-  std::vector<int64_t> active_;
 };
 
 // to[x] += sum_i w[i] * from_i[x].
@@ -268,8 +281,10 @@ void sum_tile(const T* plane, const acc_t<T>* aperture, const RefocusShape& s,
   using R = acc_t<T>;
   const int64_t planes = s.a * s.d, kept_stride = s.w + kLanes<R>;
   kept.resize(planes * 4 * kept_stride);
+  std::vector<typename RowSum<T>::Plan> plans(planes);
   for (int64_t p = 0; p < planes; ++p) std::fill(sums + p * stride, sums + p * stride + (y1 - y0) * s.w, R(0));
   for (int64_t v = 0; v < s.v; ++v) {
+    for (int64_t p = 0; p < planes; ++p) row_sum.plan(aperture + (p / s.d * s.v + v) * s.u, p % s.d, plans[p]);
     const auto first_row = [&](int64_t d) { return clamp_index(y0 + rows[d * s.v + v].first, s.h); };
     const auto last_row = [&](int64_t d) {
       return clamp_index(y1 - 1 + rows[d * s.v + v].first + rows[d * s.v + v].count - 1, s.h);
@@ -282,13 +297,13 @@ void sum_tile(const T* plane, const acc_t<T>* aperture, const RefocusShape& s,
     for (int64_t r = begin; r < end; ++r) {
       bool loaded = false;
       for (int64_t p = 0; p < planes; ++p) {
-        const int64_t a = p / s.d, d = p % s.d;
+        const int64_t d = p % s.d;
         if (r < first_row(d) || r > last_row(d)) continue;
         if (!loaded) row_sum.load_row(plane + v * s.sv + r * s.sy);
         loaded = true;
         const AxisTaps<R>& t = rows[d * s.v + v];
         R* ring = kept.data() + p * 4 * kept_stride;
-        row_sum.run(aperture + (a * s.v + v) * s.u, d, ring + r % 4 * kept_stride);
+        row_sum.run(plans[p], ring + r % 4 * kept_stride);
         // The output rows whose last tap is row r: their other taps are the rows just before it.
         const RowRange ready = reading_rows(r, t.first + t.count - 1, s.h, std::max(y0, t.lo), std::min(y1, t.hi));
         for (int64_t y = ready.begin; y < ready.end; ++y) {
