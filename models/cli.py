@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from .data import (
     FORMATS,
     LightField,
     LightFieldError,
+    estimate_disparity_range,
     generate,
     parse_aperture,
     parse_disparities,
@@ -141,7 +143,7 @@ def generate_command(
         list[str] | None, typer.Option(help="disk:R or square:R, R in view steps; repeat for several.")
     ] = None,
     disparity: Annotated[
-        str | None, typer.Option(help="Focus planes; default: 5 evenly over the disparity range that the files tell.")
+        str | None, typer.Option(help="Focus planes; default: 5 evenly over the scene's disparity range.")
     ] = None,
     bits: Annotated[int, typer.Option(help="8 or 16 per channel.")] = 8,
     dual_pixel: Annotated[bool, typer.Option("--dual-pixel", help="Also write the left and right views.")] = False,
@@ -162,7 +164,10 @@ def generate_command(
 
     def read(path: Path) -> LightField:
         field = read_light_field(path, format, pattern=pattern, lenslet=lenslet, views=views, flip=flip)
-        return field.with_center()
+        field = field.with_center()
+        if planes is None and field.disparity_range is None:
+            field = replace(field, disparity_range=estimate_disparity_range(field))
+        return field
 
     # All are read before any is rendered: a damaged one must not leave half of the others' files behind.
     scenes: dict[str, Path] = {}

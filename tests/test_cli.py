@@ -259,7 +259,7 @@ def test_bad_specifications(bad, field):
     bad("aperture: got 'disk:-1'", "generate", field, *planes, "--aperture", "disk:-1")
     bad("--interpolation: got 'cubic'", "generate", field, *planes, "--interpolation", "cubic")
     bad("--bits: got 12, want 8 or 16", "generate", field, *planes, "--bits", 12)
-    bad("its files do not tell its disparity range; give the focus planes", "generate", field)
+    bad("a single view has no disparity; give the focus planes", "generate", field, "--views", 1)
     bad("format: got 'zip'", "refocus", field, *planes, "--format", "zip")
     bad("central views to keep of 3x3", "refocus", field, *planes, "--views", 5)
 

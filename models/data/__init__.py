@@ -1,6 +1,7 @@
 """Light fields in, training pairs out."""
 
 from .aperture import Aperture, disk, left_half, parse_aperture, right_half, square
+from .disparity_range import estimate_disparity_range
 from .generate import generate
 from .light_field import LightField, LightFieldError
 from .pairs import Pair, center_picture, refocus_light, render_pair, render_pairs
@@ -17,6 +18,7 @@ __all__ = [
     "Pair",
     "center_picture",
     "disk",
+    "estimate_disparity_range",
     "generate",
     "left_half",
     "linear_light_field",

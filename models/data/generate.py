@@ -8,6 +8,7 @@ import torch
 from ..images import write_image
 from ..output import make_output_folder
 from .aperture import Aperture
+from .disparity_range import estimate_disparity_range
 from .light_field import LightField, LightFieldError
 from .pairs import center_picture, render_pairs
 
@@ -19,15 +20,11 @@ def planes_of(light_field: LightField, disparities: Sequence[float] | None = Non
     """The focus planes to render: those given, else five evenly over the scene's disparity range.
 
     Raises:
-        LightFieldError: none are given and the light field's files do not tell the range.
+        LightFieldError: none are given, the files do not tell the range, and it cannot be seen in the views either.
     """
     if disparities is not None:
         return [float(disparity) for disparity in disparities]
-    if light_field.disparity_range is None:
-        raise LightFieldError(
-            f"{light_field.scene}: its files do not tell its disparity range; give the focus planes, for example -2:2:5"
-        )
-    low, high = light_field.disparity_range
+    low, high = light_field.disparity_range or estimate_disparity_range(light_field)
     return torch.linspace(low, high, DEFAULT_PLANES, dtype=torch.float64).tolist()
 
 
@@ -68,7 +65,8 @@ def generate(
             first is left out, so that there is a centre view.
         out: made if missing.
         apertures: shapes and radii in view steps.
-        disparities: planes in focus, pixels per view step; None: five evenly over the scene's range.
+        disparities: planes in focus, pixels per view step; None: five evenly over the scene's range, which is estimated
+            where the files do not tell it.
         bits: 8 or 16 per channel.
         dual_pixel: also write ``left/SCENE/...`` and ``right/SCENE/...`` with the names of ``input``.
         interpolation, backend: as ``lfdeblur_ops.refocus`` takes them.

@@ -70,6 +70,10 @@ inline void __stcs(W* p, W value) {
   memcpy(p, &value, sizeof(W));
 }
 
+inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
+  return static_cast<unsigned>((uint64_t{high} << 32 | low) >> (shift & 31));
+}
+
 template <class T>
 inline T atomicAdd(T* p, T value) {
   const T old = *p;
