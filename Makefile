@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find csrc -type f 2>/dev/null)
 CXX_FILES := $(shell git ls-files '*.cpp' '*.cu' '*.h' 2>/dev/null)
 
-.PHONY: install demo test bench bench-full lint format clean
+.PHONY: install demo picture test bench bench-full lint format clean
 
 install: $(STAMP)
 
@@ -20,6 +20,10 @@ $(STAMP): pyproject.toml setup.py $(SOURCES)
 
 demo: install
 	$(BIN)/lfdeblur demo --out demo
+
+# The README's picture.
+picture: demo
+	$(BIN)/python -c "import pyvips; pyvips.Image.new_from_file('demo/demo.png').jpegsave('docs/demo.jpg', Q=85, keep='none')"
 
 test: install
 	$(BIN)/python -m pytest
