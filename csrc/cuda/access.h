@@ -56,7 +56,7 @@ __device__ __forceinline__ Pack<T, N> load(const T* p) {
 }
 
 template <class I>
-LFD_HD I ceil_div(I a, I b) {
+LFD_HD constexpr I ceil_div(I a, I b) {
   return (a + b - 1) / b;
 }
 LFD_HD int round_up(int a, int b) { return (a + b - 1) / b * b; }

@@ -5,7 +5,7 @@
 namespace lfdeblur::cuda {
 namespace {
 
-// Neighbouring pixels per thread: a warp then reads whole 128-byte lines of narrow elements too.
+// Neighbouring pixels per thread: narrow elements are read by the word.
 template <class T, int N>
 inline constexpr int kColumns = sizeof(T) == 1 && N == 2 ? 4
                                 : sizeof(T) <= 2         ? 2
@@ -15,13 +15,63 @@ template <class T, int N, bool VALID>
 inline constexpr int kRows = sizeof(T) == 4 && N == 2 && !VALID ? 8 : 4;
 template <class T, int N>
 inline constexpr int kPlanes = sizeof(T) == 4 || (sizeof(T) == 2 && N == 2) ? 4 : 2;
+// Views whose pixels are in flight at once: one plane alone is bound by memory, several by what the cache delivers.
+template <class T, int N, int PLANES, bool VALID>
+inline constexpr int kViews = PLANES > 1 || VALID        ? 1
+                              : sizeof(T) <= 2 && N == 2 ? 3
+                                                         : 2;
+
+// Blocks that a multiprocessor is to hold, as many as the registers allow without spilling.
+template <class T, int N, int PLANES, bool VALID>
+inline constexpr int kBlocks = VALID || (N == 4 && sizeof(T) == (PLANES > 1 ? 2 : 8)) ? 2 : 3;
+
+// COUNT neighbours in a row of a view, held as the aligned words they lie in.
+template <class T, int COUNT>
+struct Neighbours {
+  using Whole = std::conditional_t<sizeof(T) < 4, uint32_t, T>;
+  static constexpr int per_word = sizeof(Whole) / sizeof(T);
+  static constexpr int margin = per_word - 1;  // elements on either side that are read with them
+  static constexpr int words = ceil_div(COUNT + margin, per_word);
+  Whole word[words];
+  unsigned offset;  // of the first neighbour in the first word, in bits
+
+  __device__ __forceinline__ void read(const T* p) {
+    const unsigned element = per_word > 1 ? reinterpret_cast<uintptr_t>(p) / sizeof(T) % per_word : 0;
+    const Whole* from = reinterpret_cast<const Whole*>(p - element);
+#pragma unroll
+    for (int i = 0; i < words; ++i) word[i] = from[i];
+    offset = element * 8 * sizeof(T);
+  }
+  template <class R>
+  __device__ __forceinline__ void values(R (&value)[COUNT]) const {
+    if constexpr (per_word == 1) {
+#pragma unroll
+      for (int i = 0; i < COUNT; ++i) value[i] = to_acc(word[i]);
+    } else {
+      using Bits = std::conditional_t<sizeof(T) == 1, uint8_t, uint16_t>;
+      uint32_t shifted[words];
+#pragma unroll
+      for (int i = 0; i < words; ++i) shifted[i] = __funnelshift_r(word[i], i + 1 < words ? word[i + 1] : 0u, offset);
+#pragma unroll
+      for (int i = 0; i < COUNT; ++i)
+        value[i] = to_acc(bit_copy<T>(static_cast<Bits>(shifted[i / per_word] >> (i % per_word * 8 * sizeof(T)))));
+    }
+  }
+};
+
+// What a block holds of a window of views: per plane the shifts of its rows, then of its columns; then the weights.
+template <class R>
+LFD_HD int64_t window_bytes(int planes, int rows, int columns) {
+  const int64_t shifts = planes * (rows + columns) * static_cast<int64_t>(sizeof(AxisShift<R>));
+  return shifts + planes * rows * columns * static_cast<int64_t>(sizeof(R));
+}
 
 template <class T, int N, int PLANES, bool VALID>
 int64_t fwd_shared_bytes(const RefocusShape& s) {
-  const int64_t window = (s.v < kWindow ? s.v : kWindow) + (s.u < kWindow ? s.u : kWindow);
-  const int64_t shifts = PLANES * window * static_cast<int64_t>(sizeof(AxisShift<acc_t<T>>));
-  const int64_t sums = (1 + VALID) * kWarps * 32 * kRows<T, N, VALID> * kColumns<T, N> * sizeof(acc_t<T>);
-  return shifts > sums ? shifts : sums;
+  using R = acc_t<T>;
+  const int64_t window = window_bytes<R>(PLANES, s.v < kWindow ? s.v : kWindow, s.u < kWindow ? s.u : kWindow);
+  const int64_t sums = (1 + VALID) * kWarps * 32 * kRows<T, N, VALID> * kColumns<T, N> * sizeof(R);
+  return window > sums ? window : sums;
 }
 
 // Disparity [D]. Interpolation is separable and a view's row shift depends on v alone, its column shift on u alone: for
@@ -29,12 +79,13 @@ int64_t fwd_shared_bytes(const RefocusShape& s) {
 // the views (rows of views, or columns where there are few rows). "Planes" are the pairs (a, d); a block does PLANES of
 // them (one if VALID, as the weights that count are summed as well), so that the others read the views from a cache.
 template <class T, int N, int PLANES, bool VALID>
-__global__ void __launch_bounds__(32 * kWarps, N == 4 && VALID ? 2 : 3)
+__global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, PLANES, VALID>)
     refocus_fwd_kernel(const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                        const acc_t<T>* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s) {
   static_assert(!VALID || PLANES == 1, "the weights that count are summed for one plane");
   using R = acc_t<T>;
-  constexpr int rows = kRows<T, N, VALID>, columns = kColumns<T, N>;
+  constexpr int rows = kRows<T, N, VALID>, columns = kColumns<T, N>, views = kViews<T, N, PLANES, VALID>;
+  using Read = Neighbours<T, columns + N - 1>;
   LFD_SHARED(shared);
   const int planes = static_cast<int>(s.a * s.d), warp = threadIdx.y;
   unsigned index = blockIdx.x;  // planes first: blocks that read the same pixels run at the same time
@@ -52,60 +103,91 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 && VALID ? 2 : 3)
   for (int v0 = 0; v0 < s.v; v0 += kWindow) {
     for (int u0 = 0; u0 < s.u; u0 += kWindow) {
       const int nv = min(static_cast<int>(s.v) - v0, kWindow), nu = min(static_cast<int>(s.u) - u0, kWindow);
+      R* weights = reinterpret_cast<R*>(shifts + PLANES * (nv + nu));
       __syncthreads();
-      for (int i = warp * 32 + threadIdx.x; i < PLANES * (nv + nu); i += kWarps * 32) {
-        const int p = i / (nv + nu), j = i - p * (nv + nu);
-        const R d = disparity[min(plane0 + p, planes - 1) % static_cast<int>(s.d)];
-        shifts[i] = j < nv ? plane_shift(d, v0 + j, s.v, s.h) : plane_shift(d, u0 + j - nv, s.u, s.w);
+      for (int p = 0; p < PLANES; ++p) {
+        const int plane = min(plane0 + p, planes - 1), a = plane / static_cast<int>(s.d);
+        const R d = disparity[plane - a * s.d];
+        for (int i = warp * 32 + threadIdx.x; i < nv + nu; i += kWarps * 32)
+          shifts[p * (nv + nu) + i] = i < nv ? plane_shift(d, v0 + i, s.v, s.h) : plane_shift(d, u0 + i - nv, s.u, s.w);
+        for (int v = warp; v < nv; v += kWarps)
+          for (int u = threadIdx.x; u < nu; u += 32)
+            weights[(p * nv + v) * nu + u] = aperture[(a * s.v + v0 + v) * s.u + u0 + u];
       }
       __syncthreads();
       for (int v = by_rows ? warp : 0; v < nv; v += v_step) {
-        const T* view_row = light_field + b * s.sb + (v0 + v) * s.sv + c * s.sc;
+        const T* view_row = light_field + b * s.sb + (v0 + v) * s.sv + u0 * s.su + c * s.sc;
 #pragma unroll
         for (int p = 0; p < PLANES; ++p) {
           if (plane0 + p >= planes) continue;
-          const int a = (plane0 + p) / static_cast<int>(s.d);
-          const AxisShift<R>* of_plane = shifts + p * (nv + nu);
-          const AxisShift<R> row = of_plane[v];
+          const AxisShift<R> row = shifts[p * (nv + nu) + v];
+          const AxisShift<R>* column_shifts = shifts + p * (nv + nu) + nv;
+          const R* row_weights = weights + (p * nv + v) * nu;
           int line[rows + N - 1];
 #pragma unroll
           for (int r = 0; r < rows + N - 1; ++r) line[r] = clamp_int(y0 + row.first + kFirstTap<N> + r, s.h);
           R along_x[rows + N - 1][columns] = {};
           R inside_x[columns] = {};
-#pragma unroll 1
-          for (int u = by_rows ? 0 : warp; u < nu; u += u_step) {
-            const R weight = aperture[(a * s.v + v0 + v) * s.u + u0 + u];
-            if (weight == R(0)) continue;
-            const AxisShift<R> column = of_plane[nv + u];
+
+          // Adds the taps along x of view u, given a function that reads the neighbours in one of the rows.
+          const auto add_view = [&](int u, const auto& values_of_row) {
+            const AxisShift<R> column = column_shifts[u];
             R w[columns][N];
 #pragma unroll
             for (int i = 0; i < columns; ++i) {
               tap_weights(s.interpolation, column.f, w[i]);
-              const R counts = !VALID || inside(x + i, column, s.w) ? weight : R(0);
-              if (VALID) inside_x[i] += counts;
+              const R weight = !VALID || inside(x + i, column, s.w) ? row_weights[u] : R(0);
+              if (VALID) inside_x[i] += weight;
 #pragma unroll
-              for (int j = 0; j < N; ++j) w[i][j] *= counts;
+              for (int j = 0; j < N; ++j) w[i][j] *= weight;
             }
-            const T* view = view_row + (u0 + u) * s.su;
-            const int from = x + column.first + kFirstTap<N>;
-            const auto add_rows = [&](const auto& column_of) {
 #pragma unroll
-              for (int r = 0; r < rows + N - 1; ++r) {
-                const T* pixels = view + line[r] * s.sy;
-                R value[columns + N - 1];
+            for (int r = 0; r < rows + N - 1; ++r) {
+              R value[columns + N - 1];
+              values_of_row(r, value);
 #pragma unroll
-                for (int j = 0; j < columns + N - 1; ++j) value[j] = to_acc(pixels[column_of(j)]);
+              for (int i = 0; i < columns; ++i)
 #pragma unroll
-                for (int i = 0; i < columns; ++i)
+                for (int j = 0; j < N; ++j) along_x[r][i] += w[i][j] * value[i + j];
+            }
+          };
+          for (int u = by_rows ? 0 : warp;;) {
+            int chosen[views] = {}, count = 0;  // the next views of some weight
+            bool interior = true;
 #pragma unroll
-                  for (int j = 0; j < N; ++j) along_x[r][i] += w[i][j] * value[i + j];
+            for (int k = 0; k < views; ++k) {
+              while (u < nu && row_weights[u] == R(0)) u += u_step;
+              chosen[k] = u < nu ? u : chosen[0];
+              count += u < nu;
+              u += u_step;
+              if (count == 0) break;
+              const int from = x + column_shifts[chosen[k]].first + kFirstTap<N>;
+              interior = interior && from >= Read::margin && from + columns + N - 1 + Read::margin <= s.w;
+            }
+            if (count == 0) break;
+            if (interior) {
+              Read read[views][rows + N - 1];
+#pragma unroll
+              for (int k = 0; k < views; ++k) {
+                const T* view = view_row + chosen[k] * s.su + x + column_shifts[chosen[k]].first + kFirstTap<N>;
+#pragma unroll
+                for (int r = 0; r < rows + N - 1; ++r) read[k][r].read(view + line[r] * s.sy);
               }
-            };
-            if (from >= 0 && from + columns + N - 1 <= s.w) {
-              view += from;
-              add_rows([](int j) { return j; });
+#pragma unroll
+              for (int k = 0; k < views; ++k)
+                if (k < count) add_view(chosen[k], [&](int r, auto& value) { read[k][r].values(value); });
             } else {
-              add_rows([&](int j) { return clamp_int(from + j, s.w); });
+#pragma unroll
+              for (int k = 0; k < views; ++k) {
+                if (k >= count) continue;
+                const T* view = view_row + chosen[k] * s.su;
+                const int from = x + column_shifts[chosen[k]].first + kFirstTap<N>;
+                add_view(chosen[k], [&](int r, auto& value) {
+                  const T* pixels = view + line[r] * s.sy;
+#pragma unroll
+                  for (int j = 0; j < columns + N - 1; ++j) value[j] = to_acc(pixels[clamp_int(from + j, s.w)]);
+                });
+              }
             }
           }
           R w[N];

@@ -16,7 +16,16 @@ from torch import Tensor
 HERE = Path(__file__).parent
 CSRC = HERE.parent.parent / "csrc"
 SOURCES = [*sorted((CSRC / "cuda").glob("*.cu")), HERE / "cuda_on_cpu.cpp", HERE / "driver.cpp"]
-FLAGS = ["-std=c++20", "-O1", "-fPIC", "-fno-gnu-unique", "-Wall", "-Werror", "-Wno-unknown-pragmas"]
+FLAGS = [
+    "-std=c++20",
+    "-O1",
+    "-fPIC",
+    "-fno-gnu-unique",
+    "-fno-strict-aliasing",
+    "-Wall",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+]
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.uint16]
 INTERPOLATIONS = ["nearest", "bilinear", "bicubic"]
 
