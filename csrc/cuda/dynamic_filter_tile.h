@@ -47,6 +47,8 @@ __device__ __forceinline__ Position position(const DynamicFilterShape& s, int bl
   return {image, static_cast<int>(index), g, y, x};
 }
 inline int64_t grid_size(const DynamicFilterShape& s, int block_width, int block_rows) {
+  constexpr int64_t longest = INT32_MAX / 2;  // pixels are counted in 32 bits
+  if (s.width > longest || s.height > longest) return INT64_MAX;
   return ceil_div<int64_t>(s.width, block_width) * ceil_div<int64_t>(s.height, block_rows) * s.n * s.groups;
 }
 
