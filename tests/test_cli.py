@@ -185,7 +185,12 @@ def test_interrupt_of_a_process_leaves_no_half_written_file(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "refocus", str(ASSET)]
     process = subprocess.Popen(
-        [*command, "--disparity=0:3:2000", "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--disparity=0:3:2000", "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts its background jobs with SIGINT ignored, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         while process.poll() is None and not list(out.glob("plane_*.png")):
