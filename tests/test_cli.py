@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import lfdeblur_ops
 from lfdeblur_models import DRBNet, cli
+from lfdeblur_models.commands.refocus import PLANES_AT_ONCE
 from lfdeblur_models.contact_sheet import Tile, contact_sheet
 from lfdeblur_models.data import disk, linear_to_srgb, read_light_field, refocus_light
 from lfdeblur_models.demo import ASSET
@@ -100,7 +101,7 @@ def test_refocus(run, tmp_path, dtype):
 
 
 def test_refocus_writes_more_planes_than_are_rendered_at_once(run, tmp_path, field):
-    planes = cli.PLANES_AT_ONCE + 2
+    planes = PLANES_AT_ONCE + 2
     assert (
         run("refocus", field, "--disparity", f"0:1:{planes}", "--aperture", "square:1", "--out", tmp_path / "o")[0] == 0
     )
@@ -220,7 +221,7 @@ def test_interrupted(run, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run_demo", interrupt)
+    monkeypatch.setattr("lfdeblur_models.commands.demo.run_demo", interrupt)
     code, _, err = run("demo", "--out", tmp_path / "out")
     assert code == 130
     assert err.strip() == "lfdeblur: interrupted"

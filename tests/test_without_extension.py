@@ -20,9 +20,8 @@ except ops.BackendError as error:
 
 
 def run(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
-    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LFDEBLUR_")} | environment
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
 
 def test_switched_off():

@@ -1,0 +1,52 @@
+"""What several commands share: options, parsing of arguments, the progress bar."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ..data import FORMATS
+
+
+class CommandError(ValueError):
+    """A bad argument; the message is the whole of what the user sees."""
+
+
+Format = Annotated[
+    str | None, typer.Option(help=f"Format of the light field, else found by looking: {', '.join(FORMATS)}.")
+]
+Pattern = Annotated[
+    str | None, typer.Option(help="Regular expression with groups row and col that matches the views' names.")
+]
+Lenslet = Annotated[int, typer.Option(min=1, help="Pixels below a lenslet, for the format eslf.")]
+Views = Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")]
+Flip = Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
+]
+Disparity = Annotated[
+    str, typer.Option(help="Focus planes in pixels per view step: FIRST:LAST:COUNT or numbers with commas.")
+]
+
+
+def parse(function: Any, value: Any) -> Any:
+    """``function(value)``, its ``ValueError`` turned into a :class:`CommandError`."""
+    try:
+        return function(value)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def check_interpolation(name: str) -> None:
+    """Refuse a name that is none of ``refocus``'s interpolations."""
+    if name not in ("nearest", "bilinear", "bicubic"):
+        raise CommandError(f"--interpolation: got {name!r}, want nearest, bilinear or bicubic")
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr, shown on terminals only."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
