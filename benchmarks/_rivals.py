@@ -54,6 +54,51 @@ def grid_sample_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
     return torch.stack(out) / (rows * columns)
 
 
+def grid_sample_map_refocus(light_field: Tensor, disparity: Tensor, border: str = "replicate") -> Tensor:
+    """As ``grid_sample_refocus``, but one disparity per pixel: ``[V, U, C, H, W]`` and ``[H, W]`` to ``[C, H, W]``."""
+    rows, columns, _, height, width = light_field.shape
+    light_field = as_float(light_field)
+    y = torch.arange(height, device=light_field.device, dtype=light_field.dtype)[:, None]
+    x = torch.arange(width, device=light_field.device, dtype=light_field.dtype)
+    out = torch.zeros_like(light_field[0, 0])
+    seen = torch.zeros_like(out[0])
+    for v in range(rows):
+        for u in range(columns):
+            at_y = (y - disparity * (v - (rows - 1) / 2)) * (2 / (height - 1)) - 1
+            at_x = (x - disparity * (u - (columns - 1) / 2)) * (2 / (width - 1)) - 1
+            grid = torch.stack((at_x, at_y), -1)[None]
+            picture = F.grid_sample(light_field[v, u][None], grid, padding_mode="border", align_corners=True)[0]
+            if border == "valid":
+                inside = ((at_y.abs() <= 1) & (at_x.abs() <= 1)).to(picture.dtype)
+                seen += inside
+                picture = picture * inside
+            out = out + picture
+    return out / (seen if border == "valid" else rows * columns)
+
+
+def indexed_map_refocus(light_field: Tensor, disparity: Tensor, border: str = "replicate") -> Tensor:
+    """As ``indexed_refocus``, but one disparity per pixel."""
+    rows, columns, _, height, width = light_field.shape
+    device = light_field.device
+    vs, us = torch.arange(rows, device=device)[:, None, None, None], torch.arange(columns, device=device)[:, None, None]
+    y = torch.arange(height, device=device)[:, None] - disparity * (vs - (rows - 1) / 2)
+    x = torch.arange(width, device=device) - disparity * (us - (columns - 1) / 2)
+    top, left = y.floor(), x.floor()
+    a, b = y - top, x - left
+
+    def pixel(i: int, j: int) -> Tensor:
+        r, c = (top.long() + i).clamp(0, height - 1), (left.long() + j).clamp(0, width - 1)
+        return as_float(light_field.movedim(2, 0)[:, vs, us, r, c])
+
+    upper = pixel(0, 0) * (1 - b) + pixel(0, 1) * b
+    lower = pixel(1, 0) * (1 - b) + pixel(1, 1) * b
+    views = upper * (1 - a) + lower * a
+    if border == "replicate":
+        return views.mean((1, 2))
+    inside = ((y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)).to(views.dtype)
+    return (views * inside).sum((1, 2)) / inside.sum((0, 1))
+
+
 def slices_refocus(light_field: Tensor, planes: Sequence[float], interpolation: str = "bilinear") -> Tensor:
     """Shift and add with weighted slices of each padded view: the best plain PyTorch form for one plane."""
     rows, columns, _, height, width = light_field.shape
