@@ -92,7 +92,7 @@ def test_parse_aperture():
     assert torch.equal(parse_aperture("square:2.5").weights((9, 9)), square((9, 9), 2.5))
     assert str(parse_aperture("disk:3.0")) == "disk:3"
     for text in ("disk", "disk:", "disk:-1", "disk:nan", "disk:3:4", "hexagon:3", "3", ""):
-        with pytest.raises(ValueError, match=r"aperture: got .* want disk:R or square:R"):
+        with pytest.raises(ValueError, match=r"aperture: got .* want disk:R, square:R"):
             parse_aperture(text)
 
 

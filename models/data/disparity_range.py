@@ -32,7 +32,7 @@ def estimate_disparity_range(light_field: LightField, *, backend: str = "auto") 
     rows, columns = light_field.grid
     if rows * columns == 1:
         raise LightFieldError(f"{light_field.scene}: a single view has no disparity; give the focus planes")
-    views = light_field.views[:, :, light_field.views.shape[2] // 2][:, :, None]  # grey, or green
+    views = grey_views(light_field)
     r, c = rows // 2, columns // 2
     center = lfdeblur_ops.refocus(views[r : r + 1, c : c + 1], 0.0).float()
     across, down = center.diff(dim=-1).abs(), center.diff(dim=-2).abs()
@@ -53,6 +53,11 @@ def estimate_disparity_range(light_field: LightField, *, backend: str = "auto") 
     votes = vote[textured].sort().values
     tail = int(len(votes) * TAILS)
     return votes[tail].item(), votes[len(votes) - 1 - tail].item()
+
+
+def grey_views(light_field: LightField) -> Tensor:
+    """``[V, U, 1, H, W]``: one channel to match views by: grey, or green (no copy), as encoded."""
+    return light_field.views[:, :, light_field.views.shape[2] // 2][:, :, None]
 
 
 def _blur(pictures: Tensor) -> Tensor:
