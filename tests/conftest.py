@@ -19,6 +19,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU on this machine"))
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    """The same random inputs in every run, whatever ran before."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(params=["reference", "cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def backend(request):
     """Each back end; one that cannot run here is skipped with its reason, save cpu, which every machine must have."""

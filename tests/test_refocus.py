@@ -93,7 +93,7 @@ def test_gradients_match_float64_reference(backend, device, dtype, interpolation
         reference.refocus(*args64, interpolation, border).backward(grad.double())
         # Sums over all pixels of terms of both signs: the rounding is that of the terms, not of the result. With
         # border `valid` the aperture's gradient also has the output in it, which is rounded to the output's dtype.
-        rounding = {torch.float16: 4e-3, torch.bfloat16: 3e-2}.get(dtype, 1e-6)
+        rounding = {torch.float16: 5e-3, torch.bfloat16: 4e-2}.get(dtype, 1e-6)
         for ours, theirs in zip(args, args64, strict=True):
             if ours.requires_grad:
                 grad64 = torch.zeros_like(theirs) if theirs.grad is None else theirs.grad  # None: nearest's disparity
