@@ -2,6 +2,8 @@
 
 ``python -m benchmarks [--full] [--only OP] [--device cpu|cuda] [--json FILE]`` runs it;
 ``python -m benchmarks compare A B`` compares two results;
+``python -m benchmarks floors --name NAME --gb-s N --gflop-s float32=N ... --json FILE`` writes what each CUDA case must
+take at least on a GPU of these rates, by arithmetic, with no GPU at hand;
 ``python -m benchmarks report JSON... --out DIR`` writes tables and plots;
 ``python -m benchmarks readme`` rewrites README's tables from ``benchmarks/results``.
 """
@@ -20,7 +22,7 @@ from typing import Any
 import torch
 
 from . import _machine, _tables
-from ._harness import Case, Sides, run_case
+from ._harness import Case, Sides, against_floor, run_case
 
 MODULES = ("dynamic_filter", "refocus", "refocus_map", "pairs", "drbnet")
 SECONDS = {False: 1.0, True: 5.0}  # for each side of a case, quick and full
@@ -53,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("before", type=Path)
     compare.add_argument("after", type=Path)
     compare.set_defaults(action=_compare)
+    floors = actions.add_parser("floors", help="least times of the CUDA cases on a GPU of given rates")
+    floors.add_argument("--name", required=True, help="of the GPU")
+    floors.add_argument("--gb-s", type=float, required=True, help="its memory bandwidth")
+    floors.add_argument(
+        "--gflop-s", type=_rate, nargs="+", required=True, metavar="DTYPE=N", help="its peak rates, as float32=67000"
+    )
+    floors.add_argument("--json", type=Path, required=True, metavar="FILE")
+    floors.set_defaults(action=_floors)
     report = actions.add_parser("report", help="tables and plots of results")
     report.add_argument("results", type=Path, nargs="+")
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -93,6 +103,24 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def _rate(text: str) -> tuple[str, float]:
+    dtype, _, rate = text.partition("=")
+    return dtype, float(rate)
+
+
+def _floors(options: argparse.Namespace) -> int:
+    machine = {"read_gb_s": options.gb_s, "copy_gb_s": options.gb_s, "peak_gflop_s": dict(options.gflop_s)}
+    rows = []
+    for case in _cases(MODULES, "cuda", True, {}):
+        facts = against_floor(case, machine, 1.0)
+        kept = ("bytes", "operations", "arithmetic", "bound", "floor_ms")
+        key = {name: getattr(case, name) for name in ("op", "mode", "shape", "dtype")}
+        if case.device == "cuda" and key not in [{name: row[name] for name in key} for row in rows]:
+            rows.append(key | {name: facts[name] for name in kept})
+    _write({"floors": {"name": options.name, **machine}, "rows": rows}, options.json)
+    return 0
+
+
 def _without_rivals(case: Case) -> Sides:
     return replace(case.build(), rivals={})
 
@@ -125,15 +153,17 @@ def _report(options: argparse.Namespace) -> int:
     sections = []
     for path in options.results:
         result = _read(path)
-        pictures = plot(result, options.out, path.stem)
-        sections.append(_tables.report(result, path.name, pictures))
+        if "floors" in result:
+            sections.append(_tables.floors(result, path.name))
+        else:
+            sections.append(_tables.report(result, path.name, plot(result, options.out, path.stem)))
     (options.out / "report.md").write_text("# Benchmarks\n\n" + "\n".join(sections))
     print(options.out / "report.md")
     return 0
 
 
 def _readme(options: argparse.Namespace) -> int:
-    results = [_read(path) for path in sorted(options.results.glob("*.json"))]
+    results = [result for path in sorted(options.results.glob("*.json")) if "machine" in (result := _read(path))]
     options.readme.write_text(_tables.update_readme(options.readme.read_text(), results))
     return 0
 

@@ -108,7 +108,7 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
             paired = [theirs / ours for theirs, ours in zip(samples, times[OURS], strict=False)]
             row.setdefault("rivals", {})[name] = entry | {"ratio": statistics.median(paired)}
     row.setdefault("rivals", {}).update({name: {"error": error} for name, error in failed.items()})
-    return row | _against_floor(case, machine, row[OURS]["ms"])
+    return row | against_floor(case, machine, row[OURS]["ms"])
 
 
 def check(case: Case, sides: Sides) -> dict[str, str]:
@@ -206,7 +206,8 @@ def _cuda_seconds(call: Call, repeats: int) -> float:
     return begin.elapsed_time(end) / 1e3
 
 
-def _against_floor(case: Case, machine: dict[str, Any], ms: float) -> dict[str, Any]:
+def against_floor(case: Case, machine: dict[str, Any], ms: float) -> dict[str, Any]:
+    """What a case moves and computes, its rates when it takes ``ms``, and the floor that ``machine``'s limits set."""
     bandwidth = max(machine["read_gb_s"], machine["copy_gb_s"])
     moving = case.moved / bandwidth / 1e6
     computing = case.operations / machine["peak_gflop_s"][case.arithmetic] / 1e6

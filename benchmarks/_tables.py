@@ -110,6 +110,25 @@ def report(result: dict[str, Any], name: str, pictures: list[str]) -> str:
     return "\n".join(parts)
 
 
+def floors(result: dict[str, Any], name: str) -> str:
+    """The least times of the CUDA cases on one GPU as a section; nothing in it was timed."""
+    gpu = result["floors"]
+    peaks = ", ".join(f"{dtype} {_number(rate / 1e3)}" for dtype, rate in gpu["peak_gflop_s"].items())
+    lines = [
+        f"## {name}\n",
+        f"Floors on {gpu['name']} by arithmetic, at {_number(gpu['read_gb_s'])} GB/s and peak TFLOP/s of {peaks}. "
+        "Nothing here was run on a GPU.\n",
+        "| op | shape | dtype | MB | Gop | floor, us | bound |",
+        "| --- | --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for row in result["rows"]:
+        op = row["op"] if row["mode"] == "forward" else f"{row['op']}, {row['mode']}"
+        moved, computed = _number(row["bytes"] / 1e6), _number(row["operations"] / 1e9)
+        floor = _number(row["floor_ms"] * 1e3)
+        lines.append(f"| {op} | {row['shape']} | {row['dtype']} | {moved} | {computed} | {floor} | {row['bound']} |")
+    return "\n".join(lines) + "\n"
+
+
 def update_readme(text: str, results: list[dict[str, Any]]) -> str:
     """README's text with the newest result of each device between its markers. Raises ValueError without markers."""
     for marker, device in MARKERS.items():

@@ -247,3 +247,20 @@ def test_sweep_reads_and_sets_launch_parameters(tmp_path, monkeypatch):
     assert sweep.try_out("op", found[1]) == {"row": 1.0}
     assert seen == [text.replace("kRows = 4;", "kRows = 8;")]
     assert (tmp_path / "op.cu").read_text() == text
+
+
+def test_floors_are_bytes_and_operations_over_rates(tmp_path):
+    file = tmp_path / "floors.json"
+    rates = ["--gb-s", "4000", "--gflop-s", "float32=50000", "bfloat16=100000"]
+    assert command.main(["floors", "--name", "a GPU", *rates, "--json", str(file)]) == 0
+    rows = json.loads(file.read_text())["rows"]
+    keys = [(row["op"], row["mode"], row["shape"], row["dtype"]) for row in rows]
+    assert len(set(keys)) == len(keys) > 20
+    for row in rows:
+        peak = {"float32": 50000, "bfloat16": 100000}[row["arithmetic"]]
+        assert row["floor_ms"] == pytest.approx(max(row["bytes"] / 4e9, row["operations"] / peak / 1e6))
+    photo = dict(zip(keys, rows, strict=True))["dynamic_filter", "forward", "3x720x1280 k=7", "float32"]
+    assert photo["bytes"] == 4 * 720 * 1280 * (3 + 49 + 3)
+
+    assert command.main(["report", str(file), "--out", str(tmp_path)]) == 0
+    assert "Nothing here was run on a GPU" in (tmp_path / "report.md").read_text()
