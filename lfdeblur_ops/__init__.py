@@ -4,7 +4,23 @@ from . import reference
 from ._build_info import build_info
 from ._dispatch import BackendError, backends
 from ._version import __version__
+from .conv3x3 import conv3x3
+from .conv_transpose4x4 import conv_transpose4x4
+from .drb_head import drb_head
 from .dynamic_filter import dynamic_filter
 from .refocus import refocus
+from .residual_block import residual_block
 
-__all__ = ["BackendError", "__version__", "backends", "build_info", "dynamic_filter", "reference", "refocus"]
+__all__ = [
+    "BackendError",
+    "__version__",
+    "backends",
+    "build_info",
+    "conv3x3",
+    "conv_transpose4x4",
+    "drb_head",
+    "dynamic_filter",
+    "reference",
+    "refocus",
+    "residual_block",
+]

@@ -1,6 +1,8 @@
 """Choice of the back end that runs a call."""
 
-from collections.abc import Callable
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -8,24 +10,30 @@ from torch import Tensor
 
 from . import _load
 
-ORDER = {"cpu": ("cpu", "reference"), "cuda": ("cuda", "reference")}  # fastest first; other devices: the reference
+# Fastest first, of those that the op has; other devices: the reference.
+ORDER = {"cpu": ("cpu", "reference"), "cuda": ("cuda", "triton", "reference")}
 
 
 class BackendError(RuntimeError):
     """No back end can run the call; the message gives every back end's reason."""
 
 
-class Impl(NamedTuple):
-    run: Callable[..., Tensor]
-    device: str | None  # the device type it runs on; None: any
-    missing: Callable[[], str | None]  # why it cannot run on this machine at all
-
-
 def _never_missing() -> None:
     return None
 
 
-def _cpu_missing() -> str | None:
+def _always_fit(dtype: torch.dtype) -> None:
+    return None
+
+
+class Impl(NamedTuple):
+    run: Callable[..., Tensor]
+    device: str | None  # the device type it runs on; None: any
+    missing: Callable[[], str | None] = _never_missing  # why it cannot run on this machine at all
+    unfit: Callable[[torch.dtype], str | None] = _always_fit  # why it cannot run on tensors of this dtype
+
+
+def cpu_missing() -> str | None:
     return _load.MISSING
 
 
@@ -39,29 +47,65 @@ def _cuda_missing() -> str | None:
     return None
 
 
+def triton_missing() -> str | None:
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed (pip install triton)"
+    if not torch.cuda.is_available():
+        return "no CUDA device is available to torch"
+    return None
+
+
+def define(schema: str, *, triton: bool = False) -> None:
+    """Declare ``torch.ops.lfdeblur.<op>``. The compiled extension adds its kernels to it, where there is one.
+
+    With ``triton``, CUDA tensors go to the function named like the op in ``lfdeblur_ops.triton.<op>`` (that of
+    ``<op>_backward`` too), imported at the first call: neither Triton nor a GPU is needed to import the library.
+    """
+    name = schema[: schema.index("(")]
+    torch.library.define(f"lfdeblur::{name}", schema[len(name) :], tags=torch.Tag.pt2_compliant_tag)
+    if triton:
+        module = f"lfdeblur_ops.triton.{name.removesuffix('_backward')}"
+
+        def run(*args: Any) -> Any:
+            return getattr(importlib.import_module(module), name)(*args)
+
+        torch.library.impl(f"lfdeblur::{name}", "cuda", run)
+
+
 _IMPLS: dict[str, dict[str, Impl]] = {}
 
 
-def register(op: str, kernel: Callable[..., Tensor], reference: Callable[..., Tensor]) -> dict[str, Impl]:
-    """Table of an op's back ends: ``kernel`` calls ``torch.ops.lfdeblur.<op>``, which dispatches on the device."""
-    _IMPLS[op] = {
-        "cuda": Impl(kernel, "cuda", _cuda_missing),
-        "cpu": Impl(kernel, "cpu", _cpu_missing),
-        "reference": Impl(reference, None, _never_missing),
-    }
+def register(
+    op: str,
+    kernel: Callable[..., Tensor],
+    reference: Callable[..., Tensor],
+    compiled: Mapping[str, Impl] | None = None,
+) -> dict[str, Impl]:
+    """Table of an op's back ends: ``kernel`` calls ``torch.ops.lfdeblur.<op>``, which dispatches on the device.
+
+    ``compiled``: the back ends beside the reference, fastest first; by default the extension's CUDA and CPU kernels.
+    """
+    if compiled is None:
+        compiled = {"cuda": Impl(kernel, "cuda", _cuda_missing), "cpu": Impl(kernel, "cpu", cpu_missing)}
+    _IMPLS[op] = {**compiled, "reference": Impl(reference, None)}
     return _IMPLS[op]
 
 
-def select(impls: dict[str, Impl], backend: str, device: torch.device) -> Callable[..., Tensor]:
-    """The first back end that can run on ``device``; a forced one never falls back."""
+def select(
+    impls: dict[str, Impl], backend: str, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Callable[..., Tensor]:
+    """The first back end that can run on ``device`` and ``dtype``; a forced one never falls back."""
     reasons = []
-    for name in ORDER.get(device.type, ("reference",)) if backend == "auto" else (backend,):
+    order = [name for name in ORDER.get(device.type, ("reference",)) if name in impls]
+    for name in order if backend == "auto" else (backend,):
         if name not in impls:
             raise ValueError(f"backend: got {backend!r}, want 'auto' or one of {', '.join(map(repr, impls))}")
         impl = impls[name]
         reason = impl.missing()
         if reason is None and impl.device not in (None, device.type):
             reason = f"the tensors are on {device}"
+        if reason is None:
+            reason = impl.unfit(dtype)
         if reason is None:
             return impl.run
         reasons.append(f"{name}: {reason}")

@@ -1,0 +1,145 @@
+"""Convolutions on the CPU through oneDNN's fused primitives, which PyTorch ships; gradients of every device's.
+
+PyTorch has no public name for a convolution with its activation or addition fused; these are the operators that
+torch.compile uses. Where one is missing, or a dtype has no oneDNN convolution, PyTorch's own convolution does the work.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._dispatch import Impl, triton_missing
+
+_HALF = (torch.bfloat16, torch.float16)
+
+
+def tensor_core_unfit(dtype: torch.dtype) -> str | None:
+    """Why a Triton convolution cannot run on this dtype."""
+    if dtype == torch.float64:
+        return "no kernel for float64"
+    if dtype == torch.float32 and not torch.backends.cudnn.allow_tf32:
+        return "float32 would run as TF32, which torch.backends.cudnn.allow_tf32 does not allow"
+    return None
+
+
+def triton_impl(kernel: object) -> Impl:
+    return Impl(kernel, "cuda", triton_missing, tensor_core_unfit)  # type: ignore[arg-type]
+
+
+def fused(dtype: torch.dtype) -> bool:
+    """Whether this processor and this PyTorch have a fused convolution of the dtype."""
+    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+        return False
+    names = ("_convolution_pointwise", "_convolution_transpose_pointwise")
+    if not all(hasattr(torch.ops.mkldnn, name) for name in names):
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if dtype == torch.float16:
+        return bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
+    return dtype == torch.float32
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    stride: int = 1,
+    padding: Sequence[int] = (1, 1),
+    transposed: bool = False,
+    negative_slope: float = 1.0,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """``leaky_relu(conv(x) + bias) + residual`` on the CPU, channels-last. A slope of 1 is no activation."""
+    dtype = x.dtype
+    if dtype in _HALF and not fused(dtype):
+        # Without such instructions float32 is a hundred times faster than a convolution in the narrow type.
+        wide = [t if t is None else t.float() for t in (x, weight, bias, residual)]
+        out = convolution(
+            wide[0],  # type: ignore[arg-type]
+            wide[1],  # type: ignore[arg-type]
+            wide[2],
+            stride=stride,
+            padding=padding,
+            transposed=transposed,
+            negative_slope=negative_slope,
+            residual=wide[3],
+        )
+        return out.to(dtype)
+    x = x.contiguous(memory_format=torch.channels_last)
+    if x.numel() == 0 or not fused(dtype):
+        return _plain(x, weight, bias, stride, padding, transposed, negative_slope, residual)
+    attribute = ("none", []) if negative_slope == 1 else ("leaky_relu", [negative_slope])
+    geometry = ([stride, stride], [1, 1], 1)
+    if transposed:
+        out = torch.ops.mkldnn._convolution_transpose_pointwise(
+            x, weight, bias, list(padding), [0, 0], *geometry, *attribute, ""
+        )
+    elif residual is not None and negative_slope == 1:
+        residual = residual.contiguous(memory_format=torch.channels_last)
+        out = torch.ops.mkldnn._convolution_pointwise.binary(
+            x, residual, weight, bias, list(padding), *geometry, "add", None, None, [], None
+        )
+        residual = None
+    else:
+        out = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, list(padding), *geometry, *attribute, "")
+    if residual is not None:
+        out.add_(residual)
+    return out
+
+
+def _plain(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: Sequence[int],
+    transposed: bool,
+    negative_slope: float,
+    residual: Tensor | None,
+) -> Tensor:
+    convolve = F.conv_transpose2d if transposed else F.conv2d
+    out = convolve(x, weight, bias, stride, tuple(padding))
+    if negative_slope != 1:
+        F.leaky_relu_(out, negative_slope)
+    if residual is not None:
+        out.add_(residual)
+    return out.contiguous(memory_format=torch.channels_last)
+
+
+def convolution_backward(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    wanted: tuple[bool, bool, bool],
+    *,
+    stride: int = 1,
+    transposed: bool = False,
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Gradients of input, weight and bias of a convolution with padding 1, those that are ``wanted``."""
+    if not any(wanted):
+        return None, None, None
+    dtype = grad.dtype
+    widen = grad.device.type == "cpu" and dtype in _HALF and not fused(dtype)
+    if widen:
+        grad, x, weight = grad.float(), x.float(), weight.float()
+    outputs = weight.shape[1 if transposed else 0]
+    grads = torch.ops.aten.convolution_backward(
+        grad, x, weight, [outputs], [stride] * 2, [1, 1], [1, 1], transposed, [0, 0], 1, list(wanted)
+    )
+    return tuple(g.to(dtype) if widen and g is not None else g for g in grads)
+
+
+def activation_backward(grad: Tensor, out: Tensor, negative_slope: float) -> Tensor:
+    """Gradient before a LeakyReLU of a slope from 0 to 1, whose output has the sign of its input."""
+    if negative_slope == 1:
+        return grad
+    before: Tensor = torch.ops.aten.leaky_relu_backward(grad, out, negative_slope, True)
+    return before
+
+
+def empty_channels_last(x: Tensor, shape: Sequence[int | torch.SymInt]) -> Tensor:
+    return x.new_empty(tuple(shape)).to(memory_format=torch.channels_last)  # for fake tensors: nothing is copied

@@ -1,0 +1,151 @@
+"""``conv3x3``: 3x3 convolution with bias, LeakyReLU, addition and a second input in one pass over memory."""
+
+import torch
+from torch import Tensor
+
+from . import reference
+from ._checks import autocast, check_image, check_like, slope_of
+from ._convolution import (
+    activation_backward,
+    convolution,
+    convolution_backward,
+    empty_channels_last,
+    triton_impl,
+)
+from ._dispatch import Impl, define, register, select
+
+# x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
+# negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], channels-last, OH = (H - 1) // stride + 1
+define(
+    "conv3x3(Tensor x, Tensor? x2, Tensor weight, Tensor? bias, Tensor? residual, int stride, float negative_slope) "
+    "-> Tensor",
+    triton=True,
+)
+
+
+def conv3x3(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    activation: str | None = None,
+    residual: Tensor | None = None,
+    x2: Tensor | None = None,
+    stride: int = 1,
+    negative_slope: float = 0.1,
+    backend: str = "auto",
+) -> Tensor:
+    """3x3 convolution of ``x`` (and ``x2``) with its epilogue: ``activation(conv(cat([x, x2])) + bias) + residual``.
+
+    The border is padded with one pixel of zeros. Neither the concatenation nor a value before the activation is kept.
+
+    Args:
+        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides, fastest channels-last.
+        weight: ``[O, C + C2, 3, 3]``, as that of ``torch.nn.Conv2d``; dtype and device of ``x``, as all others.
+        bias: ``[O]`` or None.
+        activation: ``"leaky_relu"`` or None.
+        residual: added after the activation: ``[N, O, OH, OW]`` with ``OH = (H - 1) // stride + 1``; or None.
+        x2: ``[N, C2, H, W]``, further input channels after those of ``x``; or None.
+        stride: 1 or 2.
+        negative_slope: of LeakyReLU, from 0 to 1; it is not read without an activation.
+        backend: ``auto``, or ``triton | cpu | reference``; a forced one never falls back. Triton runs float32 only
+            where ``torch.backends.cudnn.allow_tf32`` allows TF32; ``cpu`` is oneDNN's fused convolution, as PyTorch has
+            it.
+
+    Returns:
+        ``[N, O, OH, OW]``, channels-last, dtype of ``x``; summed in float32 (float64 for float64). Differentiable in
+        all tensors; the backward pass keeps the inputs and, for the activation, the output, which has its input's sign.
+        Under autocast all tensors are cast to the autocast dtype.
+
+    Raises:
+        RuntimeError: shapes or devices disagree.
+        TypeError: not tensors, or dtypes that differ or are not floating point.
+        ValueError: a bad ``activation``, ``stride``, ``negative_slope`` or ``backend``.
+        BackendError: the back end cannot run the call; it says why.
+    """
+    slope = slope_of(activation, negative_slope)
+    x, weight, bias, residual, x2 = autocast(x, weight, bias, residual, x2)  # type: ignore[assignment]
+    check_image("x", x)
+    if stride not in (1, 2):
+        raise ValueError(f"stride: got {stride!r}, want 1 or 2")
+    n, c, h, w = x.shape
+    check_like("x2", x2, (n, None, h, w), x)
+    inputs = c if x2 is None else c + x2.shape[1]
+    if weight is None:
+        raise TypeError("weight: got None, want a tensor")
+    check_like("weight", weight, (None, inputs, 3, 3), x)
+    outputs = weight.shape[0]
+    check_like("bias", bias, (outputs,), x)
+    check_like("residual", residual, (n, outputs, (h - 1) // stride + 1, (w - 1) // stride + 1), x)
+    return select(_IMPLS, backend, x.device, x.dtype)(x, x2, weight, bias, residual, stride, slope)
+
+
+def _kernel(
+    x: Tensor,
+    x2: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    stride: int,
+    negative_slope: float,
+) -> Tensor:
+    out: Tensor = torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, residual, stride, negative_slope)
+    return out
+
+
+@torch.library.impl("lfdeblur::conv3x3", "cpu")
+def _cpu(
+    x: Tensor,
+    x2: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    stride: int,
+    negative_slope: float,
+) -> Tensor:
+    joint = x if x2 is None else torch.cat([x, x2], 1)
+    return convolution(joint, weight, bias, stride=stride, negative_slope=negative_slope, residual=residual)
+
+
+@torch.library.register_fake("lfdeblur::conv3x3")
+def _(
+    x: Tensor,
+    x2: Tensor | None,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    stride: int,
+    negative_slope: float,
+) -> Tensor:
+    n, _, h, w = x.shape
+    return empty_channels_last(x, (n, weight.shape[0], (h - 1) // stride + 1, (w - 1) // stride + 1))
+
+
+def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
+    x, x2, weight, bias, residual, ctx.stride, ctx.slope = inputs
+    # A sum hides the activation's sign: then it is computed anew.
+    ctx.save_for_backward(x, x2, weight, bias, output if residual is None and ctx.slope != 1 else None)
+
+
+def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+    x, x2, weight, bias, activated = ctx.saved_tensors
+    need_x, need_x2, need_weight, need_bias, need_residual = ctx.needs_input_grad[:5]
+    grad_residual = grad if need_residual else None
+    if ctx.slope != 1:
+        if activated is None:
+            activated = _kernel(x, x2, weight, bias, None, ctx.stride, ctx.slope)
+        grad = activation_backward(grad, activated, ctx.slope)
+    split = x.shape[1]
+    wanted = (need_x, need_weight, need_bias)
+    grad_x, grad_weight, grad_bias = convolution_backward(grad, x, weight[:, :split], wanted, stride=ctx.stride)
+    grad_x2 = None
+    if x2 is not None:
+        wanted = (need_x2, need_weight, False)
+        grad_x2, rest, _ = convolution_backward(grad, x2, weight[:, split:], wanted, stride=ctx.stride)
+        if grad_weight is not None and rest is not None:
+            grad_weight = torch.cat([grad_weight, rest], 1)
+    return grad_x, grad_x2, grad_weight, grad_bias, grad_residual, None, None
+
+
+torch.library.register_autograd("lfdeblur::conv3x3", _backward, setup_context=_setup_context)
+_IMPLS = register("conv3x3", _kernel, reference.conv3x3, {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu")})

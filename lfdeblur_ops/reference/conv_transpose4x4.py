@@ -1,0 +1,20 @@
+"""Reference of ``lfdeblur_ops.conv_transpose4x4``."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def conv_transpose4x4(
+    x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, negative_slope: float
+) -> Tensor:
+    """``leaky_relu(conv_transpose(x) + bias) + residual``, kept in float32 (float64 for float64), rounded once.
+
+    Arguments as those of ``torch.ops.lfdeblur.conv_transpose4x4``; the result is channels-last.
+    """
+    acc = torch.float64 if x.dtype == torch.float64 else torch.float32
+    bias = bias if bias is None else bias.to(acc)
+    out = F.conv_transpose2d(x.to(acc), weight.to(acc), bias, stride=2, padding=1)
+    out = F.leaky_relu(out, negative_slope)
+    out = out if residual is None else out + residual.to(acc)
+    return out.to(x.dtype).contiguous(memory_format=torch.channels_last)
