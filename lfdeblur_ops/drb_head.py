@@ -7,7 +7,7 @@ from torch import Tensor
 
 from . import reference
 from ._checks import FLOATS, autocast, autocast_dtype, check_image, check_like, check_slope
-from ._dispatch import Impl, define, register, select, triton_missing
+from ._dispatch import Impl, cpu_missing, define, register, select, triton_missing
 
 MAX_KERNEL_SIZE = 15
 
@@ -210,5 +210,5 @@ _IMPLS = register(
     "drb_head",
     _kernel,
     reference.drb_head,
-    {"triton": Impl(_kernel, "cuda", triton_missing, _triton_unfit)},
+    {"triton": Impl(_kernel, "cuda", triton_missing, _triton_unfit), "cpu": Impl(_kernel, "cpu", cpu_missing)},
 )

@@ -1,0 +1,184 @@
+// The loops of the CPU `drb_head`. No include guard: each_isa.h includes this once per instruction set.
+//
+// Pixels are taken in blocks of a row. Their features are transposed into the first-level cache, a small matrix product
+// gives the filters, planar in a buffer there, and they are used at once.
+
+#include "cpu/gemm.h"
+#include "cpu/padded_rows.h"
+
+constexpr int64_t kBlock = 32;  // pixels; a multiple of every vector's lanes
+
+template <class R>
+constexpr int64_t round_up(int64_t count) {
+  return (count + kLanes<R> - 1) / kLanes<R> * kLanes<R>;
+}
+
+// to[i * to_stride + j] = from[j * from_stride + i] for i, j < kLanes.
+template <class T>
+inline void transpose_lanes(const T* from, int64_t from_stride, acc_t<T>* to, int64_t to_stride) {
+  for (int j = 0; j < kLanes<acc_t<T>>; ++j)
+    for (int i = 0; i < kLanes<acc_t<T>>; ++i) to[i * to_stride + j] = to_acc(from[j * from_stride + i]);
+}
+#if defined(LFD_AVX2)
+template <class T>
+inline void transpose_floats(const T* from, int64_t from_stride, float* to, int64_t to_stride) {
+  __m256 r[8], s[8];
+  for (int j = 0; j < 8; ++j) r[j] = (__m256)load(from + j * from_stride);
+  for (int j = 0; j < 4; ++j) {
+    s[2 * j] = _mm256_unpacklo_ps(r[2 * j], r[2 * j + 1]);
+    s[2 * j + 1] = _mm256_unpackhi_ps(r[2 * j], r[2 * j + 1]);
+  }
+  for (int j = 0; j < 8; j += 4) {
+    r[j] = _mm256_shuffle_ps(s[j], s[j + 2], 0x44);
+    r[j + 1] = _mm256_shuffle_ps(s[j], s[j + 2], 0xee);
+    r[j + 2] = _mm256_shuffle_ps(s[j + 1], s[j + 3], 0x44);
+    r[j + 3] = _mm256_shuffle_ps(s[j + 1], s[j + 3], 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    store(to + i * to_stride, (Vec<float>)_mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+    store(to + (i + 4) * to_stride, (Vec<float>)_mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+  }
+}
+template <>
+inline void transpose_lanes(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  transpose_floats(from, from_stride, to, to_stride);
+}
+template <>
+inline void transpose_lanes(const bf16* from, int64_t from_stride, float* to, int64_t to_stride) {
+  transpose_floats(from, from_stride, to, to_stride);
+}
+template <>
+inline void transpose_lanes(const f16* from, int64_t from_stride, float* to, int64_t to_stride) {
+  transpose_floats(from, from_stride, to, to_stride);
+}
+#endif
+
+// planar[c][0 .. count) = features of `count` pixels from `from` on; rows of kBlock.
+template <class T>
+void read_planar(const T* from, const FeatureLayout& f, int64_t count, acc_t<T>* planar) {
+  using R = acc_t<T>;
+  constexpr int L = kLanes<R>;
+  const int64_t whole_pixels = count / L * L, whole_channels = f.sc == 1 ? f.channels / L * L : 0;
+  for (int64_t c = 0; c < whole_channels; c += L)
+    for (int64_t x = 0; x < whole_pixels; x += L)
+      transpose_lanes(from + x * f.sx + c, f.sx, planar + c * kBlock + x, kBlock);
+  for (int64_t c = 0; c < f.channels; ++c) {
+    int64_t x = c < whole_channels ? whole_pixels : 0;
+    if (f.sx == 1)
+      for (; x + L <= count; x += L) store(planar + c * kBlock + x, load(from + c * f.sc + x));
+    for (; x < count; ++x) planar[c * kBlock + x] = to_acc(from[c * f.sc + x * f.sx]);
+  }
+}
+
+// sums[m][0 .. count) = bias[m] + sum_c weight[m][c] * planar[c]; rows of `stride`.
+template <class R>
+void predict(int64_t outputs, int64_t channels, int64_t count, const R* weight, const R* bias, const R* planar, R* sums,
+             int64_t stride) {
+  const int64_t padded = round_up<R>(count);
+  for (int64_t m = 0; m < outputs; ++m)
+    for (int64_t x = 0; x < padded; x += kLanes<R>) store(sums + m * stride + x, splat<R>(bias[m]));
+  gemm(outputs, padded, channels, weight, channels, 1, planar, kBlock, sums, stride);
+}
+
+template <class R>
+inline Vec<R> leaky(Vec<R> v, R slope) {
+  return v > Vec<R>{} ? v : v * slope;
+}
+
+// The picture's rows with their borders, chunk by chunk of channels.
+template <class U>
+struct Picture {
+  using R = acc_t<U>;
+  DynamicFilterShape shape;
+  int64_t stride, plane;
+  std::vector<PaddedRows<R>> chunks;
+  std::vector<const R*> rows;  // [chunk][kernel row]
+
+  explicit Picture(const DrbHeadShape& s) : shape(), plane(s.height * s.width) {
+    shape.channels = s.channels;
+    shape.height = s.height;
+    shape.width = s.width;
+    shape.k = s.k;
+    shape.replicate = true;
+    chunks.assign((s.channels + kChunk - 1) / kChunk, PaddedRows<R>(shape, s.k));
+    rows.resize(chunks.size() * s.k);
+    stride = PaddedRows<R>(shape, 1).stride;
+  }
+
+  // Makes the k rows around row y of picture n ready for at().
+  void move_to(const U* image, int64_t n, int64_t y) {
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      const int64_t first = i * kChunk, left = shape.channels - first;
+      const int64_t channel = n * shape.channels + first;
+      for (int ky = 0; ky < shape.k; ++ky)
+        rows[i * shape.k + ky] = chunks[i].get(image + channel * plane, channel, y + ky - shape.k / 2,
+                                               static_cast<int>(left < kChunk ? left : kChunk), shape);
+    }
+  }
+
+  // Channel c of kernel row ky; element x + kx is the pixel under tap kx of pixel x.
+  const R* at(int64_t c, int ky) const { return rows[c / kChunk * shape.k + ky] + c % kChunk * stride; }
+};
+
+// sum_t filters[t][x ..] * picture, one vector of pixels of one channel.
+template <class U>
+inline Vec<acc_t<U>> filtered(const acc_t<U>* filters, int64_t stride, const Picture<U>& picture, int64_t c,
+                              int64_t x) {
+  using R = acc_t<U>;
+  const int k = picture.shape.k;
+  Vec<R> sum[2] = {};
+  for (int i = 0; i < k; ++i) {
+    const R* row = picture.at(c, i) + x;
+    const R* taps = filters + i * k * stride;
+    for (int j = 0; j < k; ++j) sum[j % 2] += load(taps + j * stride) * load(row + j);
+  }
+  return sum[0] + sum[1];
+}
+
+template <class R>
+inline Vec<R> clip(Vec<R> v, R low, R high) {  // NaN stays NaN
+  v = v < low - Vec<R>{} ? low - Vec<R>{} : v;
+  return v > high - Vec<R>{} ? high - Vec<R>{} : v;
+}
+
+template <class T, class U>
+void drb_head(const T* kernel_features, const T* residual_features, const U* image, const DrbHeadWeights<acc_t<T>>& w,
+              U* out, const DrbHeadShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  constexpr int L = kLanes<R>;
+  const int64_t taps = int64_t(s.k) * s.k;
+  std::vector<R> features(std::max(s.kernel.channels, s.residual.channels) * kBlock);
+  std::vector<R> filters(taps * kBlock), residual(s.channels * kBlock);
+  Picture<U> picture(s);
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t n = row / s.height, y = row % s.height;
+    picture.move_to(image, n, y);
+    for (int64_t x = 0; x < s.width; x += kBlock) {
+      const int64_t count = std::min(kBlock, s.width - x);
+      const auto read = [&](const T* from, const FeatureLayout& f) {
+        read_planar(from + n * f.sn + y * f.sy + x * f.sx, f, count, features.data());
+      };
+      read(kernel_features, s.kernel);
+      predict(taps, s.kernel.channels, count, w.kernel, w.kernel_bias, features.data(), filters.data(), kBlock);
+      read(residual_features, s.residual);
+      predict(s.channels, s.residual.channels, count, w.residual, w.residual_bias, features.data(), residual.data(),
+              kBlock);
+      for (int64_t c = 0; c < s.channels; ++c) {
+        const R* centre = picture.at(c, s.k / 2) + s.k / 2 + x;
+        U* to = out + ((n * s.channels + c) * s.height + y) * s.width + x;
+        for (int64_t p = 0; p < count; p += L) {
+          Vec<R> v = load(centre + p) + filtered(filters.data() + p, kBlock, picture, c, x + p);
+          v += leaky<R>(load(residual.data() + c * kBlock + p), R(s.slope));
+          v = clip<R>(v, R(s.low), R(s.high));
+          if (p + L <= count) {
+            store(to + p, v);
+          } else {
+            for (int64_t i = 0; i < count - p; ++i) to[p + i] = from_acc<U>(v[i]);
+          }
+        }
+      }
+    }
+  }
+}
+
+#include "cpu/drb_head_backward_kernels.h"
