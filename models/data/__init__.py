@@ -14,8 +14,10 @@ from .aperture import (
 from .defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
 from .disparity_map import disparity_of, estimate_disparity_map
 from .disparity_range import estimate_disparity_range
+from .errors import LightFieldError
 from .generate import generate
-from .light_field import LightField, LightFieldError
+from .lfp import LytroContainer, read_lytro
+from .light_field import LightField
 from .light_field_pairs import LightFieldPairs
 from .noise import Noise, parse_noise
 from .pairs import Pair, center_picture, refocus_light, render_pair, render_pairs
@@ -32,6 +34,7 @@ __all__ = [
     "LightFieldError",
     "LightFieldPairs",
     "Noise",
+    "LytroContainer",
     "Pair",
     "all_in_focus_light",
     "annulus",
@@ -56,6 +59,7 @@ __all__ = [
     "parse_noise",
     "polygon",
     "read_light_field",
+    "read_lytro",
     "read_pfm",
     "refocus_light",
     "render_pair",

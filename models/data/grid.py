@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from .light_field import LightField, LightFieldError
+from .errors import LightFieldError
+from .light_field import LightField
 from .options import ReadOptions
-from .views import add_position, arrange, flip, keep_central, list_pictures, read_views
+from .views import add_position, arrange, file_pixels, flip, list_pictures
 
 # The last two numbers of a name; the text around them must be the same in all names.
 _NAME = re.compile(r"(?P<prefix>.*?)(?P<row>\d+)(?P<between>\D+)(?P<col>\d+)(?P<suffix>\D*)")
@@ -36,13 +37,11 @@ def read(path: Path, options: ReadOptions) -> LightField:
     for file, match in matches.items():
         add_position(positions, int(match["row"]), int(match["col"]), file)
     first = min(positions)
-    files = keep_central(flip(arrange(path, positions), options.flip), options.views, path)
-    views, weights = read_views(files)
-    return LightField(
-        views,
+    pixels = file_pixels(flip(arrange(path, positions), options.flip), lens=True)
+    return LightField.of_pixels(
+        pixels,
         format="grid",
         scene=path.resolve().name,
-        weights=weights,
         metadata={
             "first_row": first[0],
             "first_column": first[1],

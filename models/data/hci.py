@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .light_field import LightField, LightFieldError
+from .errors import LightFieldError
+from .light_field import LightField
 from .options import ReadOptions
 from .pfm import read_pfm
-from .views import keep_central, list_pictures, read_views
+from .views import file_pixels, list_pictures
 
 _NAME = re.compile(r"input_Cam(\d+)")
 _PARAMETERS = "parameters.cfg"
@@ -45,22 +46,18 @@ def read(path: Path, options: ReadOptions) -> LightField:
             f"(row {row} column {column}); {len(missing)} of {rows * columns} views are missing"
         )
     files = [[found[row * columns + column] for column in range(columns)] for row in range(rows)]
-    files = keep_central(files, options.views, path)
     disparity = _read_disparity(path / _DISPARITY)
-    views, weights = read_views(files)
-    if disparity is not None and disparity.shape != views.shape[-2:]:
+    pixels = file_pixels(files)
+    if disparity is not None and disparity.shape != pixels.shape[-2:]:
         raise LightFieldError(
-            f"{path / _DISPARITY}: got size {list(disparity.shape)}, want {list(views.shape[-2:])} as the views"
+            f"{path / _DISPARITY}: got size {list(disparity.shape)}, want {list(pixels.shape[-2:])} as the views"
         )
-    limits = _disparity_range(metadata, disparity)
-    moved = options.views is not None and any((n - k) % 2 for n, k in zip((rows, columns), options.views, strict=True))
-    return LightField(
-        views,
+    return LightField.of_pixels(
+        pixels,
         format="hci",
         scene=path.resolve().name,
-        disparity_range=limits,
-        disparity=None if moved else disparity,
-        weights=weights,
+        disparity_range=_disparity_range(metadata, disparity),
+        disparity=disparity,
         metadata=metadata,
     )
 

@@ -1,14 +1,22 @@
 """ESLF, "lenslet" pictures: pixel ``(y*A + v, x*A + u)`` is pixel ``(y, x)`` of view ``(v, u)``."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..images import ImageError, decode, is_image_name, open_image
-from .light_field import LightField, LightFieldError, central
+from ..images import ImageError, ImageInfo, decode, is_image_name, open_image
+from .errors import LightFieldError
+from .light_field import LightField
 from .options import ReadOptions
-from .views import alpha_weights, check_keep
+from .pixels import Pixels, Window
+from .views import alpha_weights
+from .whole import check_whole
+
+USUAL = (14, 15)  # of a Lytro Illum: as Lytro's tools, and as LFToolbox decodes it
+_STRIP = 32  # rows of lenslets that are decoded at a time
 
 
 def fits(path: Path) -> bool:
@@ -16,44 +24,72 @@ def fits(path: Path) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
-    """All views, or the central ones; those in the corners of a Lytro's are dark.
+    """All views; those in the corners of a Lytro's are dark. Alpha is the weight of a view.
 
     A picture whose size is no multiple of the lenslet's is padded with zeros at the bottom and right, as LFToolbox
-    does; but only where the format was forced or the name says ``eslf``, since any photograph could be meant.
+    does, or taken to have lenslets of 15 pixels where that fits; but only where the format was forced or the name says
+    ``eslf``, since any photograph could be meant.
     """
     if not path.is_file():
         raise LightFieldError(f"{path}: not an ESLF picture: it is a folder, want a file")
-    a, b = options.lenslet
     try:
-        image, info = open_image(path)
-        size = f"{info.width}x{info.height}"
-        if info.height < a or info.width < b:
-            raise LightFieldError(f"{path}: got a picture of {size}, smaller than one lenslet of {b}x{a} pixels")
-        fitting = info.height % a == 0 and info.width % b == 0
-        if not fitting and not options.forced and "eslf" not in path.name.lower():
-            raise LightFieldError(
-                f"{path}: got a picture of {size}, no multiple of the lenslet of {b}x{a} pixels; "
-                "if it is an ESLF picture, force the format 'eslf' or give the lenslet's size"
-            )
-        if options.views is not None:
-            check_keep((a, b), options.views, path)
-        colours, alpha = decode(path, image)
+        check_whole(path)
+        info = open_image(path)[1]
     except ImageError as error:
         raise LightFieldError(str(error)) from error
-    keep = options.views or (a, b)
-    window = central(a, keep[0]), central(b, keep[1])
-    views = np.ascontiguousarray(_lenslets(colours, a, b)[window])
-    weights = None
-    if alpha is not None:
-        mean = _lenslets(alpha[..., None], a, b)[window].mean((2, 3, 4)) / np.iinfo(alpha.dtype).max
-        weights = alpha_weights(torch.from_numpy(mean), path)
-    return LightField(
-        torch.from_numpy(views),
+    size = f"{info.width}x{info.height}"
+    sure = options.forced or "eslf" in path.name.lower()
+    a, b = _lenslet(options.lenslet, info) if sure else options.lenslet
+    if info.height < a or info.width < b:
+        raise LightFieldError(f"{path}: got a picture of {size}, smaller than one lenslet of {b}x{a} pixels")
+    fitting = info.height % a == 0 and info.width % b == 0
+    if not fitting and not sure:
+        raise LightFieldError(
+            f"{path}: got a picture of {size}, no multiple of the lenslet of {b}x{a} pixels; "
+            "if it is an ESLF picture, force the format 'eslf' or give the lenslet's size"
+        )
+    shape = a, b, info.channels, -(-info.height // a), -(-info.width // b)
+    dtype = torch.uint8 if info.bits == 8 else torch.uint16
+    return LightField.of_pixels(
+        Pixels(shape, dtype, partial(_read, path, (a, b)), lens=True),
         format="eslf",
         scene=path.name.split(".")[0].removesuffix("_eslf"),
-        weights=weights,
         metadata={"lenslet": (a, b), "padded": not fitting},
     )
+
+
+def _lenslet(given: tuple[int, int], info: ImageInfo) -> tuple[int, int]:
+    """14, but 15 where only that divides the picture; what else a caller gives is taken as it is."""
+    if given == (USUAL[0],) * 2:
+        for a in USUAL:
+            if info.height % a == 0 and info.width % a == 0:
+                return a, a
+    return given
+
+
+def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor, Tensor | None]:
+    """Strip by strip, so that no more than the window and one strip is in memory."""
+    a, b = lenslet
+    rows, columns, height, width = window.shape
+    try:
+        image, info = open_image(path)
+        views = np.zeros((rows, columns, info.channels, height, width), np.uint8 if info.bits == 8 else np.uint16)
+        alphas, opaque = np.zeros((rows, columns)), np.zeros((rows, columns))
+        left, right = window.x.start * b, min(window.x.stop * b, info.width)
+        for y in range(window.y.start, window.y.stop, _STRIP):
+            top, bottom = y * a, min(min(y + _STRIP, window.y.stop) * a, info.height)
+            colours, alpha = decode(path, image.crop(left, top, right - left, bottom - top))
+            part = _lenslets(colours, a, b)[window.rows, window.columns]
+            start = y - window.y.start
+            views[:, :, :, start : start + part.shape[3], : part.shape[4]] = part
+            if alpha is not None:
+                for total, values in ((alphas, alpha), (opaque, np.full_like(alpha, np.iinfo(alpha.dtype).max))):
+                    total += _lenslets(values[..., None], a, b)[window.rows, window.columns].sum((2, 3, 4))
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
+    # What is padding has no alpha, so the mean is over the pixels of the picture.
+    weights = alpha_weights(torch.from_numpy(alphas / opaque), path) if opaque.all() else None
+    return torch.from_numpy(views), weights
 
 
 def _lenslets(pixels: np.ndarray, a: int, b: int) -> np.ndarray:

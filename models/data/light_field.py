@@ -1,17 +1,18 @@
 """``LightField``: the views of a light field and what its files tell about them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .errors import LightFieldError
+from .pixels import Pixels, Window, check_window, whole_window
+
+__all__ = ["TRANSFERS", "LightField", "LightFieldError", "central"]
+
 TRANSFERS = ("srgb", "linear")
-_DTYPES = (torch.uint8, torch.uint16, torch.float16, torch.float32, torch.float64)
-
-
-class LightFieldError(ValueError):
-    """A light field that cannot be read or used; the message names the file and says what was found and wanted."""
+DTYPES = (torch.uint8, torch.uint16, torch.float16, torch.float32, torch.float64)
 
 
 def central(have: int, keep: int) -> slice:
@@ -20,13 +21,42 @@ def central(have: int, keep: int) -> slice:
     return slice(first, first + keep)
 
 
-@dataclass(frozen=True)
+class _FromPixels:
+    """A field that is given as it is, or as ``Pixels`` that are read when the field is first asked for."""
+
+    def __init__(self, part: int) -> None:
+        self._part = part
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            if self._name == "views":
+                raise AttributeError("views")  # to dataclass(): a field without a default
+            return None
+        value = vars(instance)[self._name]
+        if isinstance(value, Pixels):
+            part = value.load()[self._part]
+            if value.dark_views:
+                instance.metadata["dark_views"] = value.dark_views
+            return part
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        vars(instance)[self._name] = value
+
+
+@dataclass(frozen=True, repr=False)
 class LightField:
     """Sub-aperture views on a regular grid.
 
     Geometry: a scene point of disparity ``d`` (pixels per view step, positive = nearer than the plane of zero
     disparity) seen at ``(y, x)`` in the centre is seen at ``(y - d*(v - vc), x - d*(u - uc))`` in view ``(v, u)``, with
     ``vc = (V-1)/2`` and ``uc = (U-1)/2``; this is what ``lfdeblur_ops.refocus`` takes.
+
+    What ``read_light_field`` returns holds no pixels yet: asking for ``views`` or ``weights`` reads them, once; all
+    else is known at once. Cropping before that leaves the rest unread.
 
     Attributes:
         views: ``[V, U, C, H, W]``, V rows from top to bottom and U columns from left to right, C = 1 or 3; uint8 or
@@ -36,41 +66,65 @@ class LightField:
         scene: name of the scene: that of the folder or file.
         disparity_range: smallest and largest disparity of the scene in pixels per view step, where the format tells.
         disparity: ``[H, W]`` float32, true disparity of the centre view, or None.
-        weights: ``[V, U]`` float32 in [0, 1], how far each view can be trusted (from an alpha channel), or None: all.
-        metadata: what else the files tell.
+        weights: ``[V, U]`` float32 in [0, 1], how far each view can be trusted (from an alpha or weight channel; 0 for
+            dark corner views), or None: all.
+        metadata: what else the files tell; ``dark_views`` (rows and columns) once views that are dark were read.
     """
 
-    views: Tensor
+    views: Tensor = _FromPixels(0)  # type: ignore[assignment]
     transfer: str = "srgb"
     format: str = "memory"
     scene: str = "scene"
     disparity_range: tuple[float, float] | None = None
     disparity: Tensor | None = None
-    weights: Tensor | None = None
+    weights: Tensor | None = _FromPixels(1)  # type: ignore[assignment]
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_pixels(cls, pixels: Pixels, **told: Any) -> "LightField":
+        """A light field with the views, weights and transfer of ``pixels``; ``told`` are the other attributes."""
+        unread: Any = pixels
+        return cls(unread, transfer=pixels.transfer, weights=unread, **told)
+
     def __post_init__(self) -> None:
-        shape = list(self.views.shape)
+        shape = list(self.shape)
         if len(shape) != 5 or 0 in shape:
             raise LightFieldError(f"views: got shape {shape}, want [V, U, C, H, W], no axis empty")
-        if self.views.dtype not in _DTYPES:
-            raise LightFieldError(f"views: got dtype {self.views.dtype}, want uint8, uint16 or floating point")
+        if self.dtype not in DTYPES:
+            raise LightFieldError(f"views: got dtype {self.dtype}, want uint8, uint16 or floating point")
         if self.transfer not in TRANSFERS:
             raise LightFieldError(f"transfer: got {self.transfer!r}, want 'srgb' or 'linear'")
         if self.disparity is not None and list(self.disparity.shape) != shape[-2:]:
             raise LightFieldError(f"disparity: got shape {list(self.disparity.shape)}, want {shape[-2:]} as the views")
-        if self.weights is not None and list(self.weights.shape) != shape[:2]:
-            raise LightFieldError(f"weights: got shape {list(self.weights.shape)}, want {shape[:2]} as the grid")
+        weights = vars(self)["weights"]
+        if weights is not None and list(weights.shape[:2] if self.lazy else weights.shape) != shape[:2]:
+            raise LightFieldError(f"weights: got shape {list(weights.shape)}, want {shape[:2]} as the grid")
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the views are still to be read."""
+        views = vars(self)["views"]
+        return isinstance(views, Pixels) and not views.loaded
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the views, ``[V, U, C, H, W]``; nothing is read for it."""
+        return vars(self)["views"].shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the views; nothing is read for it."""
+        return vars(self)["views"].dtype
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of views."""
-        return self.views.shape[0], self.views.shape[1]
+        return self.shape[0], self.shape[1]
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a view in pixels."""
-        return self.views.shape[3], self.views.shape[4]
+        return self.shape[3], self.shape[4]
 
     @property
     def center(self) -> Tensor:
@@ -98,13 +152,76 @@ class LightField:
         have = self.grid
         if not (1 <= rows <= have[0] and 1 <= columns <= have[1]):
             raise LightFieldError(f"{self.scene}: got {rows}x{columns} central views to keep of {have[0]}x{have[1]}")
-        if (rows, columns) == have:
+        return self.crop(central(have[0], rows), central(have[1], columns))
+
+    def crop(
+        self,
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+        y: slice = slice(None),
+        x: slice = slice(None),
+    ) -> "LightField":
+        """A part of the views, and of the pixels in each; views that are not read yet stay unread, but for the part.
+
+        Args:
+            rows, columns: of views, without step.
+            y, x: of pixels in every view, without step.
+
+        Returns: the same object where nothing is left out; memory is shared with views that are already read. The true
+            disparity map belongs to the centre and is dropped where the centre moves.
+
+        Raises:
+            LightFieldError: a slice has a step, is empty, or reaches beyond the end.
+        """
+        part = Window(
+            check_window(self.scene, "rows", rows, self.grid[0]),
+            check_window(self.scene, "columns", columns, self.grid[1]),
+            check_window(self.scene, "y", y, self.size[0]),
+            check_window(self.scene, "x", x, self.size[1]),
+        )
+        if part == whole_window(self.shape):
             return self
-        window = central(have[0], rows), central(have[1], columns)
-        same_center = (have[0] - rows) % 2 == 0 and (have[1] - columns) % 2 == 0
-        return replace(
-            self,
-            views=self.views[window],
-            weights=None if self.weights is None else self.weights[window],
-            disparity=self.disparity if same_center else None,
+        same_center = all(
+            kept.start + kept.stop == have for kept, have in zip((part.rows, part.columns), self.grid, strict=True)
+        )
+        views: Any
+        weights: Any
+        if self.lazy:
+            views = weights = vars(self)["views"].crop(part)
+        else:
+            views, weights = self.views[part.rows, part.columns, :, part.y, part.x], self.weights
+            weights = None if weights is None else weights[part.rows, part.columns]
+        return self.copy(
+            views=views,
+            weights=weights,
+            disparity=None if self.disparity is None or not same_center else self.disparity[part.y, part.x],
+            metadata=dict(self.metadata),
+        )
+
+    def copy(self, **changes: Any) -> "LightField":
+        """``dataclasses.replace``, but views that are not read yet stay unread; pixels and metadata are shared."""
+        stored = {item.name: vars(self)[item.name] for item in fields(self)}
+        if "views" in changes and "weights" not in changes:
+            stored["weights"] = self.weights
+        return LightField(**(stored | changes))
+
+    def with_transfer(self, transfer: str) -> "LightField":
+        """The same numbers, taken to be ``srgb`` or ``linear``, whatever the format says."""
+        if not self.lazy or transfer not in TRANSFERS:
+            return self.copy(transfer=transfer)
+        pixels = vars(self)["views"].crop(whole_window(self.shape))
+        pixels.transfer = transfer
+        return self.copy(views=pixels, weights=pixels, transfer=transfer)
+
+    def check(self) -> None:
+        """Raise LightFieldError where unread files are seen to be cut off or not alike; nothing is decoded."""
+        if self.lazy:
+            vars(self)["views"].check()
+
+    def __repr__(self) -> str:
+        rows, columns, channels, height, width = self.shape
+        state = "not read yet" if self.lazy else "read"
+        return (
+            f"LightField({self.scene!r}, {self.format}, {rows}x{columns} views of {width}x{height} pixels, "
+            f"{channels} channels, {self.dtype}, {self.transfer}, {state})"
         )

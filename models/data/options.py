@@ -9,6 +9,9 @@ class ReadOptions:
 
     pattern: str | None = None
     lenslet: tuple[int, int] = (14, 14)
-    views: tuple[int, int] | None = None
     flip: str = "none"
     forced: bool = False
+    grid: tuple[int, int] | None = None
+    order: str = "rows"
+    dataset: str | None = None
+    axes: str | None = None

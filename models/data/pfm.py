@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .light_field import LightFieldError
+from .errors import LightFieldError
 
 
 def read_pfm(path: str | Path) -> Tensor:

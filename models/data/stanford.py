@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from .light_field import LightField, LightFieldError
+from .errors import LightFieldError
+from .light_field import LightField
 from .options import ReadOptions
-from .views import add_position, arrange, flip, keep_central, list_pictures, read_views
+from .views import add_position, arrange, file_pixels, flip, list_pictures
 
 _NAME = re.compile(r"out_(\d+)_(\d+)_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)(_?)")
 
@@ -17,8 +18,9 @@ def fits(path: Path) -> bool:
 def read(path: Path, options: ReadOptions) -> LightField:
     """Views ordered by the camera positions in their names, which not all sets number in the same direction.
 
-    The camera's U grows to the right. Its V grows downwards in the names that end with an underscore and upwards in
-    the others. Where a set does not keep to that, ``flip`` turns it.
+    The camera's U grows to the right; sets taken row by row in turns (lawn-mower order) number every second row
+    backwards, so each row is ordered on its own. Its V grows downwards in the names that end with an underscore and
+    upwards in the others. Where a set does not keep to that, ``flip`` turns it.
     """
     if not path.is_dir():
         raise LightFieldError(f"{path}: not a Stanford light field: it is a file, want a folder")
@@ -35,26 +37,25 @@ def read(path: Path, options: ReadOptions) -> LightField:
     if not positions:
         raise LightFieldError(f"{path}: not a Stanford light field: no picture named like out_00_00_-776.9_533.1.png")
     files = arrange(path, positions)
-    v_grows = _mean(cameras, files[-1], 0) >= _mean(cameras, files[0], 0)
-    u_grows = _mean(cameras, [row[-1] for row in files], 1) >= _mean(cameras, [row[0] for row in files], 1)
+    v_grows = _mean_v(cameras, files[-1]) >= _mean_v(cameras, files[0])
     if v_grows != downwards and len(files) > 1:
         files = files[::-1]
-    if not u_grows:
-        files = [row[::-1] for row in files]
+    backwards = [cameras[row[-1]][1] < cameras[row[0]][1] for row in files]
+    files = [row[::-1] if turned else row for row, turned in zip(files, backwards, strict=True)]
     files = flip(files, options.flip)
-    files = keep_central(files, options.views, path)
-    views, weights = read_views(files)
-    return LightField(
-        views,
+    return LightField.of_pixels(
+        file_pixels(files),
         format="stanford",
         scene=_scene(path),
-        weights=weights,
-        metadata={"camera_positions_vu": [[cameras[file] for file in row] for row in files]},
+        metadata={
+            "camera_positions_vu": [[cameras[file] for file in row] for row in files],
+            "order": "lawn-mower" if len(set(backwards)) == 2 else "rows",
+        },
     )
 
 
-def _mean(cameras: dict[Path, tuple[float, float]], files: list[Path], axis: int) -> float:
-    return sum(cameras[file][axis] for file in files) / len(files)
+def _mean_v(cameras: dict[Path, tuple[float, float]], files: list[Path]) -> float:
+    return sum(cameras[file][0] for file in files) / len(files)
 
 
 def _scene(path: Path) -> str:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .light_field import LightField
+if TYPE_CHECKING:
+    from .light_field import LightField
 
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
@@ -50,7 +52,7 @@ def _table(dtype: torch.dtype, transfer: str) -> Tensor:
     return (srgb_to_linear(levels) if transfer == "srgb" else levels).float()
 
 
-def linear_light_field(light_field: LightField) -> LightField:
+def linear_light_field(light_field: "LightField") -> "LightField":
     """A copy of the light field with views in linear light, float32 in [0, 1]; itself where it is that already."""
     if light_field.transfer == "linear" and light_field.views.is_floating_point():
         return light_field

@@ -2,15 +2,17 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyvips
 import torch
 from torch import Tensor
 
 from ..images import ImageError, ImageInfo, decode, is_image_name, open_image
-from .light_field import LightFieldError, central
+from .errors import LightFieldError
+from .pixels import Pixels, Window
+from .whole import check_whole
 
 Files = list[list[Path]]
 
@@ -55,56 +57,29 @@ def add_position(positions: dict[tuple[int, int], Path], row: int, column: int, 
     positions[row, column] = path
 
 
-def keep_central(files: Files, keep: tuple[int, int] | None, folder: Path) -> Files:
-    """The central ``keep`` rows and columns of a grid of files; None keeps all."""
-    if keep is None:
-        return files
-    check_keep((len(files), len(files[0])), keep, folder)
-    columns = central(len(files[0]), keep[1])
-    return [row[columns] for row in files[central(len(files), keep[0])]]
-
-
 def flip(files: Files, axes: str) -> Files:
     """Turn the order of ``rows``, ``columns`` or ``both``; ``none`` leaves it."""
     files = files[::-1] if axes in ("rows", "both") else files
     return [row[::-1] for row in files] if axes in ("columns", "both") else files
 
 
-def check_keep(have: tuple[int, int], keep: tuple[int, int], path: Path) -> None:
-    """Raise LightFieldError where fewer views are there than are to be kept."""
-    if not (1 <= keep[0] <= have[0] and 1 <= keep[1] <= have[1]):
-        raise LightFieldError(f"{path}: got {keep[0]}x{keep[1]} central views to keep of {have[0]}x{have[1]}")
+def file_pixels(files: Files, *, lens: bool = False) -> Pixels:
+    """The pictures of a grid of files, all like the middle one.
 
-
-def read_views(files: Files) -> tuple[Tensor, Tensor | None]:
-    """Decode a grid of pictures of one size.
-
-    Returns: ``[V, U, C, H, W]`` uint8 or uint16; and ``[V, U]`` weights: the mean of each view's alpha, None where no
-    picture has a transparent pixel.
+    Weights are the mean of each view's alpha over the window that is read, None where no picture has a transparent
+    pixel. ``lens``: see ``Pixels``.
 
     Raises:
-        LightFieldError: a picture is damaged, or not like the first one (all headers are compared before decoding).
+        LightFieldError: the middle picture cannot be read.
     """
-    flat = [path for row in files for path in row]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        try:
-            opened = list(pool.map(open_image, flat))
-            first = opened[0][1]
-            for path, (_, info) in zip(flat, opened, strict=True):
-                _check_alike(path, info, flat[0], first)
-            shape = (len(flat), first.channels, first.height, first.width)
-            views = np.empty(shape, np.uint8 if first.bits == 8 else np.uint16)
-
-            def read(index: int, path: Path, image: pyvips.Image) -> float:
-                colours, alpha = decode(path, image)
-                views[index] = colours.transpose(2, 0, 1)
-                return 1.0 if alpha is None else float(alpha.mean() / np.iinfo(alpha.dtype).max)
-
-            weights = list(pool.map(read, range(len(flat)), flat, [image for image, _ in opened]))
-        except ImageError as error:
-            raise LightFieldError(str(error)) from error
-    grid = len(files), len(files[0])
-    return torch.from_numpy(views).view(*grid, *shape[1:]), alpha_weights(torch.tensor(weights).view(grid), files[0][0])
+    first = _header(files[len(files) // 2][len(files[0]) // 2])
+    return Pixels(
+        (len(files), len(files[0]), first.channels, first.height, first.width),
+        torch.uint8 if first.bits == 8 else torch.uint16,
+        partial(_read, files),
+        check=partial(_check, files),
+        lens=lens,
+    )
 
 
 def alpha_weights(mean_alpha: Tensor, path: Path) -> Tensor | None:
@@ -114,6 +89,54 @@ def alpha_weights(mean_alpha: Tensor, path: Path) -> Tensor | None:
     if not bool((mean_alpha > 0).any()):
         raise LightFieldError(f"{path}: every view is fully transparent")
     return mean_alpha.float()
+
+
+def _kept(files: Files, window: Window) -> list[Path]:
+    return [path for row in files[window.rows] for path in row[window.columns]]
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+
+
+def _header(path: Path) -> ImageInfo:
+    try:
+        check_whole(path)
+        return open_image(path)[1]
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
+
+
+def _check(files: Files, window: Window) -> None:
+    """Headers of all pictures are alike, and each file is as long as it says."""
+    paths = _kept(files, window)
+    with _threads() as pool:
+        headers = list(pool.map(_header, paths))
+    for path, header in zip(paths, headers, strict=True):
+        _check_alike(path, header, paths[0], headers[0])
+
+
+def _read(files: Files, window: Window) -> tuple[Tensor, Tensor | None]:
+    paths = _kept(files, window)
+    rows, columns, height, width = window.shape
+    first = _header(paths[0])
+    shape = len(paths), first.channels, height, width
+    views = np.empty(shape, np.uint8 if first.bits == 8 else np.uint16)
+
+    def read(index: int, path: Path) -> float:
+        image, info = open_image(path)
+        _check_alike(path, info, paths[0], first)  # it may have been replaced since it was looked at
+        colours, alpha = decode(path, image.crop(window.x.start, window.y.start, width, height))
+        views[index] = colours.transpose(2, 0, 1)
+        return 1.0 if alpha is None else float(alpha.mean() / np.iinfo(alpha.dtype).max)
+
+    try:
+        with _threads() as pool:
+            weights = list(pool.map(read, range(len(paths)), paths))
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
+    mean_alpha = torch.tensor(weights).view(rows, columns)
+    return torch.from_numpy(views).view(rows, columns, *shape[1:]), alpha_weights(mean_alpha, paths[0])
 
 
 def _check_alike(path: Path, got: ImageInfo, first_path: Path, want: ImageInfo) -> None:
