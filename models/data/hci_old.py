@@ -12,11 +12,12 @@ from . import hdf5
 from .arrays import array_pixels, find_axes
 from .errors import LightFieldError
 from .handedness import columns_backwards
-from .light_field import LightField
+from .light_field import LightField, central
 from .options import ReadOptions
 from .pixels import Pixels, Window
 
 _LF, _DEPTH = "LF", "GT_DEPTH"
+_ENOUGH = 256  # pixels in the middle of a view, to tell left from right
 _GREY = (0.299, 0.587, 0.114)
 
 
@@ -61,9 +62,10 @@ def _backwards(pixels: Pixels) -> bool | None:
     if rows < 2 or columns < 2 or min(height, width) < 16:
         return None
     row, column = (rows - 1) // 2, (columns - 1) // 2
+    y, x = central(height, min(height, _ENOUGH)), central(width, min(width, _ENOUGH))
 
     def grey(v: int, u: int) -> np.ndarray:
-        window = Window(slice(v, v + 1), slice(u, u + 1), slice(0, height), slice(0, width))
+        window = Window(slice(v, v + 1), slice(u, u + 1), y, x)
         view = pixels.crop(window).load()[0][0, 0]
         full = 1.0 if view.is_floating_point() else torch.iinfo(view.dtype).max
         weights = torch.tensor(_GREY if channels == 3 else (1.0,))

@@ -27,8 +27,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     """All views; those in the corners of a Lytro's are dark. Alpha is the weight of a view.
 
     A picture whose size is no multiple of the lenslet's is padded with zeros at the bottom and right, as LFToolbox
-    does, or taken to have lenslets of 15 pixels where that fits; but only where the format was forced or the name says
-    ``eslf``, since any photograph could be meant.
+    does; but only where the format was forced or the name says ``eslf``, since any photograph could be meant. Such a
+    name also lets a multiple of 15 be seen for what it is.
     """
     if not path.is_file():
         raise LightFieldError(f"{path}: not an ESLF picture: it is a folder, want a file")
@@ -38,12 +38,12 @@ def read(path: Path, options: ReadOptions) -> LightField:
     except ImageError as error:
         raise LightFieldError(str(error)) from error
     size = f"{info.width}x{info.height}"
-    sure = options.forced or "eslf" in path.name.lower()
-    a, b = _lenslet(options.lenslet, info) if sure else options.lenslet
+    named = "eslf" in path.name.lower()
+    a, b = _lenslet(options.lenslet, info) if named else options.lenslet
     if info.height < a or info.width < b:
         raise LightFieldError(f"{path}: got a picture of {size}, smaller than one lenslet of {b}x{a} pixels")
     fitting = info.height % a == 0 and info.width % b == 0
-    if not fitting and not sure:
+    if not fitting and not options.forced and not named:
         raise LightFieldError(
             f"{path}: got a picture of {size}, no multiple of the lenslet of {b}x{a} pixels; "
             "if it is an ESLF picture, force the format 'eslf' or give the lenslet's size"

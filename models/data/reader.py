@@ -114,7 +114,7 @@ def read_light_field(
         pattern: for ``grid``, a regular expression with groups ``row`` and ``col`` that matches a whole name without
             its suffix; other files are left out.
         lenslet: for ``eslf``, rows and columns of pixels below a lenslet, which are those of views. Where 14, the
-            default, does not divide the picture and 15 does, it is 15 (with ``format="eslf"`` or ``eslf`` in the name).
+            default, does not divide the picture and 15 does, it is 15 (given ``eslf`` in the name).
         views: keep only the central ones, rows and columns; the others are not decoded. None: all.
         flip: for ``stanford``, ``grid``, ``inria`` and ``sequence``, turn the order of ``rows``, ``columns`` or
             ``both``.
