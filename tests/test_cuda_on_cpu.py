@@ -213,6 +213,33 @@ def test_refocus_several_tiles(kernels, dtype):
         )
 
 
+# What a block of the many-plane kernel needs of a view lies inside of it, across its border, or too far apart for the
+# block's shared memory.
+STACKS = {"near": 0.0625, "across the border": 0.6875, "far apart": 9.75}
+
+
+@pytest.mark.parametrize("step", STACKS.values(), ids=STACKS)
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", FLOATS[1:] + INTEGERS, ids=str)
+def test_refocus_many_planes(kernels, dtype, interpolation, step):
+    light_field = random((1, 2, 3, 1, 47, 141), dtype)
+    for count in (3, 37) if interpolation == "bilinear" else (11,):
+        disparity = (torch.arange(count) - count // 2) * step
+        run_refocus(kernels, light_field, disparity, apertures(1, 2, 3), interpolation, "replicate", gradients=False)
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "begin"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8], ids=str)
+def test_refocus_many_apertures(kernels, dtype, at_end):
+    kernels.at_end = at_end
+    light_field = random((2, 4, 3, 2, 33, 70), dtype)
+    aperture = apertures(3, 4, 3)
+    aperture[1, :, 0], aperture[2, :, 1:], aperture[:, 2] = 0, 0, 0  # halves, and views that nothing weighs
+    aperture /= aperture.sum((1, 2), keepdim=True)
+    disparity = torch.tensor([0.5, 0.25, -1.75, 0.5])
+    run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate", gradients=False)
+
+
 def test_refocus_survives_nan_disparity(kernels):
     disparity = torch.tensor([float("nan"), float("inf"), -3e38])
     kernels.refocus(
@@ -275,6 +302,18 @@ BROKEN = {
         ),
         AssertionError,
     ),
+    "missing barrier between two views": (
+        ("refocus_stack.cu", "__syncthreads();\n          v = next;", "v = next;", "refocus_stack.cu"),
+        AssertionError,
+    ),
+    "divergent shuffle": (
+        ("refocus_stack.cu", "sum[p][r] += w[j] * __shfl", "if (lane) sum[p][r] += w[j] * __shfl", "refocus_stack.cu"),
+        KernelError,
+    ),
+    "more shared memory than asked for": (
+        ("refocus_stack.cu", "MaxDynamicSharedMemorySize, bytes", "MaxDynamicSharedMemorySize, 0", "refocus_stack.cu"),
+        KernelError,
+    ),
     "clamp of a gathered border": (
         ("refocus_backward.cu", "p == size - 1 ? size - 1 :", "", "refocus_backward.cu"),
         AssertionError,
@@ -294,7 +333,7 @@ def test_broken_kernels_are_caught(kernels, cache, tmp_path, name):
     else:
         light_field, disparity, aperture = (
             random((1, 3, 3, 2, 6, 7), torch.float32),
-            torch.tensor([1.125]),
+            torch.tensor([1.125, -0.5] if substitution[-1] == "refocus_stack.cu" else [1.125]),
             apertures(1, 3, 3),
         )
         run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate")

@@ -1,4 +1,5 @@
 // Forward kernels of `refocus`.
+#include "cuda/neighbours.h"
 #include "cuda/refocus.h"
 #include "cuda/refocus_sampling.h"
 
@@ -10,86 +11,48 @@ template <class T, int N>
 inline constexpr int kColumns = sizeof(T) == 1 && N == 2 ? 4
                                 : sizeof(T) <= 2         ? 2
                                                          : 1;
-// Rows per thread: its sums, one for each plane, row and column, stay in registers.
+// Rows per thread: its sums, one for each row and column, stay in registers.
 template <class T, int N, bool VALID>
 inline constexpr int kRows = sizeof(T) == 4 && N == 2 && !VALID ? 8 : 4;
-template <class T, int N>
-inline constexpr int kPlanes = sizeof(T) == 4 || (sizeof(T) == 2 && N == 2) ? 4 : 2;
-// Views whose pixels are in flight at once: one plane alone is bound by memory, several by what the cache delivers.
-template <class T, int N, int PLANES, bool VALID>
-inline constexpr int kViews = PLANES > 1 || VALID        ? 1
+// Views whose pixels are in flight at once.
+template <class T, int N, bool VALID>
+inline constexpr int kViews = VALID                      ? 1
                               : sizeof(T) <= 2 && N == 2 ? 3
                                                          : 2;
 
 // Blocks that a multiprocessor is to hold, as many as the registers allow without spilling.
-template <class T, int N, int PLANES, bool VALID>
-inline constexpr int kBlocks = VALID || (N == 4 && sizeof(T) == (PLANES > 1 ? 2 : 8)) ? 2 : 3;
+template <class T, int N, bool VALID>
+inline constexpr int kBlocks = VALID || (N == 4 && sizeof(T) == 8) ? 2 : 3;
 
-// COUNT neighbours in a row of a view, held as the aligned words they lie in.
-template <class T, int COUNT>
-struct Neighbours {
-  using Whole = std::conditional_t<sizeof(T) < 4, uint32_t, T>;
-  static constexpr int per_word = sizeof(Whole) / sizeof(T);
-  static constexpr int margin = per_word - 1;  // elements on either side that are read with them
-  static constexpr int words = ceil_div(COUNT + margin, per_word);
-  Whole word[words];
-  unsigned offset;  // of the first neighbour in the first word, in bits
-
-  __device__ __forceinline__ void read(const T* p) {
-    const unsigned element = per_word > 1 ? reinterpret_cast<uintptr_t>(p) / sizeof(T) % per_word : 0;
-    const Whole* from = reinterpret_cast<const Whole*>(p - element);
-#pragma unroll
-    for (int i = 0; i < words; ++i) word[i] = from[i];
-    offset = element * 8 * sizeof(T);
-  }
-  template <class R>
-  __device__ __forceinline__ void values(R (&value)[COUNT]) const {
-    if constexpr (per_word == 1) {
-#pragma unroll
-      for (int i = 0; i < COUNT; ++i) value[i] = to_acc(word[i]);
-    } else {
-      using Bits = std::conditional_t<sizeof(T) == 1, uint8_t, uint16_t>;
-      uint32_t shifted[words];
-#pragma unroll
-      for (int i = 0; i < words; ++i) shifted[i] = __funnelshift_r(word[i], i + 1 < words ? word[i + 1] : 0u, offset);
-#pragma unroll
-      for (int i = 0; i < COUNT; ++i)
-        value[i] = to_acc(bit_copy<T>(static_cast<Bits>(shifted[i / per_word] >> (i % per_word * 8 * sizeof(T)))));
-    }
-  }
-};
-
-// What a block holds of a window of views: per plane the shifts of its rows, then of its columns; then the weights.
+// What a block holds of a window of views: the shifts of its rows, then of its columns; then the weights.
 template <class R>
-LFD_HD int64_t window_bytes(int planes, int rows, int columns) {
-  const int64_t shifts = planes * (rows + columns) * static_cast<int64_t>(sizeof(AxisShift<R>));
-  return shifts + planes * rows * columns * static_cast<int64_t>(sizeof(R));
+LFD_HD int64_t window_bytes(int rows, int columns) {
+  return (rows + columns) * static_cast<int64_t>(sizeof(AxisShift<R>)) +
+         rows * columns * static_cast<int64_t>(sizeof(R));
 }
 
-template <class T, int N, int PLANES, bool VALID>
+template <class T, int N, bool VALID>
 int64_t fwd_shared_bytes(const RefocusShape& s) {
   using R = acc_t<T>;
-  const int64_t window = window_bytes<R>(PLANES, s.v < kWindow ? s.v : kWindow, s.u < kWindow ? s.u : kWindow);
+  const int64_t window = window_bytes<R>(s.v < kWindow ? s.v : kWindow, s.u < kWindow ? s.u : kWindow);
   const int64_t sums = (1 + VALID) * kWarps * 32 * kRows<T, N, VALID> * kColumns<T, N> * sizeof(R);
   return window > sums ? window : sums;
 }
 
-// Disparity [D]. Interpolation is separable and a view's row shift depends on v alone, its column shift on u alone: for
-// each v the taps along x are summed over u, then those along y once. The warps of a block share its pixels and split
-// the views (rows of views, or columns where there are few rows). "Planes" are the pairs (a, d); a block does PLANES of
-// them (one if VALID, as the weights that count are summed as well), so that the others read the views from a cache.
-template <class T, int N, int PLANES, bool VALID>
-__global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, PLANES, VALID>)
+// Disparity [D], one plane: a pair (a, d). Interpolation is separable and a view's row shift depends on v alone, its
+// column shift on u alone: for each v the taps along x are summed over u, then those along y once. The warps of a block
+// share its pixels and split the views (rows of views, or columns where there are few rows).
+template <class T, int N, bool VALID>
+__global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, VALID>)
     refocus_fwd_kernel(const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                        const acc_t<T>* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s) {
-  static_assert(!VALID || PLANES == 1, "the weights that count are summed for one plane");
   using R = acc_t<T>;
-  constexpr int rows = kRows<T, N, VALID>, columns = kColumns<T, N>, views = kViews<T, N, PLANES, VALID>;
+  constexpr int rows = kRows<T, N, VALID>, columns = kColumns<T, N>, views = kViews<T, N, VALID>;
   using Read = Neighbours<T, columns + N - 1>;
   LFD_SHARED(shared);
   const int planes = static_cast<int>(s.a * s.d), warp = threadIdx.y;
   unsigned index = blockIdx.x;  // planes first: blocks that read the same pixels run at the same time
-  const int plane0 = peel(index, ceil_div(planes, PLANES)) * PLANES;
+  const int plane = peel(index, planes);
   const int x0 = peel(index, ceil_div(static_cast<int>(s.w), 32 * columns)) * 32 * columns;
   const int y0 = peel(index, ceil_div(static_cast<int>(s.h), rows)) * rows;
   const int c = peel(index, s.c), b = index;
@@ -97,110 +60,104 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, PLANES, VALID>)
   const bool by_rows = s.v >= kWarps;
   const int v_step = by_rows ? kWarps : 1, u_step = by_rows ? 1 : kWarps;
 
-  R sum[PLANES][rows][columns] = {};
+  R sum[rows][columns] = {};
   R counted[VALID ? rows : 1][columns] = {};
   AxisShift<R>* shifts = reinterpret_cast<AxisShift<R>*>(shared);
   for (int v0 = 0; v0 < s.v; v0 += kWindow) {
     for (int u0 = 0; u0 < s.u; u0 += kWindow) {
       const int nv = min(static_cast<int>(s.v) - v0, kWindow), nu = min(static_cast<int>(s.u) - u0, kWindow);
-      R* weights = reinterpret_cast<R*>(shifts + PLANES * (nv + nu));
+      R* weights = reinterpret_cast<R*>(shifts + nv + nu);
       __syncthreads();
-      for (int p = 0; p < PLANES; ++p) {
-        const int plane = min(plane0 + p, planes - 1), a = plane / static_cast<int>(s.d);
-        const R d = disparity[plane - a * s.d];
-        for (int i = warp * 32 + threadIdx.x; i < nv + nu; i += kWarps * 32)
-          shifts[p * (nv + nu) + i] = i < nv ? plane_shift(d, v0 + i, s.v, s.h) : plane_shift(d, u0 + i - nv, s.u, s.w);
-        for (int v = warp; v < nv; v += kWarps)
-          for (int u = threadIdx.x; u < nu; u += 32)
-            weights[(p * nv + v) * nu + u] = aperture[(a * s.v + v0 + v) * s.u + u0 + u];
-      }
+      const int a = plane / static_cast<int>(s.d);
+      const R d = disparity[plane - a * s.d];
+      for (int i = warp * 32 + threadIdx.x; i < nv + nu; i += kWarps * 32)
+        shifts[i] = i < nv ? plane_shift(d, v0 + i, s.v, s.h) : plane_shift(d, u0 + i - nv, s.u, s.w);
+      for (int v = warp; v < nv; v += kWarps)
+        for (int u = threadIdx.x; u < nu; u += 32) weights[v * nu + u] = aperture[(a * s.v + v0 + v) * s.u + u0 + u];
       __syncthreads();
       for (int v = by_rows ? warp : 0; v < nv; v += v_step) {
         const T* view_row = light_field + b * s.sb + (v0 + v) * s.sv + u0 * s.su + c * s.sc;
-#pragma unroll
-        for (int p = 0; p < PLANES; ++p) {
-          if (plane0 + p >= planes) continue;
-          const AxisShift<R> row = shifts[p * (nv + nu) + v];
-          const AxisShift<R>* column_shifts = shifts + p * (nv + nu) + nv;
-          const R* row_weights = weights + (p * nv + v) * nu;
-          int line[rows + N - 1];
-#pragma unroll
-          for (int r = 0; r < rows + N - 1; ++r) line[r] = clamp_int(y0 + row.first + kFirstTap<N> + r, s.h);
-          R along_x[rows + N - 1][columns] = {};
-          R inside_x[columns] = {};
 
-          // Adds the taps along x of view u, given a function that reads the neighbours in one of the rows.
-          const auto add_view = [&](int u, const auto& values_of_row) {
-            const AxisShift<R> column = column_shifts[u];
-            R w[columns][N];
+        const AxisShift<R> row = shifts[v];
+        const AxisShift<R>* column_shifts = shifts + nv;
+        const R* row_weights = weights + v * nu;
+        int line[rows + N - 1];
 #pragma unroll
-            for (int i = 0; i < columns; ++i) {
-              tap_weights(s.interpolation, column.f, w[i]);
-              const R weight = !VALID || inside(x + i, column, s.w) ? row_weights[u] : R(0);
-              if (VALID) inside_x[i] += weight;
+        for (int r = 0; r < rows + N - 1; ++r) line[r] = clamp_int(y0 + row.first + kFirstTap<N> + r, s.h);
+        R along_x[rows + N - 1][columns] = {};
+        R inside_x[columns] = {};
+
+        // Adds the taps along x of view u, given a function that reads the neighbours in one of the rows.
+        const auto add_view = [&](int u, const auto& values_of_row) {
+          const AxisShift<R> column = column_shifts[u];
+          R w[columns][N];
 #pragma unroll
-              for (int j = 0; j < N; ++j) w[i][j] *= weight;
-            }
+          for (int i = 0; i < columns; ++i) {
+            tap_weights(s.interpolation, column.f, w[i]);
+            const R weight = !VALID || inside(x + i, column, s.w) ? row_weights[u] : R(0);
+            if (VALID) inside_x[i] += weight;
 #pragma unroll
-            for (int r = 0; r < rows + N - 1; ++r) {
-              R value[columns + N - 1];
-              values_of_row(r, value);
+            for (int j = 0; j < N; ++j) w[i][j] *= weight;
+          }
 #pragma unroll
-              for (int i = 0; i < columns; ++i)
+          for (int r = 0; r < rows + N - 1; ++r) {
+            R value[columns + N - 1];
+            values_of_row(r, value);
 #pragma unroll
-                for (int j = 0; j < N; ++j) along_x[r][i] += w[i][j] * value[i + j];
-            }
-          };
-          for (int u = by_rows ? 0 : warp;;) {
-            int chosen[views] = {}, count = 0;  // the next views of some weight
-            bool interior = true;
+            for (int i = 0; i < columns; ++i)
+#pragma unroll
+              for (int j = 0; j < N; ++j) along_x[r][i] += w[i][j] * value[i + j];
+          }
+        };
+        for (int u = by_rows ? 0 : warp;;) {
+          int chosen[views] = {}, count = 0;  // the next views of some weight
+          bool interior = true;
+#pragma unroll
+          for (int k = 0; k < views; ++k) {
+            while (u < nu && row_weights[u] == R(0)) u += u_step;
+            chosen[k] = u < nu ? u : chosen[0];
+            count += u < nu;
+            u += u_step;
+            if (count == 0) break;
+            const int from = x + column_shifts[chosen[k]].first + kFirstTap<N>;
+            interior = interior && from >= Read::margin && from + columns + N - 1 + Read::margin <= s.w;
+          }
+          if (count == 0) break;
+          if (interior) {
+            Read read[views][rows + N - 1];
 #pragma unroll
             for (int k = 0; k < views; ++k) {
-              while (u < nu && row_weights[u] == R(0)) u += u_step;
-              chosen[k] = u < nu ? u : chosen[0];
-              count += u < nu;
-              u += u_step;
-              if (count == 0) break;
-              const int from = x + column_shifts[chosen[k]].first + kFirstTap<N>;
-              interior = interior && from >= Read::margin && from + columns + N - 1 + Read::margin <= s.w;
+              const T* view = view_row + chosen[k] * s.su + x + column_shifts[chosen[k]].first + kFirstTap<N>;
+#pragma unroll
+              for (int r = 0; r < rows + N - 1; ++r) read[k][r].read(view + line[r] * s.sy);
             }
-            if (count == 0) break;
-            if (interior) {
-              Read read[views][rows + N - 1];
 #pragma unroll
-              for (int k = 0; k < views; ++k) {
-                const T* view = view_row + chosen[k] * s.su + x + column_shifts[chosen[k]].first + kFirstTap<N>;
+            for (int k = 0; k < views; ++k)
+              if (k < count) add_view(chosen[k], [&](int r, auto& value) { read[k][r].values(value); });
+          } else {
 #pragma unroll
-                for (int r = 0; r < rows + N - 1; ++r) read[k][r].read(view + line[r] * s.sy);
-              }
+            for (int k = 0; k < views; ++k) {
+              if (k >= count) continue;
+              const T* view = view_row + chosen[k] * s.su;
+              const int from = x + column_shifts[chosen[k]].first + kFirstTap<N>;
+              add_view(chosen[k], [&](int r, auto& value) {
+                const T* pixels = view + line[r] * s.sy;
 #pragma unroll
-              for (int k = 0; k < views; ++k)
-                if (k < count) add_view(chosen[k], [&](int r, auto& value) { read[k][r].values(value); });
-            } else {
-#pragma unroll
-              for (int k = 0; k < views; ++k) {
-                if (k >= count) continue;
-                const T* view = view_row + chosen[k] * s.su;
-                const int from = x + column_shifts[chosen[k]].first + kFirstTap<N>;
-                add_view(chosen[k], [&](int r, auto& value) {
-                  const T* pixels = view + line[r] * s.sy;
-#pragma unroll
-                  for (int j = 0; j < columns + N - 1; ++j) value[j] = to_acc(pixels[clamp_int(from + j, s.w)]);
-                });
-              }
+                for (int j = 0; j < columns + N - 1; ++j) value[j] = to_acc(pixels[clamp_int(from + j, s.w)]);
+              });
             }
           }
-          R w[N];
-          tap_weights(s.interpolation, row.f, w);
+        }
+        R w[N];
+        tap_weights(s.interpolation, row.f, w);
 #pragma unroll
-          for (int r = 0; r < rows; ++r) {
-            if (VALID && !inside(y0 + r, row, s.h)) continue;
+        for (int r = 0; r < rows; ++r) {
+          if (VALID && !inside(y0 + r, row, s.h)) continue;
 #pragma unroll
-            for (int i = 0; i < columns; ++i) {
+          for (int i = 0; i < columns; ++i) {
 #pragma unroll
-              for (int j = 0; j < N; ++j) sum[p][r][i] += w[j] * along_x[r + j][i];
-              if (VALID) counted[r][i] += inside_x[i];
-            }
+            for (int j = 0; j < N; ++j) sum[r][i] += w[j] * along_x[r + j][i];
+            if (VALID) counted[r][i] += inside_x[i];
           }
         }
       }
@@ -209,33 +166,29 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, PLANES, VALID>)
 
   constexpr int width = 32 * columns, tile = rows * width;
   R* partial = reinterpret_cast<R*>(shared);  // [warp, row, pixel], twice if VALID
+  __syncthreads();
 #pragma unroll
-  for (int p = 0; p < PLANES; ++p) {
-    __syncthreads();
+  for (int r = 0; r < rows; ++r)
 #pragma unroll
-    for (int r = 0; r < rows; ++r)
+    for (int i = 0; i < columns; ++i) {
+      R* to = partial + warp * tile + r * width + threadIdx.x * columns + i;
+      to[0] = sum[r][i];
+      if (VALID) to[kWarps * tile] = counted[r][i];
+    }
+  __syncthreads();
+  const int64_t to = (static_cast<int64_t>(b) * planes + plane) * s.c + c;
+  for (int r = warp; r < rows && y0 + r < s.h; r += kWarps) {
+    for (int i = threadIdx.x; i < width && x0 + i < s.w; i += 32) {
+      R total = 0, n = 0;
 #pragma unroll
-      for (int i = 0; i < columns; ++i) {
-        R* to = partial + warp * tile + r * width + threadIdx.x * columns + i;
-        to[0] = sum[p][r][i];
-        if (VALID) to[kWarps * tile] = counted[r][i];
+      for (int part = 0; part < kWarps; ++part) {
+        const R* from = partial + part * tile + r * width + i;
+        total += from[0];
+        if (VALID) n += from[kWarps * tile];
       }
-    __syncthreads();
-    if (plane0 + p >= planes) continue;
-    const int64_t plane = (static_cast<int64_t>(b) * planes + plane0 + p) * s.c + c;
-    for (int r = warp; r < rows && y0 + r < s.h; r += kWarps) {
-      for (int i = threadIdx.x; i < width && x0 + i < s.w; i += 32) {
-        R total = 0, n = 0;
-#pragma unroll
-        for (int part = 0; part < kWarps; ++part) {
-          const R* from = partial + part * tile + r * width + i;
-          total += from[0];
-          if (VALID) n += from[kWarps * tile];
-        }
-        total *= R(Element<T>::scale);
-        if (VALID) total = n > R(0) ? total / n : R(0);
-        out[(plane * s.h + y0 + r) * s.w + x0 + i] = from_acc<out_t<T>>(total);
-      }
+      total *= R(Element<T>::scale);
+      if (VALID) total = n > R(0) ? total / n : R(0);
+      out[(to * s.h + y0 + r) * s.w + x0 + i] = from_acc<out_t<T>>(total);
     }
   }
 }
@@ -286,16 +239,20 @@ __global__ void __launch_bounds__(32 * kWarps, 4)
   }
 }
 
-template <class T, int N, int PLANES, bool VALID>
+template <class T, int N, bool VALID>
 cudaError_t launch_planes(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                           const RefocusShape& s, cudaStream_t stream) {
-  const int64_t blocks = ceil_div<int64_t>(s.a * s.d, PLANES) * ceil_div<int64_t>(s.w, 32 * kColumns<T, N>) *
-                         ceil_div<int64_t>(s.h, kRows<T, N, VALID>) * s.c * s.b;
+  const int64_t blocks =
+      s.a * s.d * ceil_div<int64_t>(s.w, 32 * kColumns<T, N>) * ceil_div<int64_t>(s.h, kRows<T, N, VALID>) * s.c * s.b;
   if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
-  const auto kernel = refocus_fwd_kernel<T, N, PLANES, VALID>;
-  const int64_t shared = fwd_shared_bytes<T, N, PLANES, VALID>(s);
+  const auto kernel = refocus_fwd_kernel<T, N, VALID>;
+  const int64_t shared = fwd_shared_bytes<T, N, VALID>(s);
   return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), shared, stream, light_field, disparity, aperture, out, s);
 }
+
+// Planes from which on reading the views once for all of them pays: bytes take little time to read again.
+template <class T>
+constexpr int kStackFrom = sizeof(T) == 1 ? 3 : 2;
 
 }  // namespace
 
@@ -310,9 +267,10 @@ cudaError_t refocus(const T* light_field, const acc_t<T>* disparity, const acc_t
       const auto kernel = refocus_map_fwd_kernel<T, N>;
       return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, light_field, disparity, aperture, out, s);
     }
-    if (s.valid) return launch_planes<T, N, 1, true>(light_field, disparity, aperture, out, s, stream);
-    if (s.a * s.d == 1) return launch_planes<T, N, 1, false>(light_field, disparity, aperture, out, s, stream);
-    return launch_planes<T, N, kPlanes<T, N>, false>(light_field, disparity, aperture, out, s, stream);
+    if (s.valid) return launch_planes<T, N, true>(light_field, disparity, aperture, out, s, stream);
+    if constexpr (sizeof(acc_t<T>) == 4)
+      if (s.a * s.d >= kStackFrom<T>) return refocus_stack(light_field, disparity, aperture, out, s, stream);
+    return launch_planes<T, N, false>(light_field, disparity, aperture, out, s, stream);
   });
 }
 

@@ -9,6 +9,11 @@ template <class T>
 cudaError_t refocus(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                     const RefocusShape& shape, cudaStream_t stream);
 
+// The same for many planes; not for disparity maps, float64 or border `valid`.
+template <class T>
+cudaError_t refocus_stack(const T* light_field, const float* disparity, const float* aperture, out_t<T>* out,
+                          const RefocusShape& shape, cudaStream_t stream);
+
 // The backward kernels take the gradient of the weighted sum, [B, A, D, C, H, W] in R = float or double. With border
 // `valid` it is the output's gradient over the weight that counted, which this computes in place.
 template <class R>

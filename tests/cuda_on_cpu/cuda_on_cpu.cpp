@@ -6,7 +6,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,7 +30,10 @@ struct Fiber {
   jmp_buf here;
   ucontext_t start;
   bool started = false, alive = false;
-  int line = 0;  // of the barrier it waits at
+  bool in_shuffle = false;  // what it waits at: a shuffle of its warp, else a barrier
+  int line = 0;             // of that
+  uint64_t given[2];        // to the last two shuffles: a lane is at most one ahead of the others
+  unsigned shuffles = 0;
   dim3 index;
 };
 Fiber fibers[kMaxThreads];
@@ -39,6 +44,7 @@ sigjmp_buf recovery;
 void (*kernel)(const void*);
 const void* kernel_closure;
 unsigned char* shared_base = nullptr;
+std::map<const void*, size_t> shared_allowed;  // by the kernels that asked for more
 
 void fiber_main() {
   for (;;) {
@@ -80,9 +86,33 @@ void on_fault(int, siginfo_t* info, void*) {
   siglongjmp(recovery, 1);
 }
 
+// Runs each warp from shuffle to shuffle until none of its threads waits at one.
+bool finish_shuffles(size_t threads) {
+  for (size_t first = 0; first < threads; first += 32) {
+    const size_t end = std::min(first + 32, threads);
+    for (;;) {
+      size_t waiting = 0;
+      bool same = true;
+      for (size_t i = first; i < end; ++i) {
+        waiting += fibers[i].alive && fibers[i].in_shuffle;
+        same = same && fibers[i].line == fibers[first].line;
+      }
+      if (!waiting) break;
+      if (waiting != end - first || !same) {
+        error = "a shuffle that some threads of the warp never reach" + place();
+        return false;
+      }
+      for (size_t i = first; i < end; ++i) resume(fibers[i], i);
+    }
+  }
+  return true;
+}
+
 bool run_block(size_t threads, unsigned block) {
   for (size_t i = 0; i < threads; ++i) {
     fibers[i].alive = true;
+    fibers[i].in_shuffle = false;
+    fibers[i].shuffles = 0;
     fibers[i].index = dim3(i % blockDim.x, i / blockDim.x);
   }
   for (unsigned phase = block;; ++phase) {
@@ -90,6 +120,7 @@ bool run_block(size_t threads, unsigned block) {
       const size_t number = phase % 2 ? i : threads - 1 - i;
       if (fibers[number].alive) resume(fibers[number], number);
     }
+    if (!finish_shuffles(threads)) return false;
     bool any = false, all = true, same = true;
     for (size_t i = 0; i < threads; ++i) {
       any = any || fibers[i].alive;
@@ -111,8 +142,20 @@ unsigned char* shared_memory() { return shared_base; }
 
 void barrier(int line) {
   current->line = line;
+  current->in_shuffle = false;
   if (!_setjmp(current->here)) _longjmp(scheduler, 1);
 }
+
+uint64_t shuffle(uint64_t bits, unsigned lane, int line) {
+  const unsigned slot = current->shuffles++ % 2;
+  current->given[slot] = bits;
+  current->line = line;
+  current->in_shuffle = true;
+  if (!_setjmp(current->here)) _longjmp(scheduler, 1);
+  return fibers[(current - fibers) / 32 * 32 + lane % 32].given[slot];
+}
+
+void allow_shared(const void* kernel, size_t bytes) { shared_allowed[kernel] = bytes; }
 
 void fail(const char* what) {
   error = what + place();
@@ -146,11 +189,14 @@ extern "C" void guarded_free(void* data) {
   }
 }
 
-cudaError_t run(dim3 grid, dim3 block, size_t shared_bytes, void (*body)(const void*), const void* closure) {
+cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes, void (*body)(const void*),
+                const void* closure) {
   error.clear();
+  const auto asked = shared_allowed.find(function);
+  const size_t allowed = asked == shared_allowed.end() ? kSharedLimit : std::max(kSharedLimit, asked->second);
   const size_t threads = size_t{block.x} * block.y;
   if (!grid.x || grid.y != 1 || grid.z != 1 || !threads || threads > kMaxThreads || block.z != 1 ||
-      shared_bytes > kSharedLimit) {
+      shared_bytes > allowed) {
     error = "bad launch";
     return cudaErrorInvalidConfiguration;
   }
