@@ -80,6 +80,7 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
   const bool clipped = s.low != -infinity || s.high != infinity;
   std::vector<R> planar(std::max(s.kernel.channels, s.residual.channels) * kBlock);
   std::vector<R> filters_(taps * stride, R(0)), grads_(s.channels * stride, R(0)), before(s.channels * kBlock);
+  std::vector<R> sums(s.channels * kBlock);
   std::vector<R> tap_grads(std::max<int64_t>(taps, s.channels) * kBlock);
   R *filters = filters_.data() + margin, *g = grads_.data() + margin;
   PointwiseBackward<T> kernel(taps, s.kernel.channels, w.kernel);
@@ -100,6 +101,7 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
         predict(s.channels, s.residual.channels, count, w.residual, w.residual_bias, planar.data(), before.data(),
                 kBlock);
       }
+      if (clipped) picture.filter(filters, stride, x, count, sums.data());
       for (int64_t c = 0; c < s.channels; ++c) {
         const U* from = grad + ((n * s.channels + c) * s.height + y) * s.width + x;
         R* to = g + c * stride;
@@ -108,7 +110,7 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
         if (!clipped) continue;
         const R* centre = picture.at(c, radius) + radius + x;
         for (int64_t p = 0; p < count; p += L) {
-          Vec<R> v = load(centre + p) + filtered(filters + p, stride, picture, c, x + p);
+          Vec<R> v = load(centre + p) + load(sums.data() + c * kBlock + p);
           v += leaky<R>(load(before.data() + c * kBlock + p), R(s.slope));
           const auto outside = (v < R(s.low) - Vec<R>{}) | (v > R(s.high) - Vec<R>{});
           store(to + p, outside ? Vec<R>{} : load(to + p));

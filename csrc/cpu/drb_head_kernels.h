@@ -59,8 +59,8 @@ void read_planar(const T* from, const FeatureLayout& f, int64_t count, acc_t<T>*
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
   const int64_t whole_pixels = count / L * L, whole_channels = f.sc == 1 ? f.channels / L * L : 0;
-  for (int64_t c = 0; c < whole_channels; c += L)
-    for (int64_t x = 0; x < whole_pixels; x += L)
+  for (int64_t x = 0; x < whole_pixels; x += L)
+    for (int64_t c = 0; c < whole_channels; c += L)
       transpose_lanes(from + x * f.sx + c, f.sx, planar + c * kBlock + x, kBlock);
   for (int64_t c = 0; c < f.channels; ++c) {
     int64_t x = c < whole_channels ? whole_pixels : 0;
@@ -118,22 +118,42 @@ struct Picture {
 
   // Channel c of kernel row ky; element x + kx is the pixel under tap kx of pixel x.
   const R* at(int64_t c, int ky) const { return rows[c / kChunk * shape.k + ky] + c % kChunk * stride; }
-};
 
-// sum_t filters[t][x ..] * picture, one vector of pixels of one channel.
-template <class U>
-inline Vec<acc_t<U>> filtered(const acc_t<U>* filters, int64_t stride, const Picture<U>& picture, int64_t c,
-                              int64_t x) {
-  using R = acc_t<U>;
-  const int k = picture.shape.k;
-  Vec<R> sum[2] = {};
-  for (int i = 0; i < k; ++i) {
-    const R* row = picture.at(c, i) + x;
-    const R* taps = filters + i * k * stride;
-    for (int j = 0; j < k; ++j) sum[j % 2] += load(taps + j * stride) * load(row + j);
+  // sums[c][p] = sum_t filters[t][p] * pixel under tap t, for C channels from c on and `count` pixels from x on.
+  template <int C>
+  void filter_channels(const R* filters, int64_t filter_stride, int64_t c, int64_t x, int64_t count, R* sums) const {
+    constexpr int L = kLanes<R>, B = 2;
+    for (int64_t p = 0; p < count; p += B * L) {
+      Vec<R> sum[C][B] = {};
+      for (int i = 0; i < shape.k; ++i) {
+        const R* row = at(c, i) + x + p;
+        const R* taps = filters + i * shape.k * filter_stride + p;
+        for (int j = 0; j < shape.k; ++j) {
+#pragma GCC unroll 2
+          for (int b = 0; b < B; ++b) {
+            const Vec<R> tap = load(taps + j * filter_stride + b * L);
+#pragma GCC unroll 4
+            for (int i = 0; i < C; ++i) sum[i][b] += tap * load(row + i * stride + j + b * L);
+          }
+        }
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < C; ++i)
+#pragma GCC unroll 2
+        for (int b = 0; b < B; ++b) store(sums + (c + i) * kBlock + p + b * L, sum[i][b]);
+    }
   }
-  return sum[0] + sum[1];
-}
+
+  void filter(const R* filters, int64_t filter_stride, int64_t x, int64_t count, R* sums) const {
+    for (int64_t c = 0; c < shape.channels; c += kChunk) {
+      const int64_t left = shape.channels - c;
+      if (left == 1) filter_channels<1>(filters, filter_stride, c, x, count, sums);
+      if (left == 2) filter_channels<2>(filters, filter_stride, c, x, count, sums);
+      if (left == 3) filter_channels<3>(filters, filter_stride, c, x, count, sums);
+      if (left >= 4) filter_channels<4>(filters, filter_stride, c, x, count, sums);
+    }
+  }
+};
 
 template <class R>
 inline Vec<R> clip(Vec<R> v, R low, R high) {  // NaN stays NaN
@@ -148,7 +168,7 @@ void drb_head(const T* kernel_features, const T* residual_features, const U* ima
   constexpr int L = kLanes<R>;
   const int64_t taps = int64_t(s.k) * s.k;
   std::vector<R> features(std::max(s.kernel.channels, s.residual.channels) * kBlock);
-  std::vector<R> filters(taps * kBlock), residual(s.channels * kBlock);
+  std::vector<R> filters(taps * kBlock), residual(s.channels * kBlock), sums(s.channels * kBlock);
   Picture<U> picture(s);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t n = row / s.height, y = row % s.height;
@@ -163,11 +183,12 @@ void drb_head(const T* kernel_features, const T* residual_features, const U* ima
       read(residual_features, s.residual);
       predict(s.channels, s.residual.channels, count, w.residual, w.residual_bias, features.data(), residual.data(),
               kBlock);
+      picture.filter(filters.data(), kBlock, x, count, sums.data());
       for (int64_t c = 0; c < s.channels; ++c) {
         const R* centre = picture.at(c, s.k / 2) + s.k / 2 + x;
         U* to = out + ((n * s.channels + c) * s.height + y) * s.width + x;
         for (int64_t p = 0; p < count; p += L) {
-          Vec<R> v = load(centre + p) + filtered(filters.data() + p, kBlock, picture, c, x + p);
+          Vec<R> v = load(centre + p) + load(sums.data() + c * kBlock + p);
           v += leaky<R>(load(residual.data() + c * kBlock + p), R(s.slope));
           v = clip<R>(v, R(s.low), R(s.high));
           if (p + L <= count) {
