@@ -10,22 +10,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfdeblur_ops import dynamic_filter
+from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block
 
 from .identity import start_as_identity
 from .official import convert_official
 
 SLOPE = 0.1  # of every LeakyReLU
+RANGE = (-1.0, 1.0)  # of the restored picture
 
 
 class ConvAct(nn.Conv2d):
-    """Convolution that keeps the size (divides it by ``stride``), then LeakyReLU(0.1)."""
+    """3x3 convolution that keeps the size (divides it by ``stride``), then LeakyReLU(0.1)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel_size: int = 3, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel_size, stride, kernel_size // 2)
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, 3, stride, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(super().forward(x), SLOPE, inplace=True)
+        return conv3x3(x, self.weight, self.bias, activation="leaky_relu", stride=self.stride[0], negative_slope=SLOPE)
 
 
 class ResBlock(nn.Module):
@@ -33,12 +34,12 @@ class ResBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = ConvAct(channels, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv2(self.conv1(x))
-        return out.add_(x)
+        first, second = self.conv1, self.conv2
+        return residual_block(x, first.weight, first.bias, second.weight, second.bias, negative_slope=SLOPE)
 
 
 class UpLevel(nn.Module):
@@ -50,13 +51,17 @@ class UpLevel(nn.Module):
         self.blocks = nn.Sequential(ResBlock(outputs), ResBlock(outputs))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return self.blocks(F.leaky_relu(self.up(x), SLOPE, inplace=True) + skip)
+        up = self.up
+        x = conv_transpose4x4(x, up.weight, up.bias, activation="leaky_relu", residual=skip, negative_slope=SLOPE)
+        del skip  # the blocks need it no longer
+        return self.blocks(x)
 
 
 class DynamicResidual(nn.Module):
     """The paper's dynamic residual block: a picture filtered with predicted per-pixel kernels, plus a residual.
 
-    ``image + dynamic_filter(image, kernels) + residual``, both predicted from ``features`` and the picture.
+    ``image + dynamic_filter(image, kernels) + residual``, both predicted from ``features`` and the picture. The first
+    layers of the two branches read the same input: they run as one convolution.
     """
 
     def __init__(self, channels: int, width: int, kernel_size: int) -> None:
@@ -68,12 +73,35 @@ class DynamicResidual(nn.Module):
         self.filters = nn.Sequential(
             ConvAct(2 * channels, wide), ConvAct(wide, middle), nn.Conv2d(middle, kernel_size**2, 1)
         )
-        self.residual = nn.Sequential(ConvAct(2 * channels, wide), ConvAct(wide, least), ConvAct(least, 3, 1))
+        self.residual = nn.Sequential(ConvAct(2 * channels, wide), ConvAct(wide, least), nn.Conv2d(least, 3, 1))
 
-    def forward(self, image: Tensor, features: Tensor) -> Tensor:
-        joint = torch.cat([features, self.image(image)], 1)
-        filtered = dynamic_filter(image, self.filters(joint), self.kernel_size)
-        return image + filtered + self.residual(joint)
+    def forward(self, image: Tensor, features: Tensor, clip: tuple[float, float] | None = None) -> Tensor:
+        to_filters: Any = self.filters
+        to_residual: Any = self.residual
+        both = conv3x3(
+            features,
+            torch.cat([to_filters[0].weight, to_residual[0].weight]),
+            torch.cat([to_filters[0].bias, to_residual[0].bias]),
+            activation="leaky_relu",
+            x2=self.image(image),
+            negative_slope=SLOPE,
+        )
+        del features
+        wide = to_filters[0].out_channels
+        for_filters, for_residual = to_filters[1](both[:, :wide]), to_residual[1](both[:, wide:])
+        del both
+        return drb_head(
+            for_filters,
+            to_filters[2].weight,
+            to_filters[2].bias,
+            for_residual,
+            to_residual[2].weight,
+            to_residual[2].bias,
+            image,
+            self.kernel_size,
+            SLOPE,
+            clip=clip,
+        )
 
 
 class DRBNet(nn.Module):
@@ -155,8 +183,8 @@ class DRBNet(nn.Module):
             if level < self.scales - 1:
                 features = self.decoder[level](features, skips.pop())
                 image = F.interpolate(image, scale_factor=2.0, mode="nearest")
-            image = self.restore[level](image, features)
-        return image[..., :height, :width].clamp(-1, 1)
+            image = self.restore[level](image, features, RANGE if level == 0 else None)
+        return image[..., :height, :width].contiguous()
 
     @classmethod
     def from_official(cls, state_dict: Mapping[str, Any]) -> "DRBNet":
