@@ -95,6 +95,15 @@ def test_dynamic_filter_largest_kernel(kernels, dtype, shared):
         run_filter(kernels, (1, 5, 6, 40), 15, shared, layout, "replicate", dtype)
 
 
+@pytest.mark.parametrize("border", BORDERS["filter"])
+@pytest.mark.parametrize("layout", ["planar", "channels_last"])
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_dynamic_filter_several_tiles(kernels, dtype, layout, border):
+    for k in (5, 7):
+        run_filter(kernels, (1, 5, 35, 256), k, True, layout, border, dtype)
+    run_filter(kernels, (2, 1, 2, 264), 7, True, layout, border, dtype)  # fewer rows than a kernel has
+
+
 def test_dynamic_filter_outside_taps_have_no_gradient(kernels):
     x, filters = random((1, 3, 4, 8), torch.float32), random((1, 25, 4, 8), torch.float32)
     _, grad = kernels.dynamic_filter_backward(x, x, filters, 5, "zeros")
@@ -289,6 +298,15 @@ BROKEN = {
         ("dynamic_filter_tile.h", "* tile.rows * tile.pitch", "* (tile.rows - 1) * tile.pitch", "dynamic_filter.cu"),
         KernelError,
     ),
+    "missing barrier between two rows of filters": (
+        (
+            "dynamic_filter_backward.cu",
+            "__syncthreads();\n      if (s.fx == taps)",
+            "if (s.fx == taps)",
+            "dynamic_filter_backward.cu",
+        ),
+        AssertionError,
+    ),
     "write out of bounds": (
         ("refocus.cu", "r < rows && y0 + r < s.h", "r < rows", "refocus.cu"),
         KernelError,
@@ -326,7 +344,8 @@ def test_broken_kernels_are_caught(kernels, cache, tmp_path, name):
     substitution, error = BROKEN[name]
     broken = build_broken(cache, tmp_path, *substitution)
     if substitution[-1].startswith("dynamic_filter"):
-        arguments = ((1, 6, 13, 72), 5, True, "planar", "replicate", torch.float32)
+        layout = "channels_last" if "rows of filters" in name else "planar"
+        arguments = ((1, 6, 13, 72), 5, True, layout, "replicate", torch.float32)
         run_filter(kernels, *arguments)
         with pytest.raises(error):
             run_filter(broken, *arguments)

@@ -7,8 +7,8 @@
 
 namespace lfdeblur::cuda {
 
-inline constexpr int kChannels = 4;  // channels in registers at once
-inline constexpr int kThreads = 128;
+inline constexpr int kChannels = 4;   // channels in registers at once
+inline constexpr int kThreads = 128;  // sweep: 64
 
 // A block covers width x rows pixels, VEC neighbours per thread.
 template <int VEC>

@@ -12,12 +12,15 @@ inline constexpr int kColumns = sizeof(T) == 1 && N == 2 ? 4
                                 : sizeof(T) <= 2         ? 2
                                                          : 1;
 // Rows per thread: its sums, one for each row and column, stay in registers.
+constexpr int kFloatRows = 8;  // sweep: 4 6
+constexpr int kOtherRows = 4;  // sweep: 2 6
 template <class T, int N, bool VALID>
-inline constexpr int kRows = sizeof(T) == 4 && N == 2 && !VALID ? 8 : 4;
+inline constexpr int kRows = sizeof(T) == 4 && N == 2 && !VALID ? kFloatRows : kOtherRows;
 // Views whose pixels are in flight at once.
+constexpr int kNarrowViews = 3;  // sweep: 2 4
 template <class T, int N, bool VALID>
 inline constexpr int kViews = VALID                      ? 1
-                              : sizeof(T) <= 2 && N == 2 ? 3
+                              : sizeof(T) <= 2 && N == 2 ? kNarrowViews
                                                          : 2;
 
 // Blocks that a multiprocessor is to hold, as many as the registers allow without spilling.

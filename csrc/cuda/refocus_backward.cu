@@ -47,7 +47,7 @@ __device__ __forceinline__ Range readers(int p, int i, const AxisShift<R>& shift
 
 // Disparity [D]. A thread gathers kGatherRows rows of one column of a view, sums along x first; elements of the
 // border, which many pixels may read, one at a time.
-inline constexpr int kGatherRows = 4;
+inline constexpr int kGatherRows = 4;  // sweep: 2 8
 
 template <class T, int N>
 __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)

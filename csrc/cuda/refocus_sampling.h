@@ -7,7 +7,7 @@
 
 namespace lfdeblur::cuda {
 
-inline constexpr int kWarps = 4;    // a block is 32 x kWarps threads
+inline constexpr int kWarps = 4;    // sweep: 2; a block is 32 x kWarps threads
 inline constexpr int kWindow = 32;  // views along an axis, or planes, that a block prepares at once
 
 // Kernels are compiled per number of taps: 4 is bicubic, 2 is bilinear or nearest.

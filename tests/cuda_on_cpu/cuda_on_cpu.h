@@ -78,6 +78,11 @@ inline T __shfl_down_sync(unsigned mask, T value, unsigned delta, int line = __b
   const unsigned lane = (threadIdx.y * blockDim.x + threadIdx.x) % 32;
   return __shfl_sync(mask, value, lane + delta < 32 ? lane + delta : lane, line);
 }
+template <class T>
+inline T __shfl_up_sync(unsigned mask, T value, unsigned delta, int line = __builtin_LINE()) {
+  const unsigned lane = (threadIdx.y * blockDim.x + threadIdx.x) % 32;
+  return __shfl_sync(mask, value, lane >= delta ? lane - delta : lane, line);
+}
 
 // A device of the smallest shared memory among those the kernels are built for.
 inline cudaError_t cudaGetDevice(int* device) {
