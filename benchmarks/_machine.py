@@ -31,7 +31,7 @@ def describe(device: str) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "build_info": lfdeblur_ops.build_info(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
         **measure_limits(device),
     }
 
@@ -90,7 +90,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The git commit, with ``+`` where a tracked file outside ``benchmarks/results`` and README.md differs from it."""
     git = ("git", "-C", str(ROOT))
     ignored = (":!benchmarks/results", ":!README.md")

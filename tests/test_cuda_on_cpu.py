@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from benchmarks.kernel_facts import headline_launches
 from lfdeblur_ops import reference
 
 from .cuda_on_cpu import KernelError, build, build_broken
@@ -254,6 +255,28 @@ def test_refocus_survives_nan_disparity(kernels):
     kernels.refocus(
         random((1, 3, 3, 1, 4, 5), torch.float32), disparity, apertures(1, 3, 3).float(), "bilinear", "valid"
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.uint8], ids=str)
+def test_launches_are_those_of_the_kernel_facts(kernels, dtype):
+    """Tiny images with the widths, views and planes that choose the kernels of the benchmarked cases."""
+    name = {torch.float32: "float", torch.bfloat16: "bf16", torch.float16: "f16", torch.uint8: "uint8_t"}[dtype]
+    stated = [row for row in headline_launches("80") if row["case"].split()[-1] == name]  # the harness's limits
+    kernels.launches()
+    happened = []
+    for layout in ("planar", "channels_last") if dtype in (torch.float32, torch.bfloat16) else ():
+        x, filters = random((1, 3, 2, 64), dtype), filters_for((1, 3, 2, 64), 7, True, layout, dtype)
+        kernels.dynamic_filter(x, filters, 7, "replicate")
+        kernels.dynamic_filter_backward(x, x, filters, 7, "replicate")
+        happened += kernels.launches()
+    for planes, interpolation in ((1, "bilinear"), (64, "bilinear"), (64, "bicubic")):
+        if dtype == torch.bfloat16:
+            continue
+        light_field, aperture = random((1, 15, 15, 1, 2, 3), dtype), apertures(1, 15, 15).float()
+        kernels.refocus(light_field, torch.linspace(-1, 1, planes), aperture, interpolation, "replicate")
+        happened += kernels.launches()
+    assert sorted(happened) == sorted((row["threads"], row["dynamic_shared"]) for row in stated)
+    assert happened
 
 
 # The harness itself

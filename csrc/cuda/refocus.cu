@@ -12,8 +12,8 @@ inline constexpr int kColumns = sizeof(T) == 1 && N == 2 ? 4
                                 : sizeof(T) <= 2         ? 2
                                                          : 1;
 // Rows per thread: its sums, one for each row and column, stay in registers.
-constexpr int kFloatRows = 8;  // sweep: 4 6
-constexpr int kOtherRows = 4;  // sweep: 2 6
+constexpr int kFloatRows = 8;  // sweep: 4
+constexpr int kOtherRows = 4;  // sweep: 6
 template <class T, int N, bool VALID>
 inline constexpr int kRows = sizeof(T) == 4 && N == 2 && !VALID ? kFloatRows : kOtherRows;
 // Views whose pixels are in flight at once.

@@ -86,6 +86,13 @@ class Library:
         self._c.refocus_grad_aperture_parts.restype = ctypes.c_int64
         self.at_end = True
 
+    def launches(self) -> list[tuple[int, int]]:
+        """Threads per block and bytes of dynamic shared memory of the launches since the last call of this."""
+        found, threads, shared = [], ctypes.c_int64(), ctypes.c_int64()
+        while self._c.take_launch(ctypes.byref(threads), ctypes.byref(shared)):
+            found.append((threads.value, shared.value))
+        return found
+
     @contextmanager
     def _arena(self):
         pointers = []

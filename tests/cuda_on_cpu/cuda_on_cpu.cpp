@@ -44,7 +44,8 @@ sigjmp_buf recovery;
 void (*kernel)(const void*);
 const void* kernel_closure;
 unsigned char* shared_base = nullptr;
-std::map<const void*, size_t> shared_allowed;  // by the kernels that asked for more
+std::map<const void*, size_t> shared_allowed;     // by the kernels that asked for more
+std::vector<std::pair<size_t, size_t>> launches;  // threads of a block and bytes of its shared memory
 
 void fiber_main() {
   for (;;) {
@@ -162,6 +163,15 @@ void fail(const char* what) {
   siglongjmp(recovery, 1);
 }
 
+// Takes the first of the launches not yet taken; false: there is none.
+extern "C" int take_launch(int64_t* threads, int64_t* shared_bytes) {
+  if (launches.empty()) return false;
+  *threads = static_cast<int64_t>(launches.front().first);
+  *shared_bytes = static_cast<int64_t>(launches.front().second);
+  launches.erase(launches.begin());
+  return true;
+}
+
 extern "C" const char* last_error() { return error.c_str(); }
 
 // `bytes` of poisoned memory between guard pages, flush with the second if at_end, else with the first.
@@ -200,6 +210,7 @@ cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes
     error = "bad launch";
     return cudaErrorInvalidConfiguration;
   }
+  launches.emplace_back(threads, shared_bytes);
   if (!stacks) {
     stacks = static_cast<unsigned char*>(mmap(nullptr, kMaxThreads * kStack, PROT_READ | PROT_WRITE,
                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));

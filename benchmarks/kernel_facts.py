@@ -1,0 +1,242 @@
+"""What the CUDA kernels use of a multiprocessor, without a GPU: ``python -m benchmarks.kernel_facts --json FILE``.
+
+Registers, stack, shared memory and 16-byte instructions are read from the machine code: that of the installed extension
+if it is newer than the sources, else compiled anew, for some minutes. The occupancy of the kernels behind the headline
+cases follows by arithmetic from these, the threads and the dynamic shared memory of their launches.
+"""
+
+import argparse
+import ctypes
+import datetime
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import lfdeblur_ops
+
+from ._machine import commit
+
+CSRC = Path(__file__).resolve().parent.parent / "csrc"
+# Per multiprocessor, from NVIDIA's table of compute capabilities. Shared memory in bytes; a block keeps 1 KiB of it.
+LIMITS = {
+    "80": {"registers": 65536, "warps": 64, "blocks": 32, "shared": 164 << 10, "shared_per_block": 163 << 10},
+    "90": {"registers": 65536, "warps": 64, "blocks": 32, "shared": 228 << 10, "shared_per_block": 227 << 10},
+    "100": {"registers": 65536, "warps": 64, "blocks": 32, "shared": 228 << 10, "shared_per_block": 227 << 10},
+}
+RESERVED_SHARED = 1024
+Facts = dict[tuple[str, str], dict[str, int]]
+
+
+class NoToolError(RuntimeError):
+    """Neither machine code to read nor the tools to make or read it."""
+
+
+def find_cuobjdump() -> str:
+    """The CUDA toolkit's, or the one that Triton ships."""
+    spec = importlib.util.find_spec("triton")
+    shipped = Path(spec.origin).parent / "backends" / "nvidia" / "bin" / "cuobjdump" if spec and spec.origin else None
+    found = shutil.which("cuobjdump") or (str(shipped) if shipped and shipped.is_file() else None)
+    if found is None:
+        raise NoToolError("no cuobjdump: neither a CUDA toolkit nor Triton")
+    return found
+
+
+def machine_code(folder: Path) -> list[Path]:
+    """Files with the kernels' machine code for all of LIMITS: the extension, or cubins compiled into ``folder``."""
+    extension = _up_to_date_extension()
+    if extension is None and shutil.which("nvcc") is None:
+        raise NoToolError("no nvcc, and no extension with CUDA kernels that is newer than they are")
+    return [extension] if extension else _compile_cubins(folder)
+
+
+def _up_to_date_extension() -> Path | None:
+    info = lfdeblur_ops.build_info()
+    names = {f"{arch[:-1]}.{arch[-1]}" for arch in LIMITS}
+    if not info.get("cuda") or not names <= set(re.findall(r"\d+\.\d", str(info["cuda_architectures"]))):
+        return None
+    spec = importlib.util.find_spec("lfdeblur_ops._C")
+    if spec is None or spec.origin is None:
+        return None
+    built = Path(spec.origin)
+    sources = [*CSRC.glob("cuda/*"), *CSRC.glob("include/**/*.h")]
+    return built if built.stat().st_mtime > max(source.stat().st_mtime for source in sources) else None
+
+
+def _compile_cubins(folder: Path) -> list[Path]:
+    def compile_one(job: tuple[Path, str]) -> Path:
+        source, arch = job
+        target = folder / f"{source.stem}.{arch}.cubin"
+        flags = ["-O3", "-std=c++17", "-lineinfo", f"-I{CSRC}", f"-I{CSRC / 'include'}", f"-arch=sm_{arch}", "-cubin"]
+        done = subprocess.run(["nvcc", *flags, str(source), "-o", str(target)], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"nvcc failed on {source.name} for sm_{arch}:\n{done.stderr}")
+        return target
+
+    jobs = [(source, arch) for source in sorted(CSRC.glob("cuda/*.cu")) for arch in LIMITS]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(compile_one, jobs))
+
+
+def read_facts(files: list[Path]) -> Facts:
+    """``{(architecture, kernel): {"registers", "stack", "local", "static_shared", "LDG.128", "STG.128"}}``."""
+    cuobjdump = find_cuobjdump()
+    facts: Facts = {}
+    names = {"REG": "registers", "STACK": "stack", "LOCAL": "local", "SHARED": "static_shared"}
+    arch = kernel = ""
+    for line in _dump(cuobjdump, files, "--dump-resource-usage"):
+        if match := re.match(r"arch = sm_(\d+)", line):
+            arch = match[1]
+        elif match := re.match(r"\s*Function (\w+):", line):
+            kernel = _readable(match[1])
+        elif "REG:" in line:
+            values = dict(re.findall(r"(\w+)(?:\[\d\])?:(\d+)", line))
+            facts[arch, kernel] = {mine: int(values[theirs]) for theirs, mine in names.items()}
+            facts[arch, kernel] |= {"LDG.128": 0, "STG.128": 0}
+    for line in _dump(cuobjdump, files, "--dump-sass"):
+        if match := re.search(r"(?:arch =|code for) sm_(\d+)", line):
+            arch = match[1]
+        elif match := re.match(r"\s*Function : (\w+)", line):
+            kernel = _readable(match[1])
+        elif match := re.search(r"\b(LDG|STG)\.[A-Z0-9.]*\b128\b", line):
+            facts[arch, kernel][f"{match[1]}.128"] += 1
+    return facts
+
+
+def _dump(cuobjdump: str, files: list[Path], option: str) -> list[str]:
+    lines = []
+    for file in files:
+        arch = re.search(r"\.(\d+)\.cubin$", file.name)
+        lines += [f"arch = sm_{arch[1]}"] if arch else []
+        done = subprocess.run([cuobjdump, option, str(file)], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"cuobjdump failed on {file.name}: {done.stderr}")
+        lines += done.stdout.splitlines()
+    return lines
+
+
+def _readable(mangled: str) -> str:
+    """``dynamic_filter_fwd_kernel<float, 7, 4>``: the kernel's name without namespaces and parameters."""
+    library = ctypes.CDLL("libstdc++.so.6")
+    library.__cxa_demangle.restype = ctypes.c_char_p
+    name = library.__cxa_demangle(mangled.encode(), None, None, None).decode()
+    name = name.replace("(anonymous namespace)::", "").replace("lfdeblur::", "").replace("cuda::", "")
+    name = name.replace("unsigned char", "uint8_t").replace("unsigned short", "uint16_t")
+    return str(name).removeprefix("void ").split(">(")[0] + ">"
+
+
+def headline_launches(arch: str) -> list[dict[str, Any]]:
+    """Kernel, threads per block and bytes of dynamic shared memory of the main cases, as the launchers choose."""
+
+    def tile(width: int, rows: int) -> int:  # csrc/cuda/dynamic_filter_tile.h: three channels of floats, k = 7
+        return 3 * (rows + 6) * (width + 8) * 4
+
+    def row(case: str, kernel: str, shared: int) -> dict[str, Any]:
+        return {"case": case, "arch": arch, "kernel": kernel, "threads": 128, "dynamic_shared": shared}
+
+    photo = "dynamic_filter 3x720x1280 k=7"
+    rows = []
+    for dtype, size, height in (("float", 4, 8), ("bf16", 2, 16)):
+        planar, last = f"{photo} {dtype}", f"{photo} channels_last {dtype}"
+        rows += [
+            row(planar, f"dynamic_filter_fwd_kernel<{dtype}, 7, {16 // size}>", tile(64, height)),
+            row(last, f"dynamic_filter_fwd_channels_last_kernel<{dtype}>", 128 * 49 * size + tile(32, 4)),
+            row(planar, f"dynamic_filter_grad_filters_kernel<{dtype}, 7, {16 // size}>", tile(64, height)),
+            row(last, f"dynamic_filter_grad_filters_channels_last_kernel<{dtype}>", 128 * 49 * 4 + tile(32, 4)),
+            row(planar, f"dynamic_filter_grad_x_wide_kernel<{dtype}, 7>", 0),
+            row(last, f"dynamic_filter_grad_x_channels_last_kernel<{dtype}, 7>", 134 * (16 + 49 * size) + 16),
+        ]
+    views = "refocus 15x15x3x434x625"
+    for dtype, pixels in (("float", 8), ("f16", 8), ("uint8_t", 16)):  # of a thread
+        rows.append(row(f"{views} D=1 bilinear {dtype}", f"refocus_fwd_kernel<{dtype}, 2, false>", 128 * pixels * 4))
+    for interpolation, taps in (("bilinear", 2), ("bicubic", 4)):
+        group = 4 * 8 * (taps + 1)  # weights and offsets of eight planes
+        tables = 15 * 4 * group + 30 * 32 * 8 + 30 * 16 + 8  # csrc/cuda/refocus_stack.cu: four groups of planes
+        limit = min(LIMITS[arch]["shared"] // 2 - RESERVED_SHARED, LIMITS[arch]["shared_per_block"])
+        shared = tables + (limit - tables) // (2 * 96 * 4) // 4 * 4 * 2 * 96 * 4
+        for dtype in ("float", "f16", "uint8_t"):
+            kernel = f"refocus_stack_kernel<{dtype}, {taps}>"
+            rows.append(row(f"{views} D=64 {interpolation} {dtype}", kernel, shared))
+    return rows
+
+
+def occupancy(arch: str, registers: int, threads: int, shared: int) -> dict[str, Any]:
+    """Blocks and warps that a multiprocessor holds at once, and what limits them."""
+    limits = LIMITS[arch]
+    warps = -(-threads // 32)
+    per_warp = -(-registers * 32 // 256) * 256  # registers are handed out by 256
+    per_block = -(-(shared + RESERVED_SHARED) // 128) * 128
+    by = {
+        "warps": limits["warps"] // warps,
+        "blocks": limits["blocks"],
+        "registers": limits["registers"] // per_warp // warps,
+        "shared": limits["shared"] // per_block,
+    }
+    limited_by = min(by, key=lambda name: by[name])
+    return {
+        "blocks_per_multiprocessor": by[limited_by],
+        "warps_per_multiprocessor": by[limited_by] * warps,
+        "occupancy": by[limited_by] * warps / limits["warps"],
+        "limited_by": limited_by,
+    }
+
+
+def collect(folder: Path) -> dict[str, Any]:
+    """The whole content of the file that the command writes."""
+    facts = read_facts(machine_code(folder))
+    launches = []
+    for arch in LIMITS:
+        for launch in headline_launches(arch):
+            registers = facts[arch, launch["kernel"]]["registers"]
+            shared = launch["dynamic_shared"]
+            launches.append(launch | occupancy(arch, registers, launch["threads"], shared))
+    kernels = [{"arch": arch, "kernel": kernel, **use} for (arch, kernel), use in sorted(facts.items())]
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), "nvcc": _version_of("nvcc"), "build": _build()},
+        "limits": LIMITS,
+        "kernels": kernels,
+        "launches": launches,
+    }
+
+
+def _build() -> dict[str, Any]:
+    return {name: str(value) for name, value in lfdeblur_ops.build_info().items()}
+
+
+def _version_of(tool: str) -> str | None:
+    if shutil.which(tool) is None:
+        return None
+    match = re.search(r"release .*", subprocess.run([tool, "--version"], capture_output=True, text=True).stdout)
+    return match[0] if match else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m benchmarks.kernel_facts", description=__doc__)
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE")
+    options = parser.parse_args()
+    try:
+        if not options.json.resolve().parent.is_dir():
+            raise NoToolError(f"--json: {options.json.parent} is no folder")
+        with tempfile.TemporaryDirectory() as folder:
+            content = collect(Path(folder))
+    except NoToolError as error:
+        print(f"kernel_facts: {error}", file=sys.stderr)
+        return 2
+    partial = options.json.with_name(options.json.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(partial, options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
