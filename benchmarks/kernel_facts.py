@@ -159,7 +159,7 @@ def headline_launches(arch: str) -> list[dict[str, Any]]:
         rows.append(row(f"{views} D=1 bilinear {dtype}", f"refocus_fwd_kernel<{dtype}, 2, false>", 128 * pixels * 4))
     for interpolation, taps in (("bilinear", 2), ("bicubic", 4)):
         group = 4 * 8 * (taps + 1)  # weights and offsets of eight planes
-        tables = 15 * 4 * group + 30 * 32 * 8 + 30 * 16 + 8  # csrc/cuda/refocus_stack.cu: four groups of planes
+        tables = 15 * 4 * group + 30 * 32 * 8 + 30 * 32 + 8  # csrc/cuda/refocus_stack.cu: four groups of planes
         limit = min(LIMITS[arch]["shared"] // 2 - RESERVED_SHARED, LIMITS[arch]["shared_per_block"])
         shared = tables + (limit - tables) // (2 * 96 * 4) // 4 * 4 * 2 * 96 * 4
         for dtype in ("float", "f16", "uint8_t"):

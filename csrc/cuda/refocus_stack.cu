@@ -6,12 +6,12 @@
 // registers; its window of rows + N - 1 pixels of the view comes from a tile in shared memory, where a block has put
 // the view as floats, and is read anew only where the next plane is shifted by another whole pixel.
 //
-// Bilinear, a warp issues for a view and a plane, 10 rows: 20 multiply-adds, 3.5 instructions to fetch weights and
-// compare, 15 (11 of them loads) where the window is read anew; besides, a view costs about 85 instructions to stage
-// and to step, shared by 8 planes, and a column of views 30 per plane for the taps along x. With 15 x 15 views and 64
-// planes 0.05 pixels per view step apart 44 of 100 windows are read anew: 43 instructions to 21 multiply-adds of the
-// floor, and 8.7 clocks of shared memory to 10.7 clocks of the four schedulers. Planes far apart read every window: 50
-// to 21.
+// What a warp issues for a view and a plane, bilinear, 10 rows, counted in the machine code for sm_90: 20
+// multiply-adds, 3.5 instructions to fetch weights and compare, 15 (11 of them loads) where the window is read anew;
+// besides, a view costs about 105 instructions to stage and to step, shared by 8 planes, and a column of views 30 per
+// plane for the taps along x. With 15 x 15 views and 64 planes 0.05 pixels per view step apart 44 of 100 windows are
+// read anew: 45 instructions to 21 multiply-adds of the floor, and 8.7 clocks of shared memory to 11.3 clocks of the
+// four schedulers. Planes far apart read every window: 54 to 21.
 #include <algorithm>
 
 #include "cuda/neighbours.h"
@@ -51,16 +51,17 @@ template <int N>
 constexpr int kRows = N == 4 ? kCubicRows : kLinearRows;
 
 // One axis of the part of a view that a block needs.
-struct Extent {
-  int first;   // least whole shift of the planes
-  int begin;   // pixel, which may lie outside of the view
-  int units;   // rows or columns of units, 0 if they do not fit into a tile
-  int inside;  // does all of it lie inside of the view, with what is read beside it?
+struct alignas(16) Extent {
+  int first;       // least whole shift of the planes
+  int begin;       // pixel, which may lie outside of the view
+  int units;       // rows or columns of units, 0 if they do not fit into a tile
+  int inside;      // does all of it lie inside of the view, with what is read beside it?
+  int64_t offset;  // of its begin, from the first view on
 };
 __device__ __forceinline__ Extent extent_of(int first, int last, int origin, int pixels, int limit, int unit,
-                                            int margin, int64_t size) {
+                                            int margin, int64_t size, int64_t view_offset, int64_t stride) {
   const unsigned needed = pixels + (static_cast<unsigned>(last) - static_cast<unsigned>(first));
-  Extent extent{first, origin + first, 0, 0};
+  Extent extent{first, origin + first, 0, 0, view_offset + (origin + first) * stride};
   if (needed <= static_cast<unsigned>(limit)) extent.units = ceil_div(static_cast<int>(needed), unit);
   extent.inside = extent.begin >= margin && extent.begin + extent.units * unit + margin <= size;
   return extent;
@@ -149,6 +150,7 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
   Extent* extents = reinterpret_cast<Extent*>(shared + at.extents);                      // [v, then u]
   unsigned* active = reinterpret_cast<unsigned*>(shared + at.active);  // bit v: some plane weighs that view
 
+  const T* image = light_field + b * s.sb + c * s.sc;
   float sum[kGroup][rows] = {};
   float window[rows + N - 1] = {};
   for (int v0 = 0; v0 < s.v; v0 += kWindow) {
@@ -168,10 +170,14 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
           first = min(first, shifts[i * block_planes + p].first);
           last = max(last, shifts[i * block_planes + p].first);
         }
-        extents[i] = i < nv ? extent_of(first, last, y0 + kFirstTap<N>, block.down * rows + N - 1, block.tile_rows,
-                                        Unit<T>::down, 0, s.h)
-                            : extent_of(first, last, x0 + kFirstTap<N>, (block.across - 1) * kLanes<N> + 32, kPitch,
-                                        Unit<T>::across, Neighbours<T, Unit<T>::across>::margin, s.w);
+        if (i < nv) {
+          extents[i] = extent_of(first, last, y0 + kFirstTap<N>, block.down * rows + N - 1, block.tile_rows,
+                                 Unit<T>::down, 0, s.h, (v0 + i) * s.sv, s.sy);
+        } else {
+          extents[i] = extent_of(first, last, x0 + kFirstTap<N>, (block.across - 1) * kLanes<N> + 32, kPitch,
+                                 Unit<T>::across, Neighbours<T, Unit<T>::across>::margin, s.w, (u0 + i - nv) * s.su, 1);
+          extents[i].inside = extents[i].inside && s.sy < kLongestRow;
+        }
       }
 
       for (int u = 0; u < nu; ++u) {
@@ -197,7 +203,6 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
           if (weight != 0.0f) atomicOr(active + u % 2, 1u << v);
         }
         __syncthreads();
-        const bool columns_inside = column.inside && s.sy < kLongestRow;
         const unsigned reciprocal = ceil_div(1 << kReciprocal, max(column.units, 1));
         // What a thread moves of every view of this column: offsets into the view and into the tile.
         int from[kAhead], to[kAhead];
@@ -211,34 +216,29 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
         float along_y[kGroup][rows] = {};
         Unit<T> ahead[kAhead];
         unsigned views = active[u % 2];
-        const T* column_of_views = light_field + b * s.sb + v0 * s.sv + (u0 + u) * s.su + c * s.sc;
-        const T* view = nullptr;
         int units = 0;
-        const auto fetch_at = [&](Unit<T>& unit, const Extent& row, const Place& place) {
-          const int y = row.begin + place.row, x = column.begin + place.column;
-          if (row.inside && column.inside) {
-            fetch(unit, view + y * s.sy + x, s.sy);
-          } else {
-            fetch_clamped(unit, view, y, x, s);
-          }
+        const auto view_at = [&](int v) { return image + (v0 + v) * s.sv + (u0 + u) * s.su; };
+        const auto fetch_at = [&](Unit<T>& unit, int v, const Extent& row, int index) {
+          const Place place = place_of<T>(index, column.units, reciprocal);
+          fetch_clamped(unit, view_at(v), row.begin + place.row, column.begin + place.column, s);
         };
         for (int v = -1, buffer = 0;; buffer ^= 1) {  // view v is summed while the next one is on its way
           const bool staged = units > 0;
-          const T* const summed = view;
           const int next = views ? __ffs(views) - 1 : -1;
           views &= views - 1;
           Extent row{};
           if (next >= 0) {
             row = extents[next];
             units = row.units * column.units;
-            view = column_of_views + next * s.sv;
+            const T* corner = image + (row.offset + column.offset);
+            const bool inside = row.inside && column.inside;
 #pragma unroll
             for (int i = 0; i < kAhead; ++i) {
               if (thread + i * threads >= units) continue;
-              if (row.inside && columns_inside) {
-                fetch(ahead[i], view + row.begin * s.sy + column.begin + from[i], s.sy);
+              if (inside) {
+                fetch(ahead[i], corner + from[i], s.sy);
               } else {
-                fetch_at(ahead[i], row, place_of<T>(thread + i * threads, column.units, reciprocal));
+                fetch_at(ahead[i], next, row, thread + i * threads);
               }
             }
           }
@@ -258,7 +258,7 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
                 } else {
                   const int plane = group * kGroup + p;
                   const T* from =
-                      summed + clamp_int(x0 + tile_x + lane + column_shifts[plane].first + kFirstTap<N>, s.w);
+                      view_at(v) + clamp_int(x0 + tile_x + lane + column_shifts[plane].first + kFirstTap<N>, s.w);
                   const int y = y0 + tile_y + shifts[v * block_planes + plane].first + kFirstTap<N>;
 #pragma unroll
                   for (int r = 0; r < rows + N - 1; ++r) window[r] = to_acc(from[clamp_int(y + r, s.h) * s.sy]);
@@ -279,7 +279,11 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
           for (int i = thread + kAhead * threads; i < units; i += threads) {
             const Place place = place_of<T>(i, column.units, reciprocal);
             Unit<T> unit;
-            fetch_at(unit, row, place);
+            if (row.inside && column.inside) {
+              fetch(unit, image + (row.offset + column.offset) + (place.row * s.sy + place.column), s.sy);
+            } else {
+              fetch_at(unit, next, row, i);
+            }
             put(unit, tile + place.row * kPitch + place.column);
           }
           __syncthreads();
