@@ -235,7 +235,7 @@ def drb_head_backward(
         )  # fmt: skip
         run(launches, out)
         grad = torch.where((out >= low) & (out <= high), grad, 0.0)
-    groups = []
+    groups: list[Tensor] = []
     if need_kernel:
         groups += backward.kernel_branch(grad, image, kernel_features, kernel_weight, kernel_size)
     else:

@@ -113,8 +113,8 @@ def drb_head_grad_kernel_kernel(
     program = tl.program_id(0)
     if weight_sums is not None:
         tl.store(weight_sums + (program * K * K + t)[:, None] * CHANNELS + c[None, :], weight_sum, mask=weight_mask)
-    if bias_sums is not None:
-        tl.store(bias_sums + program * K * K + t, bias_sum, mask=used & (tl.program_id(1) == 0))
+    if bias_sums is not None and tl.program_id(1) == 0:
+        tl.store(bias_sums + program * K * K + t, bias_sum, mask=used)
 
 
 @triton.jit(do_not_specialize=["height", "width", "tiles"])
@@ -167,8 +167,8 @@ def drb_head_grad_residual_kernel(
     if weight_sums is not None:
         at_sums = (program * COLORS + color)[:, None] * CHANNELS + c[None, :]
         tl.store(weight_sums + at_sums, weight_sum, mask=weight_mask)
-    if bias_sums is not None:
-        tl.store(bias_sums + program * COLORS + color, bias_sum, mask=(color < COLORS) & (tl.program_id(1) == 0))
+    if bias_sums is not None and tl.program_id(1) == 0:
+        tl.store(bias_sums + program * COLORS + color, bias_sum, mask=(color < COLORS))
 
 
 @triton.jit(do_not_specialize=["height", "width", "tiles"])
