@@ -53,7 +53,7 @@ RESIDUAL_CONFIGS = {
 }
 # The tile is that of the gather; as many kernels are computed at once as ``IMAGE_PIXELS`` says.
 IMAGE_CONFIGS = {
-    "half": Config(16, 16, 64, 0, 4, 2, 2),
+    "half": Config(16, 16, 64, 0, 4, 1, 2),
     "tf32": Config(16, 16, 32, 0, 4, 2, 2),
     "ieee": Config(16, 16, 16, 0, 4, 2, 2),
 }
