@@ -155,6 +155,8 @@ def _report(options: argparse.Namespace) -> int:
         result = _read(path)
         if "floors" in result:
             sections.append(_tables.floors(result, path.name))
+        elif "kernels" in result:
+            sections.append(_tables.kernels(result, path.name))
         else:
             sections.append(_tables.report(result, path.name, plot(result, options.out, path.stem)))
     (options.out / "report.md").write_text("# Benchmarks\n\n" + "\n".join(sections))

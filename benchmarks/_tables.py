@@ -129,6 +129,31 @@ def floors(result: dict[str, Any], name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def kernels(result: dict[str, Any], name: str) -> str:
+    """What the CUDA kernels use of a multiprocessor as a section; read from machine code, nothing in it was run."""
+    versions = ", ".join(
+        f"{tool} {version}" for tool, version in result["versions"].items() if isinstance(version, str)
+    )
+    facts = {(row["arch"], row["kernel"]): row for row in result["kernels"]}
+    spilling = sum(bool(row["stack"] or row["local"]) for row in result["kernels"])
+    lines = [
+        f"## {name}\n",
+        f"{len(facts)} kernels in the machine code of sm_{', sm_'.join(sorted(result['limits'], key=int))}, "
+        f"{spilling} of them with spills ({versions}; {result['date'][:10]}, commit {result['commit']}). Those behind "
+        "the headline cases; occupancy is arithmetic, nothing here was run.\n",
+        "| case | sm | kernel | registers | shared, KiB | 16-byte loads, stores | warps | occupancy, % | limit |",
+        "| --- | --- | --- | ---: | ---: | --- | ---: | ---: | --- |",
+    ]
+    for row in result["launches"]:
+        fact = facts[row["arch"], row["kernel"]]
+        lines.append(
+            f"| {row['case']} | {row['arch']} | `{row['kernel']}` | {fact['registers']} | "
+            f"{_number((row['dynamic_shared'] + fact['static_shared']) / 1024)} | {fact['LDG.128']}, {fact['STG.128']} "
+            f"| {row['warps_per_multiprocessor']} | {100 * row['occupancy']:.0f} | {row['limited_by']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def update_readme(text: str, results: list[dict[str, Any]]) -> str:
     """README's text with the newest result of each device between its markers. Raises ValueError without markers."""
     for marker, device in MARKERS.items():

@@ -26,9 +26,15 @@ def drb_head(
     for float64), rounded once.
     """
     acc = torch.float64 if image.dtype == torch.float64 else torch.float32
-    kernel_bias, residual_bias = (b if b is None else b.to(acc) for b in (kernel_bias, residual_bias))
-    filters = F.conv2d(kernel_features.to(acc), kernel_weight.to(acc)[:, :, None, None], kernel_bias)
-    residual = F.conv2d(residual_features.to(acc), residual_weight.to(acc)[:, :, None, None], residual_bias)
+    with torch.autocast(image.device.type, enabled=False):
+        filters = _conv1x1(kernel_features.to(acc), kernel_weight.to(acc), kernel_bias)
+        residual = _conv1x1(residual_features.to(acc), residual_weight.to(acc), residual_bias)
     wide = image.to(acc)
     out = wide + dynamic_filter(wide, filters, kernel_size) + F.leaky_relu(residual, negative_slope)
     return out.clamp(low, high).to(image.dtype).contiguous()
+
+
+def _conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 1x1 convolution that takes empty batches, pictures and weights too."""
+    out = torch.einsum("nfhw,kf->nkhw", x, weight)
+    return out if bias is None else out + bias.to(x.dtype)[:, None, None]
