@@ -5,12 +5,10 @@ import torch
 
 import lfdeblur_ops
 from lfdeblur_models.data import (
-    Aperture,
     LightField,
     LightFieldError,
     disk,
     estimate_disparity_range,
-    generate,
     linear_light_field,
     linear_to_srgb,
     read_light_field,
@@ -21,8 +19,6 @@ from lfdeblur_models.data import (
     srgb_to_linear,
 )
 from lfdeblur_models.demo import ASSET
-from lfdeblur_models.images import read_image
-from lfdeblur_models.output import OutputError
 
 from .data_paths import data_folder
 
@@ -146,63 +142,6 @@ def test_real_scene_blurs_with_distance_from_the_focus():
     assert (sharp.defocused - sharp.truth)[inner].abs().mean() < 0.6 * (blurred.defocused - blurred.truth)[
         inner
     ].abs().mean()
-
-
-@pytest.mark.parametrize("bits", [8, 16])
-def test_generate_writes_the_lfdof_layout(tmp_path, bits):
-    field = plane(1, v=6)  # even: the first row is left out
-    shapes = [Aperture("disk", 1), Aperture("square", 2)]
-    seen = []
-    files = generate([field], tmp_path, apertures=shapes, bits=bits, dual_pixel=True, progress=seen.append)
-    names = {str(file.relative_to(tmp_path)) for file in files}
-    want = {
-        f"{side}/plane/plane_ap{a}_{p:02d}.png" for side in ("input", "left", "right") for a in (1, 2) for p in range(5)
-    }
-    assert names == want | {"ground_truth/plane.png"}
-    assert sum(seen) == len(files)
-    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()} == names
-    centered = field.with_center()
-    pair = render_pair(centered, 0.5, shapes[1].weights(centered.grid))
-    levels = 2**bits - 1
-    for folder, picture in {"input": pair.defocused, "left": pair.left, "right": pair.right}.items():
-        got, info = read_image(tmp_path / folder / "plane" / "plane_ap2_03.png")
-        assert (info.format, info.bits) == ("png", bits)
-        torch.testing.assert_close(got.double() / levels, picture.double(), atol=0.51 / levels + 1e-6, rtol=0)
-    truth, _ = read_image(tmp_path / "ground_truth" / "plane.png")
-    assert torch.equal(truth.int(), centered.center.int() * (1 if bits == 8 else 257))
-
-
-def test_generate_replaces_older_files_and_keeps_others(tmp_path):
-    (tmp_path / "ground_truth").mkdir()
-    (tmp_path / "ground_truth" / "plane.png").write_bytes(b"old")
-    (tmp_path / "ground_truth" / "other.png").write_bytes(b"other")
-    generate([plane(1)], tmp_path, apertures=[Aperture("disk", 1)], disparities=[0.0])
-    assert read_image(tmp_path / "ground_truth" / "plane.png")[1].bits == 8
-    assert (tmp_path / "ground_truth" / "other.png").read_bytes() == b"other"
-
-
-def test_generate_refuses(tmp_path):
-    out = tmp_path / "out"
-    field = plane(1)
-    for keywords, message in [
-        ({"bits": 10}, "bits: got 10"),
-        ({"apertures": []}, "apertures: got none"),
-        ({"disparities": []}, "disparities: got none"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            generate([field], out, **keywords)
-        assert not out.exists()
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match=r"cannot write to the folder .*file: is a file"):
-        generate([field], tmp_path / "file")
-    with pytest.raises(OutputError, match="file is a file"):
-        generate([field], tmp_path / "file" / "below")
-    with pytest.raises(LightFieldError, match="two light fields have this name"):
-        generate([field, field], out, apertures=[Aperture("disk", 1)], disparities=[0.0])
-    with pytest.raises(LightFieldError, match="nothing but flat areas, no disparity to see; give the focus planes"):
-        generate([LightField(torch.full_like(field.views, 7))], out)
-    with pytest.raises(LightFieldError, match="a single view has no disparity"):
-        generate([LightField(field.views[:1, :1])], out)
 
 
 @pytest.mark.parametrize("disparity", [-2, 0, 1])

@@ -1,74 +1,114 @@
 """``lfdeblur generate``."""
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..data import LightField, estimate_disparity_range, parse_aperture, parse_disparities, read_light_field
+from ..data import Noise, parse_aperture, parse_disparities, parse_noise
 from ..data import generate as generate_pairs
-from ..data.generate import DEFAULT_APERTURES, output_names, planes_of
-from ..output import check_output_folder
-from ._shared import CommandError, Flip, Format, Lenslet, Out, Pattern, Views, check_interpolation, parse, progress_bar
+from ..data.from_depth import Synthesis
+from ..data.recipe import DEFAULT_APERTURES, Recipe
+from ..data.sources import Reading
+from ._shared import CommandError, Flip, Format, Lenslet, Pattern, Views, check_interpolation, parse, progress_bar
+
+BROKEN = 1  # exit code: some scenes could not be read
 
 
 def generate(
-    light_fields: Annotated[list[Path], typer.Argument(metavar="LF...", help="Folders or files of light fields.")],
-    out: Out,
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Light fields; folders of RGB-D (NAME_color, NAME_depth) or stereo with disparity (Middlebury); "
+            "photographs; folders of such folders; or lf:PATH, rgbd:COLOUR,DEPTH, stereo:LEFT,DISPARITY, photo:PATH.",
+        ),
+    ],
+    out: Annotated[str, typer.Option(help="Folder, made if missing, or a URL that fsspec writes to (s3://...).")],
     aperture: Annotated[
-        list[str] | None, typer.Option(help="disk:R or square:R, R in view steps; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            help="disk:R, square:R, polygon:R:BLADES[:DEGREES], annulus:R:INNER or cateye:R:CUT, R in view steps; "
+            "repeat for several."
+        ),
     ] = None,
     disparity: Annotated[
-        str | None, typer.Option(help="Focus planes; default: 5 evenly over the scene's disparity range.")
+        str | None, typer.Option(help="Focus planes: FIRST:LAST:COUNT or numbers with commas; default: --planes.")
     ] = None,
+    planes: Annotated[int, typer.Option(help="Focus planes per scene, where --disparity does not tell them.")] = 5,
+    placement: Annotated[
+        str, typer.Option(help="even over the scene's disparity range, or by its content (texture).")
+    ] = "even",
+    truth: Annotated[str, typer.Option(help="center (view) or refocus (all views by the disparity map).")] = "center",
+    scale: Annotated[int, typer.Option(help="1, or 2 for twice the views' resolution.")] = 1,
+    noise: Annotated[str | None, typer.Option(help="Sensor noise SHOT:READ in units of white, as 0.001:0.002.")] = None,
     bits: Annotated[int, typer.Option(help="8 or 16 per channel.")] = 8,
     dual_pixel: Annotated[bool, typer.Option("--dual-pixel", help="Also write the left and right views.")] = False,
+    defocus_maps: Annotated[bool, typer.Option(help="Write a defocus map with every pair.")] = True,
+    contact_sheets: Annotated[bool, typer.Option(help="Write a sheet of small pictures per scene.")] = True,
+    layout: Annotated[str, typer.Option(help="lfdof (folders) or webdataset (tar shards).")] = "lfdof",
+    shard_scenes: Annotated[int, typer.Option(help="Scenes in a shard of webdataset.")] = 8,
     interpolation: Annotated[str, typer.Option(help="nearest, bilinear or bicubic.")] = "bilinear",
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    ray: Annotated[bool, typer.Option("--ray", help="Run as a Ray pipeline; needs the extra 'ray'.")] = False,
+    spread: Annotated[
+        float, typer.Option(help="Disparity from far to near of light fields made from one picture.")
+    ] = 3.0,
     format: Format = None,
     pattern: Pattern = None,
     lenslet: Lenslet = 14,
     views: Views = None,
     flip: Flip = "none",
 ) -> None:
-    """Make training pairs in LFDOF's layout: input/SCENE/SCENE_apA_PP.png and ground_truth/SCENE.png."""
-    shapes = [parse(parse_aperture, text) for text in aperture] if aperture else list(DEFAULT_APERTURES)
-    planes = None if disparity is None else parse(parse_disparities, disparity)
+    """Make training pairs: input/SCENE/SCENE_apA_PP.png and ground_truth/SCENE.png as in LFDOF, and manifest.parquet.
+
+    The same command goes on where a stopped one was. Broken scenes are listed in report.json; the exit code is then 1.
+    """
+    shapes = tuple(parse(parse_aperture, text) for text in aperture) if aperture else DEFAULT_APERTURES
+    focus = None if disparity is None else tuple(parse(parse_disparities, disparity))
+    sensor: Noise | None = None if noise is None else parse(parse_noise, noise)
     if bits not in (8, 16):
         raise CommandError(f"--bits: got {bits}, want 8 or 16")
     check_interpolation(interpolation)
-    check_output_folder(out)
-
-    def read(path: Path) -> LightField:
-        field = read_light_field(path, format, pattern=pattern, lenslet=lenslet, views=views, flip=flip)
-        field = field.with_center()
-        if planes is None and field.disparity_range is None:
-            field = replace(field, disparity_range=estimate_disparity_range(field))
-        return field
-
-    # All are read before any is rendered: a damaged one must not leave half of the others' files behind.
-    scenes: dict[str, Path] = {}
-    files = 0
-    for path in light_fields:
-        field = read(path)
-        if field.scene in scenes:
-            raise CommandError(f"{scenes[field.scene]} and {path}: both are called {field.scene!r}; rename one")
-        scenes[field.scene] = path
-        for shape in shapes:
-            parse(shape.weights, field.grid)
-        names = output_names(field.scene, len(shapes), len(planes_of(field, planes)), dual_pixel=dual_pixel)[1]
-        files += 1 + sum(len(kinds) for row in names for kinds in row)
-    fields = [field] if len(scenes) == 1 else (read(path) for path in light_fields)
-    with progress_bar() as progress:
-        task = progress.add_task("generate", total=files)
-        generate_pairs(
-            fields,
-            out,
+    try:
+        recipe = Recipe(
             apertures=shapes,
-            disparities=planes,
+            disparities=focus,
+            planes=planes,
+            placement=placement,
+            truth=truth,
+            scale=scale,
+            noise=sensor,
             bits=bits,
             dual_pixel=dual_pixel,
+            defocus_maps=defocus_maps,
+            contact_sheets=contact_sheets,
             interpolation=interpolation,
-            progress=lambda written: progress.advance(task, written),
+            layout=layout,
+            shard_scenes=shard_scenes,
+            seed=seed,
         )
-    typer.echo(f"{files} pictures of {len(scenes)} scene{'s' * (len(scenes) != 1)} in {out}")
+        synthesis = Synthesis(spread=spread)
+    except ValueError as error:
+        raise CommandError(f"--{str(error).replace('_', '-')}") from error
+    told = {"format": format, "pattern": pattern, "lenslet": lenslet, "views": views, "flip": flip}
+    reading = Reading(told, synthesis, seed)
+    with progress_bar() as progress:
+        task = progress.add_task("generate", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if ray:
+            from ..data.ray_generate import generate_with_ray
+
+            made = generate_with_ray(sources, out, recipe, reading=reading, workers=workers, progress=show)
+        else:
+            made = generate_pairs(sources, out, recipe, reading=reading, workers=workers, progress=show)
+    typer.echo(f"{made.pairs} pairs of {made.scenes} scene{'s' * (made.scenes != 1)} in {out} ({made.files} files)")
+    if made.stages.seconds:
+        typer.echo(f"work: {made.stages.shares()}")
+    for failure in made.failures:
+        typer.echo(f"lfdeblur: broken: {failure['scene']}: {failure['error']}", err=True)
+    if made.failures:
+        raise typer.Exit(BROKEN)

@@ -1,111 +1,169 @@
-"""Training pairs written to disk, in the layout of the LFDOF data set."""
+"""Training pairs on disk: many scenes, many processes, and runs that go on where a killed one stopped."""
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
 import torch
 
-from ..images import write_image
-from ..output import make_output_folder
-from .aperture import Aperture
-from .disparity_range import estimate_disparity_range
+from ..output import OutputError
 from .light_field import LightField, LightFieldError
-from .pairs import center_picture, render_pairs
+from .manifest import write_manifest
+from .recipe import Recipe
+from .scene_pairs import Stages
+from .sources import Reading, Source, all_sources
+from .storage import Storage, open_storage
+from .units import Outcome, Unit, make_units, records, run_unit
 
-DEFAULT_APERTURES = (Aperture("disk", 1.5), Aperture("disk", 2.5), Aperture("disk", 4.0))
-DEFAULT_PLANES = 5
+MANIFEST, REPORT = "manifest.parquet", "report.json"
 
 
-def planes_of(light_field: LightField, disparities: Sequence[float] | None = None) -> list[float]:
-    """The focus planes to render: those given, else five evenly over the scene's disparity range.
+@dataclass
+class Generated:
+    """What a run made.
 
-    Raises:
-        LightFieldError: none are given, the files do not tell the range, and it cannot be seen in the views either.
+    Attributes:
+        scenes, pairs, files: how many there are now of those asked for.
+        failures: for each broken scene its ``scene``, ``source`` and ``error``; also in ``report.json``.
+        stages: seconds of work by stage, of what this run had to do.
     """
-    if disparities is not None:
-        return [float(disparity) for disparity in disparities]
-    low, high = light_field.disparity_range or estimate_disparity_range(light_field)
-    return torch.linspace(low, high, DEFAULT_PLANES, dtype=torch.float64).tolist()
 
-
-def output_names(
-    scene: str, apertures: int, planes: int, *, dual_pixel: bool = False
-) -> tuple[str, list[list[dict[str, str]]]]:
-    """Relative names of a scene's files: the truth's, and by aperture and plane those of ``defocused`` (and halves)."""
-    kinds = {"defocused": "input"} | ({"left": "left", "right": "right"} if dual_pixel else {})
-    names = [
-        [
-            {kind: f"{folder}/{scene}/{scene}_ap{a + 1}_{p:02d}.png" for kind, folder in kinds.items()}
-            for p in range(planes)
-        ]
-        for a in range(apertures)
-    ]
-    return f"ground_truth/{scene}.png", names
+    scenes: int = 0
+    pairs: int = 0
+    files: int = 0
+    failures: list[dict[str, str]] = field(default_factory=list)
+    stages: Stages = field(default_factory=Stages)
 
 
 def generate(
-    light_fields: Iterable[LightField],
+    sources: Iterable[LightField | Source | str | Path],
     out: str | Path,
+    recipe: Recipe | None = None,
     *,
-    apertures: Sequence[Aperture] = DEFAULT_APERTURES,
-    disparities: Sequence[float] | None = None,
-    bits: int = 8,
-    dual_pixel: bool = False,
-    interpolation: str = "bilinear",
-    backend: str = "auto",
-    progress: Callable[[int], None] = lambda written: None,
-) -> list[Path]:
-    """Write ``input/SCENE/SCENE_apA_PP.png`` and ``ground_truth/SCENE.png`` below ``out``.
+    reading: Reading | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Generated:
+    """Render every scene by a recipe and write it, with a manifest of every choice.
 
-    A counts the apertures from 1, PP the focus planes from 00, as in LFDOF (Ruan et al., IEEE TCI 2021). Each file
-    appears whole or not at all and replaces an older one of that name; other files are left alone.
+    Files below ``out``, each whole or not there at all: pairs in the recipe's layout, ``manifest.parquet`` (a row per
+    pair of all runs into this folder), ``report.json`` (broken scenes of this run) and ``.lfdeblur/`` (what is done:
+    the same call goes on where a killed one stopped, and does nothing twice). Older files of the same names are
+    replaced, other files are left alone. The bytes depend on the recipe, the sources and the scenes' names alone.
 
     Args:
-        light_fields: one per scene, with different ``scene`` names. Of an even number of rows or columns of views the
-            first is left out, so that there is a centre view.
-        out: made if missing.
-        apertures: shapes and radii in view steps.
-        disparities: planes in focus, pixels per view step; None: five evenly over the scene's range, which is estimated
-            where the files do not tell it.
-        bits: 8 or 16 per channel.
-        dual_pixel: also write ``left/SCENE/...`` and ``right/SCENE/...`` with the names of ``input``.
-        interpolation, backend: as ``lfdeblur_ops.refocus`` takes them.
-        progress: called with the number of files written since the last call.
-
-    Returns: the files written.
+        sources: whatever ``find_sources`` takes, or light fields in memory; their ``scene`` names differ.
+        out: a folder, made if missing, or a URL of a storage that fsspec writes to.
+        recipe: every choice; None: the default one.
+        reading: how sources are read.
+        workers: processes. One is fastest for a single scene: it uses all cores.
+        progress: called with the scenes done and their number.
 
     Raises:
-        LightFieldError: two scenes of one name, or no focus planes.
-        OutputError: ``out`` cannot be written.
-        ValueError: bad ``bits``, no aperture, or one that covers no view.
+        LightFieldError: no such source, or two scenes of one name. Broken scenes do not raise.
+        OutputError: ``out`` cannot be written: disk full, no permission, another run.
+        ValueError: bad ``workers``, or an aperture that covers no view.
     """
-    if bits not in (8, 16):
-        raise ValueError(f"bits: got {bits}, want 8 or 16")
-    if not apertures:
-        raise ValueError("apertures: got none, want at least one")
-    if disparities is not None and not len(disparities):
-        raise ValueError("disparities: got none, want at least one focus plane")
-    out = make_output_folder(out)
-    written: list[Path] = []
-    seen: set[str] = set()
-    for light_field in light_fields:
-        if light_field.scene in seen:
-            raise LightFieldError(f"{light_field.scene}: two light fields have this name; their files would be mixed")
-        seen.add(light_field.scene)
-        light_field = light_field.with_center()
-        planes = planes_of(light_field, disparities)
-        weights = [aperture.weights(light_field.grid) for aperture in apertures]
-        truth_name, names = output_names(light_field.scene, len(apertures), len(planes), dual_pixel=dual_pixel)
-        for a, aperture in enumerate(weights):
-            pairs = render_pairs(light_field, planes, [aperture], interpolation=interpolation, backend=backend)[0]
-            for pair, files in zip(pairs, names[a], strict=True):
-                for kind, name in files.items():
-                    make_output_folder((out / name).parent)
-                    write_image(out / name, getattr(pair, kind), bits=bits)
-                    written.append(out / name)
-                    progress(1)
-        make_output_folder((out / truth_name).parent)
-        write_image(out / truth_name, center_picture(light_field), bits=bits)
-        written.append(out / truth_name)
-        progress(1)
-    return written
+    recipe, reading = recipe or Recipe(), reading or Reading()
+    if workers < 1:
+        raise ValueError(f"workers: got {workers}, want at least 1")
+    storage = open_storage(out)
+    storage.check()
+    scenes = named_scenes(sources)
+    made, done = Generated(), 0
+    with storage.alone():
+        for outcome, unit in _outcomes(list(make_units(scenes, recipe)), recipe, reading, storage, workers):
+            collect(made, outcome)
+            done += len(unit.scenes)
+            progress(done, len(scenes))
+        finish(storage, made)
+    return made
+
+
+def named_scenes(sources: Iterable[LightField | Source | str | Path]) -> list[tuple[str, Source | LightField]]:
+    """Every scene with its name. Raises LightFieldError where there is no such source, or a name twice."""
+    if isinstance(sources, (LightField, Source, str, Path)):
+        sources = [sources]
+    scenes: dict[str, Source | LightField] = {}
+    for given in sources:
+        found: list[tuple[str, Source | LightField]]
+        if isinstance(given, (LightField, Source)):
+            found = [(given.scene, given)]
+        else:
+            found = [(source.scene, source) for source in all_sources([given])]
+        for name, source in found:
+            if name in scenes:
+                where = f"{scenes[name]} and {source}: both are" if isinstance(source, Source) else "two scenes are"
+                raise LightFieldError(f"{where} called {name!r}; their files would be mixed: rename one")
+            if name in ("", ".", "..") or "/" in name:
+                raise LightFieldError(f"{name!r}: a scene needs a name that can be a file's")
+            scenes[name] = source
+    return list(scenes.items())
+
+
+def collect(made: Generated, outcome: Outcome) -> None:
+    """Add what came of a unit."""
+    made.scenes += len({row["scene"] for row in outcome.rows})
+    made.pairs += len(outcome.rows)
+    made.files += len(outcome.files)
+    made.failures += outcome.failures
+    made.stages.add(outcome.seconds)
+
+
+def finish(storage: Storage, made: Generated) -> None:
+    """Write the report and the manifest of all that is remembered."""
+    made.failures.sort(key=lambda failure: failure["scene"])
+    storage.put(REPORT, json.dumps({"failures": made.failures}, indent=2).encode() + b"\n")
+    with storage.writing(MANIFEST) as path:
+        write_manifest(path, records(storage))
+
+
+def _outcomes(
+    units: Sequence[Unit], recipe: Recipe, reading: Reading, storage: Storage, workers: int
+) -> Iterator[tuple[Outcome, Unit]]:
+    """Every unit's outcome as it comes; never more units under way than keep the workers busy."""
+    workers = min(workers, len(units))
+    if workers <= 1:
+        for unit in units:
+            yield run_unit(unit, recipe, reading, storage), unit
+        return
+    threads = max(1, torch.get_num_threads() // workers)
+    # Not forked: the children of a process with running threads hang on their locks.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,))
+    try:
+        waiting = iter(units)
+        under_way: dict[Future[Outcome], Unit] = {}
+        while True:
+            for unit in waiting:
+                under_way[pool.submit(run_unit, unit, recipe, reading, storage)] = unit
+                if len(under_way) >= workers + 1:
+                    break
+            if not under_way:
+                return
+            finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result(), under_way.pop(future)
+    except BrokenPipeError as error:
+        raise OutputError(f"a worker process died: {error}") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(threads: int) -> None:
+    """Runs in each worker: its share of the cores; and it ends when its parent is killed."""
+    torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -19,7 +19,7 @@ from .light_field import LightField, LightFieldError
 from .noise import Noise
 from .pairs import Window, cut, encode, expose
 from .random_aperture import random_aperture
-from .reader import read_light_field
+from .sources import Source, find_sources, open_source
 from .transfer import to_linear
 from .truth import TRUTHS, all_in_focus_light, center_light, enlarge_map
 
@@ -41,7 +41,8 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
     """Random aperture, focus plane and crop of random light fields; each pair depends on ``(seed, index)`` alone.
 
     Args:
-        light_fields: light fields, or paths that ``read_light_field`` takes, read when first needed.
+        light_fields: light fields, or whatever ``find_sources`` takes (paths of light fields, RGB-D, stereo,
+            photographs; a path may hold several scenes), read when first needed.
         crop: side or ``(height, width)`` of a pair in pixels; None: the whole picture.
         apertures: to draw from, as ``Aperture`` or text (``disk:3``); None: any shape with a radius from 1 view step to
             the grid's.
@@ -71,7 +72,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        light_fields: Sequence[LightField | str | Path],
+        light_fields: Sequence[LightField | Source | str | Path],
         *,
         crop: int | tuple[int, int] | None = 256,
         apertures: Sequence[Aperture | str] | None = None,
@@ -88,7 +89,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         backend: str = "auto",
         cache: int = 8,
     ) -> None:
-        if isinstance(light_fields, (LightField, str, Path)):
+        if isinstance(light_fields, (LightField, Source, str, Path)):
             light_fields = [light_fields]
         if not len(light_fields):
             raise ValueError("light_fields: got none, want at least one")
@@ -106,8 +107,10 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         size = (crop, crop) if isinstance(crop, int) else crop
         if size is not None and (min(size) < 1 or any(side % scale for side in size)):
             raise ValueError(f"crop: got {size[0]}x{size[1]}, want multiples of {scale}, at least {scale}")
-        self.light_fields = list(light_fields)
-        self.length = PAIRS_PER_SCENE * len(light_fields) if length is None else length
+        self.light_fields: list[LightField | Source] = []
+        for given in light_fields:
+            self.light_fields += [given] if isinstance(given, (LightField, Source)) else find_sources(given)
+        self.length = PAIRS_PER_SCENE * len(self.light_fields) if length is None else length
         self.crop, self.scale, self.seed = size, scale, seed
         self.apertures: list[Aperture] | None = None
         if apertures is not None:
@@ -117,7 +120,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         self.truth, self.with_defocus_map = truth, with_defocus_map
         self.interpolation, self.backend = interpolation, backend
         self._kept: OrderedDict[int, LightField] = OrderedDict()
-        self._cache = max(cache, sum(isinstance(light_field, LightField) for light_field in light_fields))
+        self._cache = max(cache, sum(isinstance(light_field, LightField) for light_field in self.light_fields))
 
     def __len__(self) -> int:
         return self.length
@@ -205,7 +208,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
             self._kept.move_to_end(scene)
             return self._kept[scene]
         given = self.light_fields[scene]
-        light_field = (given if isinstance(given, LightField) else read_light_field(given)).with_center()
+        light_field = (given if isinstance(given, LightField) else open_source(given)).with_center()
         if self.disparities is None and light_field.disparity_range is None:
             light_field = replace(light_field, disparity_range=estimate_disparity_range(light_field))
         if self.truth == "refocus" or self.with_defocus_map:

@@ -62,6 +62,12 @@ class Exposure(NamedTuple):
     sides: Tensor | None
     share: Tensor | None
 
+    def one(self, aperture: int, plane: int) -> "Exposure":
+        """One aperture at one plane, still with both axes."""
+        a, d = slice(aperture, aperture + 1), slice(plane, plane + 1)
+        sides = None if self.sides is None else self.sides[a, :, d]
+        return Exposure(self.whole[a, d], sides, None if self.share is None else self.share[a])
+
     def with_noise(self, noise: Noise, seed: int) -> "Exposure":
         """A noisy exposure; each half has its own noise, and the whole picture is their sum. ``seed``: 0 to 2^64-1."""
         generator = torch.Generator(self.whole.device).manual_seed(seed)

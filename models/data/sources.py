@@ -1,0 +1,181 @@
+"""One door for everything that becomes a light field: light fields, RGB-D pictures, stereo pairs, photographs."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..images import is_image_name
+from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
+from .from_photo import light_field_from_photo
+from .light_field import LightField, LightFieldError
+from .reader import read_light_field
+from .remote import fetched, is_url, remote_scenes
+
+KINDS = ("light_field", "rgbd", "stereo", "photo", "remote")
+_PREFIXES = {"lf": "light_field", "rgbd": "rgbd", "stereo": "stereo", "photo": "photo"}
+_COLOUR = re.compile(r"(?P<name>.*?)[_-]?(?:color|colour|rgb|image)", re.IGNORECASE)
+_DEPTH = re.compile(r"(?P<name>.*?)[_-]?depth", re.IGNORECASE)
+# Names of left pictures and their disparity: Middlebury 2005/2006, 2003, 2014; then general ones.
+_STEREO = (
+    (r"view1", r"disp1"),
+    (r"im2", r"disp2"),
+    (r"im0", r"disp0(?:GT)?"),
+    (r"(?P<name>.*)L", r"(?P<name>.*)GT"),
+    (r"(?P<name>.*?)[_-]?left", r"(?P<name>.*?)[_-]?disp(?:arity)?"),
+)
+_DISPARITY_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one scene comes from.
+
+    Attributes:
+        kind: one of ``KINDS``; ``remote``: whatever is found once it is fetched.
+        paths: one for a light field or a photograph; colours and depth; or the left picture and its disparity.
+        scene: name of the scene, from the name of the folder or file.
+    """
+
+    kind: str
+    paths: tuple[str, ...]
+    scene: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{','.join(self.paths)}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How sources are read.
+
+    Attributes:
+        light_field: keyword arguments of ``read_light_field``.
+        synthesis: how a light field is made where there is none.
+        seed: of the random depth of photographs.
+    """
+
+    light_field: dict[str, Any] = field(default_factory=dict)
+    synthesis: Synthesis = field(default_factory=Synthesis)
+    seed: int = 0
+
+
+def find_sources(specification: str | Path) -> Iterator[Source]:
+    """The scenes of a path or specification; files are listed, not read.
+
+    Args:
+        specification: a light field (folder or file) of any format that is read; a folder of RGB-D pictures
+            (``NAME_color.*`` beside ``NAME_depth.*``) or of a stereo pair with disparity (Middlebury's names); a folder
+            of such folders; a picture (a photograph); or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``,
+            ``stereo:LEFT,DISPARITY``, ``photo:PATH`` (a file, or a folder of photographs); or a URL (``s3://...``) of
+            a scene, or of a folder of scenes, in a storage that fsspec knows.
+
+    Raises:
+        LightFieldError: no such path, or a specification of another form.
+    """
+    text = str(specification)
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in _PREFIXES and not Path(text).exists():
+        yield from _told(_PREFIXES[prefix], rest, text)
+        return
+    if is_url(text):
+        yield from (Source("remote", (url,), name) for name, url in remote_scenes(text))
+        return
+    path = Path(text)
+    if not path.exists():
+        raise LightFieldError(f"{path}: no such file or folder")
+    if path.is_file():
+        is_light_field = not is_image_name(path) or "eslf" in path.stem.lower()
+        yield Source("light_field" if is_light_field else "photo", (str(path),), path.stem)
+        return
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    pairs = list(_rgbd_pairs(files)) or list(_stereo_pairs(path, files))
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if pairs:
+        yield from pairs
+    elif any(is_image_name(file) for file in files) or not folders:
+        yield Source("light_field", (str(path),), path.resolve().name)
+    else:
+        for folder in folders:
+            yield from find_sources(folder)
+
+
+def all_sources(specifications: Iterable[str | Path]) -> list[Source]:
+    """The scenes of several specifications. Raises LightFieldError where two scenes have one name."""
+    found: dict[str, Source] = {}
+    for specification in specifications:
+        for source in find_sources(specification):
+            if source.scene in found:
+                raise LightFieldError(
+                    f"{found[source.scene]} and {source}: both are called {source.scene!r}; rename one"
+                )
+            found[source.scene] = source
+    return list(found.values())
+
+
+def open_source(source: Source | str | Path, reading: Reading | None = None) -> LightField:
+    """The light field of one scene, whatever it is made from.
+
+    Raises:
+        LightFieldError: it cannot be read, or a path holds several scenes.
+    """
+    reading = reading or Reading()
+    if not isinstance(source, Source):
+        found = list(find_sources(source))
+        if len(found) != 1:
+            raise LightFieldError(f"{source}: holds {len(found)} scenes, want one; name one of {_names(found)}")
+        source = found[0]
+    if source.kind == "remote":
+        with fetched(source.paths[0]) as path:
+            return open_source(path, reading)
+    if source.kind == "light_field":
+        return read_light_field(source.paths[0], **reading.light_field)
+    if source.kind == "photo":
+        return light_field_from_photo(source.paths[0], reading.synthesis, seed=reading.seed)
+    make = light_field_from_rgbd if source.kind == "rgbd" else light_field_from_stereo
+    return make(source.paths[0], source.paths[1], reading.synthesis, scene=source.scene)
+
+
+def _names(sources: list[Source]) -> str:
+    return ", ".join(source.scene for source in sources[:5]) + (", ..." if len(sources) > 5 else "")
+
+
+def _told(kind: str, rest: str, text: str) -> Iterator[Source]:
+    paths = rest.split(",") if kind in ("rgbd", "stereo") else [rest]
+    if kind in ("rgbd", "stereo") and len(paths) != 2:
+        raise LightFieldError(f"{text}: want rgbd:COLOUR,DEPTH or stereo:LEFT,DISPARITY, two files")
+    for told in paths:
+        if not Path(told).exists():
+            raise LightFieldError(f"{told}: no such file or folder")
+    if kind == "photo" and Path(rest).is_dir():
+        for file in sorted(Path(rest).iterdir()):
+            if is_image_name(file):
+                yield Source("photo", (str(file),), file.stem)
+        return
+    path = Path(paths[0])
+    name = path.resolve().name if path.is_dir() else path.stem
+    yield Source(kind, tuple(paths), name)
+
+
+def _rgbd_pairs(files: list[Path]) -> Iterator[Source]:
+    depths = {m["name"]: file for file in files if is_image_name(file) and (m := _DEPTH.fullmatch(file.stem))}
+    for file in files:
+        match = _COLOUR.fullmatch(file.stem) if is_image_name(file) else None
+        if match and match["name"] in depths:
+            scene = match["name"] or file.resolve().parent.name
+            yield Source("rgbd", (str(file), str(depths[match["name"]])), scene)
+
+
+def _stereo_pairs(folder: Path, files: list[Path]) -> Iterator[Source]:
+    for left, right in _STEREO:
+        for file in files:
+            match = re.fullmatch(left, file.stem, re.IGNORECASE) if is_image_name(file) else None
+            if match is None:
+                continue
+            name = match.groupdict().get("name", "")
+            for other in files:
+                told = re.fullmatch(right, other.stem, re.IGNORECASE)
+                if told and other.suffix.lower() in _DISPARITY_SUFFIXES and told.groupdict().get("name", "") == name:
+                    yield Source("stereo", (str(file), str(other)), folder.resolve().name)
+                    return
