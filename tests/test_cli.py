@@ -91,7 +91,9 @@ def test_refocus(run, tmp_path, dtype):
     assert (code, err) == (0, "")
     assert "3 planes" in said
     names = ["plane_00_d-1.000.png", "plane_01_d+0.000.png", "plane_02_d+1.000.png"]
-    assert sorted(file.name for file in out.iterdir()) == ["contact_sheet.png", *names]
+    assert sorted(file.name for file in out.iterdir()) == ["contact_sheet.png", *names, "stack.webp"]
+    with Image.open(out / "stack.webp") as stack:
+        assert (stack.n_frames, stack.size) == (4, (10, 12))
     want = linear_to_srgb(refocus_light(read_light_field(field), [-1.0, 0.0, 1.0], disk((3, 3), 1)).clamp(0, 1))
     levels = 255 if dtype == torch.uint8 else 65535
     for name, picture in zip(names, want, strict=True):
@@ -114,12 +116,28 @@ def test_generate(run, tmp_path, field):
     arguments = ("--out", out, "--aperture", "disk:1", "--aperture", "square:1", "--disparity", "-1,1", "--bits", 16)
     code, said, err = run("generate", field, other, *arguments, "--dual-pixel")
     assert (code, err) == (0, "")
-    assert "26 pictures of 2 scenes" in said
+    assert "8 pairs of 2 scenes" in said
     files = {str(file.relative_to(out)) for file in out.rglob("*.png")}
-    assert len(files) == 26
+    assert len(files) == 2 * (4 * 4 + 1)
     assert {"input/toy/toy_ap1_00.png", "left/other/other_ap2_01.png", "ground_truth/other.png"} <= files
+    assert (out / "contact_sheets" / "toy.jpg").is_file()
     assert read_image(out / "input" / "toy" / "toy_ap2_01.png")[1].bits == 16
     assert read_image(out / "ground_truth" / "other.png")[1].channels == 1
+
+
+def test_generate_lists_broken_light_fields_and_goes_on(run, tmp_path, field):
+    other = make_light_field(tmp_path / "other")
+    victim = other / "view_r01_c01.png"
+    victim.write_bytes(victim.read_bytes()[:-60])
+    code, said, err = run("generate", other, field, "--disparity", "0", "--out", tmp_path / "out")
+    assert code == 1
+    assert "3 pairs of 1 scene in" in said
+    assert err.startswith(f"lfdeblur: broken: other: {victim}: truncated or damaged")
+    assert err.count("\n") == 1
+    assert (tmp_path / "out" / "ground_truth" / "toy.png").is_file()
+    code, _, err = run("generate", field, "--views", 1, "--out", tmp_path / "single")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "a single view has no disparity; give the focus planes" in err
 
 
 @pytest.mark.parametrize(("suffix", "bits"), [("png", 8), ("png", 16), ("tif", 8), ("tif", 16), ("jpg", 8)])
@@ -265,7 +283,10 @@ def test_bad_specifications(bad, field):
     bad("aperture: got 'disk:-1'", "generate", field, *planes, "--aperture", "disk:-1")
     bad("--interpolation: got 'cubic'", "generate", field, *planes, "--interpolation", "cubic")
     bad("--bits: got 12, want 8 or 16", "generate", field, *planes, "--bits", 12)
-    bad("a single view has no disparity; give the focus planes", "generate", field, "--views", 1)
+    bad("aperture: got 'polygon:3:2'", "generate", field, *planes, "--aperture", "polygon:3:2")
+    bad("noise: got 'much', want SHOT:READ", "generate", field, *planes, "--noise", "much")
+    bad("--scale: got 3, want 1 or 2", "generate", field, *planes, "--scale", 3)
+    bad("--layout: got 'zip', want lfdof or webdataset", "generate", field, *planes, "--layout", "zip")
     bad("format: got 'zip'", "refocus", field, *planes, "--format", "zip")
     bad("central views to keep of 3x3", "refocus", field, *planes, "--views", 5)
 
@@ -280,14 +301,19 @@ def test_bad_light_fields(bad, field, tmp_path):
     bad("nowhere: no such file or folder", "info", tmp_path / "nowhere", to=None)
     bad("nowhere: no such file or folder", "refocus", tmp_path / "nowhere", *planes)
     bad("nowhere: no such file or folder", "generate", field, tmp_path / "nowhere", *planes)
-    bad("both are called 'toy'", "generate", field, make_light_field(tmp_path / "b" / "toy"), *planes)
+    bad(
+        "both are called 'toy'; their files would be mixed",
+        "generate",
+        field,
+        make_light_field(tmp_path / "b" / "toy"),
+        *planes,
+    )
     other = make_light_field(tmp_path / "other")
     victim = other / "view_r01_c01.png"
     victim.write_bytes(victim.read_bytes()[:-60])
     bad("view_r01_c01.png: truncated or damaged", "refocus", other, *planes)
-    bad("view_r01_c01.png: truncated or damaged", "generate", field, other, *planes)
     victim.unlink()
-    bad("no view at row 1 column 1", "generate", field, other, *planes)
+    bad("no view at row 1 column 1", "refocus", other, *planes)
 
 
 def test_bad_pictures(bad, tmp_path):

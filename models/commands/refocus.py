@@ -7,21 +7,24 @@ from typing import Annotated
 import torch
 import typer
 
+from ..animation import write_animation
 from ..contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
 from ..data import parse_aperture, parse_disparities, read_light_field, refocus_light
+from ..data.aperture import FORMS
 from ..data.pairs import encode
 from ..images import write_image
 from ..output import check_output_folder, make_output_folder
 from ._shared import Disparity, Flip, Format, Lenslet, Out, Pattern, Views, check_interpolation, parse, progress_bar
 
 PLANES_AT_ONCE = 16
+APERTURE_HELP = f"{FORMS}; radii in view steps."
 
 
 def refocus(
     light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
     out: Out,
     disparity: Disparity,
-    aperture: Annotated[str, typer.Option(help="disk:R or square:R, R in view steps.")] = "disk:3",
+    aperture: Annotated[str, typer.Option(help=APERTURE_HELP)] = "disk:3",
     interpolation: Annotated[str, typer.Option(help="nearest, bilinear or bicubic.")] = "bilinear",
     format: Format = None,
     pattern: Pattern = None,
@@ -29,7 +32,7 @@ def refocus(
     views: Views = None,
     flip: Flip = "none",
 ) -> None:
-    """Focus a light field on planes: one PNG per plane, and a contact sheet."""
+    """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
     planes, shape = parse(parse_disparities, disparity), parse(parse_aperture, aperture)
     check_interpolation(interpolation)
     check_output_folder(out)
@@ -49,6 +52,7 @@ def refocus(
                 write_image(out / f"plane_{index:02d}_d{plane:+.3f}.png", picture, bits=bits)
                 tiles.append(Tile(thumbnail(picture, width), f"disparity {plane:g}"))
                 progress.advance(task)
+    write_animation(out / "stack.webp", [tile.picture for tile in tiles])
     sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shape}")
     write_contact_sheet(out / "contact_sheet.png", sheet)
-    typer.echo(f"{len(planes)} planes and contact_sheet.png in {out}")
+    typer.echo(f"{len(planes)} planes, contact_sheet.png and stack.webp in {out}")

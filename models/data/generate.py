@@ -17,7 +17,7 @@ from .light_field import LightField, LightFieldError
 from .manifest import write_manifest
 from .recipe import Recipe
 from .scene_pairs import Stages
-from .sources import Reading, Source, all_sources
+from .sources import Reading, Source, find_sources
 from .storage import Storage, open_storage
 from .units import Outcome, Unit, make_units, records, run_unit
 
@@ -75,7 +75,7 @@ def generate(
         raise ValueError(f"workers: got {workers}, want at least 1")
     storage = open_storage(out)
     storage.check()
-    scenes = named_scenes(sources)
+    scenes = named_scenes(sources, reading)
     made, done = Generated(), 0
     with storage.alone():
         for outcome, unit in _outcomes(list(make_units(scenes, recipe)), recipe, reading, storage, workers):
@@ -86,7 +86,9 @@ def generate(
     return made
 
 
-def named_scenes(sources: Iterable[LightField | Source | str | Path]) -> list[tuple[str, Source | LightField]]:
+def named_scenes(
+    sources: Iterable[LightField | Source | str | Path], reading: Reading
+) -> list[tuple[str, Source | LightField]]:
     """Every scene with its name. Raises LightFieldError where there is no such source, or a name twice."""
     if isinstance(sources, (LightField, Source, str, Path)):
         sources = [sources]
@@ -96,7 +98,7 @@ def named_scenes(sources: Iterable[LightField | Source | str | Path]) -> list[tu
         if isinstance(given, (LightField, Source)):
             found = [(given.scene, given)]
         else:
-            found = [(source.scene, source) for source in all_sources([given])]
+            found = [(source.scene, source) for source in find_sources(given, reading.light_field.get("format"))]
         for name, source in found:
             if name in scenes:
                 where = f"{scenes[name]} and {source}: both are" if isinstance(source, Source) else "two scenes are"

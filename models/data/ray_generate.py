@@ -42,7 +42,7 @@ def generate_with_ray(
     recipe, reading = recipe or Recipe(), reading or Reading()
     storage = open_storage(out)
     storage.check()
-    scenes = named_scenes(sources)
+    scenes = named_scenes(sources, reading)
     rows = [{"unit": pickle.dumps(unit)} for unit in make_units(scenes, recipe)]
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.WARNING)

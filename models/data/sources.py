@@ -1,8 +1,8 @@
 """One door for everything that becomes a light field: light fields, RGB-D pictures, stereo pairs, photographs."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..images import is_image_name
 from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .from_photo import light_field_from_photo
 from .light_field import LightField, LightFieldError
-from .reader import read_light_field
+from .reader import FORMATS, read_light_field
 from .remote import fetched, is_url, remote_scenes
 
 KINDS = ("light_field", "rgbd", "stereo", "photo", "remote")
@@ -25,6 +25,8 @@ _STEREO = (
     (r"(?P<name>.*)L", r"(?P<name>.*)GT"),
     (r"(?P<name>.*?)[_-]?left", r"(?P<name>.*?)[_-]?disp(?:arity)?"),
 )
+_BY_NAMES = ("grid", "inria", "sequence")  # formats that any folder of pictures could be
+_ARRAY_FILES = (".npz", ".mat", ".h5", ".hdf5", ".lfp", ".lfr", ".zip")
 _DISPARITY_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
 
 
@@ -61,15 +63,17 @@ class Reading:
     seed: int = 0
 
 
-def find_sources(specification: str | Path) -> Iterator[Source]:
+def find_sources(specification: str | Path, format: str | None = None) -> Iterator[Source]:
     """The scenes of a path or specification; files are listed, not read.
 
     Args:
         specification: a light field (folder or file) of any format that is read; a folder of RGB-D pictures
             (``NAME_color.*`` beside ``NAME_depth.*``) or of a stereo pair with disparity (Middlebury's names); a folder
-            of such folders; a picture (a photograph); or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``,
+            of light fields that are files, or of such folders; a picture (a photograph, unless its name says ``eslf``);
+            or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``,
             ``stereo:LEFT,DISPARITY``, ``photo:PATH`` (a file, or a folder of photographs); or a URL (``s3://...``) of
             a scene, or of a folder of scenes, in a storage that fsspec knows.
+        format: of ``read_light_field``: the path is one light field of this format; None: found by looking.
 
     Raises:
         LightFieldError: no such path, or a specification of another form.
@@ -85,33 +89,30 @@ def find_sources(specification: str | Path) -> Iterator[Source]:
     path = Path(text)
     if not path.exists():
         raise LightFieldError(f"{path}: no such file or folder")
+    if format is not None:
+        yield Source("light_field", (str(path),), path.resolve().name if path.is_dir() else path.stem)
+        return
     if path.is_file():
-        is_light_field = not is_image_name(path) or "eslf" in path.stem.lower()
+        is_light_field = not is_image_name(path) or _is_eslf(path)
         yield Source("light_field" if is_light_field else "photo", (str(path),), path.stem)
         return
+    if any(known.fits(path) for name, known in FORMATS.items() if name not in _BY_NAMES):
+        yield Source("light_field", (str(path),), path.resolve().name)
+        return
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    pictures = [file for file in files if is_image_name(file)]
+    whole = [file for file in files if file.suffix.lower() in _ARRAY_FILES or _is_eslf(file)]
     pairs = list(_rgbd_pairs(files)) or list(_stereo_pairs(path, files))
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if pairs:
         yield from pairs
-    elif any(is_image_name(file) for file in files) or not folders:
+    elif whole and all(_is_eslf(picture) for picture in pictures):
+        yield from (Source("light_field", (str(file),), file.stem) for file in whole)
+    elif pictures or not folders:
         yield Source("light_field", (str(path),), path.resolve().name)
     else:
         for folder in folders:
             yield from find_sources(folder)
-
-
-def all_sources(specifications: Iterable[str | Path]) -> list[Source]:
-    """The scenes of several specifications. Raises LightFieldError where two scenes have one name."""
-    found: dict[str, Source] = {}
-    for specification in specifications:
-        for source in find_sources(specification):
-            if source.scene in found:
-                raise LightFieldError(
-                    f"{found[source.scene]} and {source}: both are called {source.scene!r}; rename one"
-                )
-            found[source.scene] = source
-    return list(found.values())
 
 
 def open_source(source: Source | str | Path, reading: Reading | None = None) -> LightField:
@@ -128,13 +129,18 @@ def open_source(source: Source | str | Path, reading: Reading | None = None) -> 
         source = found[0]
     if source.kind == "remote":
         with fetched(source.paths[0]) as path:
-            return open_source(path, reading)
+            light_field = open_source(path, reading)
+            return replace(light_field, views=light_field.views)  # read before the copy is gone
     if source.kind == "light_field":
         return read_light_field(source.paths[0], **reading.light_field)
     if source.kind == "photo":
         return light_field_from_photo(source.paths[0], reading.synthesis, seed=reading.seed)
     make = light_field_from_rgbd if source.kind == "rgbd" else light_field_from_stereo
     return make(source.paths[0], source.paths[1], reading.synthesis, scene=source.scene)
+
+
+def _is_eslf(path: Path) -> bool:
+    return is_image_name(path) and "eslf" in path.stem.lower()
 
 
 def _names(sources: list[Source]) -> str:

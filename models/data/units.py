@@ -107,7 +107,7 @@ def _run_scene(
 ) -> list[dict[str, Any]]:
     with stages.time("read"):
         light_field = source if isinstance(source, LightField) else open_source(source, reading)
-        light_field = replace(light_field, scene=name)
+        light_field = replace(light_field.with_center(), scene=name)  # and reads the views
     pictures: list[Picture] = []
     for made in scene_pairs(light_field, recipe, stages):
         with stages.time("write"):
