@@ -17,6 +17,7 @@ from .commands.refocus import refocus
 from .data import LightFieldError
 from .deblur import WeightsError
 from .images import ImageError
+from .interrupt import reliable_interrupts
 from .output import OutputError
 
 INTERRUPTED = 130  # as shells report SIGINT
@@ -40,7 +41,8 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit: 0, 2 on bad input with one line on stderr, 130 when interrupted."""
     try:
-        code = app(args=arguments, prog_name="lfdeblur", standalone_mode=False)
+        with reliable_interrupts():
+            code = app(args=arguments, prog_name="lfdeblur", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except _CommandLineError as error:

@@ -17,6 +17,7 @@ from lfdeblur_models.contact_sheet import Tile, contact_sheet
 from lfdeblur_models.data import disk, linear_to_srgb, read_light_field, refocus_light
 from lfdeblur_models.demo import ASSET
 from lfdeblur_models.images import ImageInfo, read_image, write_image
+from lfdeblur_models.interrupt import reliable_interrupts
 
 from .data_paths import data_folder
 
@@ -222,6 +223,24 @@ def test_interrupt_of_a_process_leaves_no_half_written_file(tmp_path):
     for file in out.iterdir():
         assert file.name.startswith("plane_")
         assert read_image(file)[0].shape == (3, 480, 848)
+
+
+def test_interrupt_during_a_callback_from_c_comes_after_it():
+    seen = []
+
+    def _log_handler_callback():  # the name of pyvips's
+        signal.raise_signal(signal.SIGINT)
+        seen.append("callback went on")
+
+    def work():
+        _log_handler_callback()
+        time.sleep(10)
+        seen.append("interrupt was lost")
+
+    with pytest.raises(KeyboardInterrupt), reliable_interrupts():
+        work()
+    assert seen == ["callback went on"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_contact_sheet_sizes_and_labels():
