@@ -1,5 +1,7 @@
 """Networks, light-field data and the command ``lfdeblur``, built on ``lfdeblur_ops``."""
 
+from .deblur import deblur, load_network
 from .networks import DRBNet
+from .tiling import exact_overlap
 
-__all__ = ["DRBNet"]
+__all__ = ["DRBNet", "deblur", "exact_overlap", "load_network"]

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _BY_SUFFIX = dict(zip(SUFFIXES, ("png", "tiff", "tiff", "jpeg", "jpeg", "webp"),
 _DTYPES = {"uchar": 8, "ushort": 16}
 _COLOURS = ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband")
 _KEPT = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data", "resolution-unit", "xres", "yres")
+_TURNED = "orientation"  # libvips' name for the EXIF orientation
 
 
 class ImageError(ValueError):
@@ -37,9 +39,10 @@ class ImageInfo:
         format: ``png``, ``jpeg``, ``tiff`` or ``webp``.
         bits: 8 or 16 per channel.
         channels: 1 (grey) or 3 (RGB), without alpha.
-        height, width: pixels, after the EXIF orientation is applied.
+        height, width: pixels, after the EXIF orientation is applied (as stored, where it is not).
         alpha: ``[1, H, W]`` uint8 or uint16, or None.
-        metadata: ICC profile, EXIF, XMP, IPTC and resolution as libvips names them: ``name: (GType, value)``.
+        metadata: ICC profile, EXIF, XMP, IPTC and resolution as libvips names them: ``name: (GType, value)``; and
+            ``orientation`` where it is not applied.
     """
 
     format: str
@@ -56,8 +59,13 @@ def is_image_name(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def open_image(path: str | Path) -> tuple[pyvips.Image, ImageInfo]:
-    """Read a picture's header only; the pixels are decoded later, by ``decode``.
+def open_image(path: str | Path, *, upright: bool = True) -> tuple[pyvips.Image, ImageInfo]:
+    """Read a picture's header only; the pixels are decoded later, by ``decode`` or ``decode_pixels``.
+
+    Args:
+        path: the file.
+        upright: apply the EXIF orientation (which decodes the picture). False: the pixels come as they are stored, and
+            the metadata tell the orientation.
 
     Raises:
         ImageError: missing, not a picture, or of a kind that is not read (CMYK, float, several pages).
@@ -84,7 +92,7 @@ def open_image(path: str | Path) -> tuple[pyvips.Image, ImageInfo]:
         )
     if loader == "tiffload":
         _check_whole_tiff(path)
-    if "orientation" in fields and image.get("orientation") > 1:
+    if upright and _TURNED in fields and image.get(_TURNED) > 1:
         image = _evaluate(path, image).autorot()
     info = ImageInfo(
         format=_LOADERS[loader],
@@ -95,26 +103,34 @@ def open_image(path: str | Path) -> tuple[pyvips.Image, ImageInfo]:
         metadata={
             name: (image.get_typeof(name), image.get(name))
             for name in image.get_fields()
-            if (name in _KEPT or name.startswith("exif-ifd")) and not name.endswith("-Orientation")
+            if (not upright and name == _TURNED)
+            or ((name in _KEPT or name.startswith("exif-ifd")) and not (upright and name.endswith("-Orientation")))
         },
     )
     return image, info
 
 
-def decode(path: str | Path, image: pyvips.Image) -> tuple[np.ndarray, np.ndarray | None]:
-    """The pixels of an opened picture.
+def decode_pixels(path: str | Path, image: pyvips.Image) -> np.ndarray:
+    """The pixels of an opened picture, in one block of memory that may be written to.
 
-    Returns: ``[H, W, C]`` colours with C = 1 or 3, and ``[H, W]`` alpha or None; uint8 or uint16.
+    Returns: ``[H, W, 1 to 4]`` uint8 or uint16: grey or RGB, then alpha where there is one.
     Raises: ImageError: the file is truncated or damaged.
     """
     try:
         pixels = image.numpy()
     except pyvips.Error as error:
         raise ImageError(f"{path}: truncated or damaged ({_reason(error)})") from error
-    pixels = pixels.reshape(image.height, image.width, image.bands)
-    if image.bands in (2, 4):
-        return pixels[..., :-1], pixels[..., -1]
-    return pixels, None
+    return pixels.reshape(image.height, image.width, image.bands)
+
+
+def decode(path: str | Path, image: pyvips.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """The pixels of an opened picture, colours and alpha apart.
+
+    Returns: ``[H, W, C]`` colours with C = 1 or 3, and ``[H, W]`` alpha or None; uint8 or uint16.
+    Raises: ImageError: the file is truncated or damaged.
+    """
+    pixels = decode_pixels(path, image)
+    return (pixels[..., :-1], pixels[..., -1]) if image.bands in (2, 4) else (pixels, None)
 
 
 def read_image(path: str | Path) -> tuple[Tensor, ImageInfo]:
@@ -151,31 +167,72 @@ def write_image(path: str | Path, image: Tensor, *, bits: int | None = None, lik
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    kind = _BY_SUFFIX.get(path.suffix.lower())
-    if kind is None:
-        raise ImageError(f"{path}: cannot write {path.suffix or 'a name without suffix'!r}, want {', '.join(SUFFIXES)}")
+    kind = _kind(path)
     if image.dim() != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
         raise ImageError(f"{path}: got a tensor of shape {list(image.shape)}, want [1 or 3, H, W]")
     pixels = _quantise(path, image, bits or (like.bits if like else None))
-    if pixels.dtype == np.uint16 and kind in ("jpeg", "webp"):
-        raise ImageError(f"{path}: {kind.upper()} holds 8 bits per channel, not 16: write PNG or TIFF")
     if like is not None and like.alpha is not None and kind != "jpeg":
         pixels = np.concatenate([pixels, _alpha(path, like.alpha, pixels)])
-    picture = pyvips.Image.new_from_array(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    grey, colour = ("b-w", "srgb") if pixels.dtype == np.uint8 else ("grey16", "rgb16")
-    picture = picture.copy(interpretation=grey if image.shape[0] == 1 else colour)
+    write_pixels(path, np.ascontiguousarray(pixels.transpose(1, 2, 0)), like=like)
+
+
+def write_pixels(
+    path: str | Path,
+    pixels: np.ndarray,
+    *,
+    like: ImageInfo | None = None,
+    started: Callable[[pyvips.Image], None] = lambda _: None,
+) -> None:
+    """Write a block of pixels as it is, without a copy; the file appears whole or not at all.
+
+    Args:
+        path: as for ``write_image``.
+        pixels: ``[H, W, 1 to 4]`` uint8 or uint16, contiguous: grey or RGB, then alpha where there is one.
+        like: ICC profile, EXIF, orientation and resolution of the picture that the pixels were made from.
+        started: is given the picture before it is encoded: ``set_kill(True)`` on it, from any thread, ends this call
+            with an OutputError.
+
+    Raises:
+        ImageError: the format cannot hold the picture.
+        OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    height, width, bands = pixels.shape
+    kind = check_writable(path, 8 * pixels.itemsize, bands)
+    eight = pixels.dtype == np.uint8
+    picture = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "uchar" if eight else "ushort")
+    grey, colour = ("b-w", "srgb") if eight else ("grey16", "rgb16")
+    picture = picture.copy(interpretation=grey if bands <= 2 else colour)
     for name, (gtype, value) in (like.metadata if like else {}).items():
         if name in ("xres", "yres"):
             picture = picture.copy(**{name: value})
         else:
             picture.set_type(gtype, name, value)
-    if like is not None and "exif-data" in like.metadata:
-        picture.set_type(pyvips.GValue.gint_type, "orientation", 1)  # it is applied, but the EXIF block still has it
+    if like is not None and "exif-data" in like.metadata and _TURNED not in like.metadata:
+        picture.set_type(pyvips.GValue.gint_type, _TURNED, 1)  # it is applied, but the EXIF block still has it
+    started(picture)
     with atomic_path(path) as temporary:
         try:
             _save(picture, kind, str(temporary))
         except pyvips.Error as error:
             raise OutputError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def check_writable(path: Path, bits: int, bands: int) -> str:
+    """The format that the name asks for. Raises ImageError where that cannot hold ``bands`` channels of ``bits``."""
+    kind = _kind(path)
+    if bits == 16 and kind in ("jpeg", "webp"):
+        raise ImageError(f"{path}: {kind.upper()} holds 8 bits per channel, not 16: write PNG or TIFF")
+    if kind == "jpeg" and bands in (2, 4):
+        raise ImageError(f"{path}: JPEG holds no alpha: write PNG, TIFF or WebP")
+    return kind
+
+
+def _kind(path: Path) -> str:
+    kind = _BY_SUFFIX.get(path.suffix.lower())
+    if kind is None:
+        raise ImageError(f"{path}: cannot write {path.suffix or 'a name without suffix'!r}, want {', '.join(SUFFIXES)}")
+    return kind
 
 
 def _save(picture: pyvips.Image, kind: str, path: str) -> None:
@@ -186,7 +243,7 @@ def _save(picture: pyvips.Image, kind: str, path: str) -> None:
     elif kind == "tiff":
         picture.tiffsave(path, compression="deflate", predictor="horizontal")
     else:
-        picture.webpsave(path, lossless=True)
+        picture.webpsave(path, lossless=True, exact=True)  # exact: colours below alpha 0, too
 
 
 def _quantise(path: Path, image: Tensor, bits: int | None) -> np.ndarray:

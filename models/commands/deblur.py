@@ -1,49 +1,194 @@
 """``lfdeblur deblur``."""
 
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, TypeVar
 
 import torch
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..deblur import deblur as deblur_picture
 from ..deblur import load_network, untrained_network
-from ..images import read_image, write_image
+from ..images import ImageError
+from ..memory import parse_size, return_large_blocks
+from ..networks import DRBNet
 from ..output import check_output_folder, make_output_folder
-from ._shared import CommandError, Out, progress_bar
+from ..pipeline import Photo, Pipeline, open_photo
+from ..runner import SMALL, Runner, default_memory
+from ._shared import CommandError, Out
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Result = TypeVar("Result")
+FAILED, TERMINATED = 1, 128 + signal.SIGTERM
 
 
 def deblur(
-    images: Annotated[list[Path], typer.Argument(metavar="IMG...", help="8- or 16-bit PNG, TIFF or JPEG.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMG...", help="8- or 16-bit PNG, TIFF, JPEG or WebP.")],
     out: Out,
     weights: Annotated[
         Path | None, typer.Option(help="Published checkpoint or own state dict; without it the network is untrained.")
     ] = None,
+    left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
+    right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."),
+    ] = None,
+    tile: Annotated[int | None, typer.Option(min=1, help="Side of tiles in pixels. Default: by memory.")] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(min=0, help="Pixels a tile sees beyond its own part. Default: 48; exact results: 144."),
+    ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="auto, float32, bfloat16 or float16. auto: bfloat16 where it is fast and all pictures have 8 bits."
+        ),
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Deblur pictures with DRBNet; each result has the name, format and depth of its picture."""
+    """Deblur pictures of any size with DRBNet.
+
+    Each result has the name, format, depth, alpha, colour profile and EXIF of its picture; the pixels stay as they are
+    stored, and the EXIF orientation with them. Files that cannot be read or restored are reported at the end, with exit
+    code 1; the others are done. Dual-view weights take one IMG, both views together, with --left and --right.
+    """
+    where = _device(device)
+    if dtype not in ("auto", *DTYPES):
+        raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
+    allowed = None if memory is None else _option("--memory: ", lambda: parse_size(memory))
+    _check_files(images, left, right, out)
+    network = _network(weights, left, right, len(images)).to(where)
+    _option("--", lambda: Runner(network, tile=tile, overlap=overlap))
+    photos, failed = _headers(images, left, right, out)
+    written: list[Photo] = []
+    if photos:
+        return_large_blocks()
+        precise = weights is None or any(photo.info.bits == 16 for photo in photos)
+        network.to(_dtype(dtype, where, precise))
+        runner = Runner(network, tile=tile, overlap=overlap)
+        if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
+            allowed = default_memory(where)
+        with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
+            pipeline = _option(
+                "too little memory: " if memory is None else "--memory: ", lambda: Pipeline(runner, allowed, advance)
+            )
+            make_output_folder(out)
+            failed += pipeline.run(photos, written.append)
+    for reason in failed:
+        typer.echo(f"lfdeblur: error: {' '.join(reason.split())}", err=True)
+    typer.echo(f"{len(written)} picture{'s' * (len(written) != 1)} in {out}")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _option(prefix: str, function: Callable[[], Result]) -> Result:
+    """The function's result, its ``ValueError`` turned into a message about an option."""
+    try:
+        return function()
+    except ValueError as error:
+        raise CommandError(f"{prefix}{error}") from error
+
+
+def _device(name: str) -> torch.device:
+    if name not in ("auto", "cpu", "cuda"):
+        raise CommandError(f"--device: got {name!r}, want auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _dtype(name: str, device: torch.device, precise: bool) -> torch.dtype:
+    if name != "auto":
+        return DTYPES[name]
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast and not precise else torch.float32
+
+
+def _check_files(images: Sequence[Path], left: Path | None, right: Path | None, out: Path) -> None:
+    """What is wrong with the arguments before any file is opened."""
     check_output_folder(out)
     names: dict[str, Path] = {}
     for path in images:
-        read_image(path)  # all are decoded before any is deblurred: a damaged one leaves no files
         if path.name in names:
             raise CommandError(f"{names[path.name]} and {path}: both results would be {out / path.name}")
-        if (out / path.name).resolve() == path.resolve():
-            raise CommandError(f"{path}: the result would replace it; choose another folder than {out}")
         names[path.name] = path
+    for path in (path for path in (*images, left, right) if path is not None):
+        if not path.is_file():
+            raise CommandError(f"{path}: {'is a folder, want a picture' if path.is_dir() else 'no such file'}")
+        if path.resolve() in {(out / name).resolve() for name in names}:
+            raise CommandError(f"{path}: the result would replace it; choose another folder than {out}")
+
+
+def _network(weights: Path | None, left: Path | None, right: Path | None, pictures: int) -> DRBNet:
+    sides = left is not None or right is not None
     if weights is None:
-        network = untrained_network()
+        if sides:
+            raise CommandError("--left and --right: they need --weights of the dual-view network")
         typer.echo("lfdeblur: warning: untrained: without --weights the network returns the picture as it is", err=True)
-    else:
-        network = load_network(weights)
-        if network.views != 1:
-            raise CommandError(f"{weights}: weights of the dual-view network; single pictures need single-view weights")
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
-    make_output_folder(out)
-    with progress_bar() as progress:
-        task = progress.add_task("deblur", total=len(names))
-        for name, path in names.items():
-            picture, kept = read_image(path)
-            levels = 255 if kept.bits == 8 else 65535
-            write_image(out / name, deblur_picture(network, picture.float() / levels), like=kept)
-            progress.advance(task)
-    typer.echo(f"{len(names)} picture{'s' * (len(names) != 1)} in {out}")
+        return untrained_network()
+    network = load_network(weights)
+    if network.views == 1 and sides:
+        raise CommandError(f"{weights}: weights of the single-view network; --left and --right need dual-view weights")
+    if network.views == 2 and (left is None or right is None or pictures != 1):
+        raise CommandError(
+            f"{weights}: weights of the dual-view network; they need one IMG (both views together), --left and --right"
+        )
+    return network
+
+
+def _headers(images: Sequence[Path], left: Path | None, right: Path | None, out: Path) -> tuple[list[Photo], list[str]]:
+    """The files that can be opened, and why the others cannot."""
+    photos, failed = [], []
+    for path in images:
+        try:
+            photos.append(open_photo([p for p in (path, left, right) if p is not None], out / path.name))
+        except ImageError as error:
+            failed.append(str(error))
+    return photos, failed
+
+
+@contextmanager
+def _progress(pixels: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, on terminals only: megapixels done, and the time that is left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f}/{task.total:.1f} megapixels"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    console = Console(stderr=True)
+    # A tile can take half a minute, the time over which rich would estimate the speed.
+    bar = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=3600
+    )
+    with bar:
+        task = bar.add_task("deblur", total=pixels / 1e6)
+        yield lambda done: bar.advance(task, done / 1e6)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: half-written files are removed."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
