@@ -82,7 +82,7 @@ def test_a_peak_is_seen():
     def call(x):
         return torch.ones(30 << 20, dtype=torch.uint8).max()
 
-    assert 30 << 20 <= _peak(call, torch.zeros(1), CPU) < 40 << 20
+    assert 28 << 20 < _peak(call, torch.zeros(1), CPU) < 40 << 20  # the system counts pages in batches
 
 
 @needs_peaks
