@@ -91,8 +91,8 @@ def plot(result: dict, path: Path) -> None:
     axis.set(
         xlabel="pixels seen beyond the tile's own part",
         ylabel="PSNR against the whole picture, dB",
-        ylim=(20, 155),
-        xticks=result["overlaps"][::2],
+        ylim=(20, 180),
+        xticks=result["overlaps"],
     )
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
