@@ -1,5 +1,7 @@
 """Checks and casts that several ops share."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,11 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
     if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[None]:
+    """A context in which operations on the device of ``x`` keep their dtypes; the meta device knows no autocast."""
+    return nullcontext() if autocast_dtype(x) is None else torch.autocast(x.device.type, enabled=False)
 
 
 def autocast(*tensors: Tensor | None) -> tuple[Tensor | None, ...]:

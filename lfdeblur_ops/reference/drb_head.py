@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._checks import without_autocast
 from .dynamic_filter import dynamic_filter
 
 
@@ -26,7 +27,7 @@ def drb_head(
     for float64), rounded once.
     """
     acc = torch.float64 if image.dtype == torch.float64 else torch.float32
-    with torch.autocast(image.device.type, enabled=False):
+    with without_autocast(image):
         filters = _conv1x1(kernel_features.to(acc), kernel_weight.to(acc), kernel_bias)
         residual = _conv1x1(residual_features.to(acc), residual_weight.to(acc), residual_bias)
     wide = image.to(acc)
