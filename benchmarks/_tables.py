@@ -129,29 +129,57 @@ def floors(result: dict[str, Any], name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+KERNEL_COLUMNS = (
+    "| case | sm | kernel | registers | shared, KiB | 16-byte loads, stores | {}warps | occupancy, % | limit |",
+    "| --- | --- | --- | ---: | ---: | --- | {}---: | ---: | --- |",
+)
+
+
 def kernels(result: dict[str, Any], name: str) -> str:
-    """What the CUDA kernels use of a multiprocessor as a section; read from machine code, nothing in it was run."""
+    """What the GPU kernels use of a multiprocessor as a section; read from machine code, nothing in it was run."""
     versions = ", ".join(
         f"{tool} {version}" for tool, version in result["versions"].items() if isinstance(version, str)
     )
     facts = {(row["arch"], row["kernel"]): row for row in result["kernels"]}
-    spilling = sum(bool(row["stack"] or row["local"]) for row in result["kernels"])
     lines = [
         f"## {name}\n",
-        f"{len(facts)} kernels in the machine code of sm_{', sm_'.join(sorted(result['limits'], key=int))}, "
-        f"{spilling} of them with spills ({versions}; {result['date'][:10]}, commit {result['commit']}). Those behind "
-        "the headline cases; occupancy is arithmetic, nothing here was run.\n",
-        "| case | sm | kernel | registers | shared, KiB | 16-byte loads, stores | warps | occupancy, % | limit |",
-        "| --- | --- | --- | ---: | ---: | --- | ---: | ---: | --- |",
+        f"{len(facts)} CUDA kernels in the machine code of sm_{', sm_'.join(sorted(result['limits'], key=int))}, "
+        f"{_spilling(result['kernels'])} of them with spills ({versions}; {result['date'][:10]}, commit "
+        f"{result['commit']}). Those behind the headline cases; occupancy is arithmetic, nothing here was run.\n",
+        *(line.format("") for line in KERNEL_COLUMNS),
     ]
     for row in result["launches"]:
         fact = facts[row["arch"], row["kernel"]]
-        lines.append(
-            f"| {row['case']} | {row['arch']} | `{row['kernel']}` | {fact['registers']} | "
-            f"{_number((row['dynamic_shared'] + fact['static_shared']) / 1024)} | {fact['LDG.128']}, {fact['STG.128']} "
-            f"| {row['warps_per_multiprocessor']} | {100 * row['occupancy']:.0f} | {row['limited_by']} |"
-        )
+        lines.append(_kernel(row, fact, row["dynamic_shared"] + fact["static_shared"]))
+    if result["triton"]:
+        lines += [
+            f"\nThe Triton kernels, {_spilling(result['triton'])} of {len(result['triton'])} with spills; a case is a "
+            "precision, an op and its number of channels.\n",
+            KERNEL_COLUMNS[0].format("tensor cores | "),
+            KERNEL_COLUMNS[1].format("--- | "),
+            *(_kernel(row, row, row["shared"], "yes" if row["tensor_cores"] else "no") for row in result["triton"]),
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _spilling(facts: list[dict[str, Any]]) -> int:
+    return sum(bool(row["stack"] or row["local"]) for row in facts)
+
+
+def _kernel(row: dict[str, Any], fact: dict[str, Any], shared: int, *more: str) -> str:
+    cells = (
+        row["case"],
+        row["arch"],
+        f"`{row['kernel']}`",
+        fact["registers"],
+        _number(shared / 1024),
+        f"{fact['LDG.128']}, {fact['STG.128']}",
+        *more,
+        row["warps_per_multiprocessor"],
+        f"{100 * row['occupancy']:.0f}",
+        row["limited_by"],
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def update_readme(text: str, results: list[dict[str, Any]]) -> str:

@@ -1,14 +1,16 @@
-"""What the CUDA kernels use of a multiprocessor, without a GPU: ``python -m benchmarks.kernel_facts --json FILE``.
+"""What the GPU kernels use of a multiprocessor, without a GPU: ``python -m benchmarks.kernel_facts --json FILE``.
 
-Registers, stack, shared memory and 16-byte instructions are read from the machine code: that of the installed extension
-if it is newer than the sources, else compiled anew, for some minutes. The occupancy of the kernels behind the headline
-cases follows by arithmetic from these, the threads and the dynamic shared memory of their launches.
+Registers, stack, shared memory and 16-byte instructions are read from the machine code: for the CUDA kernels that of
+the installed extension if it is newer than the sources, else compiled anew, for some minutes; the Triton kernels are
+compiled where Triton is installed. The occupancy follows by arithmetic from these, the threads and the dynamic shared
+memory of the launches.
 """
 
 import argparse
 import ctypes
 import datetime
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +109,7 @@ def read_facts(files: list[Path]) -> Facts:
             arch = match[1]
         elif match := re.match(r"\s*Function : (\w+)", line):
             kernel = _readable(match[1])
-        elif match := re.search(r"\b(LDG|STG)\.[A-Z0-9.]*\b128\b", line):
+        elif match := re.search(r"\b(LDG|STG)(?:STS)?\.[A-Z0-9.]*\b128\b", line):  # LDGSTS: to shared memory
             facts[arch, kernel][f"{match[1]}.128"] += 1
     return facts
 
@@ -127,7 +130,10 @@ def _readable(mangled: str) -> str:
     """``dynamic_filter_fwd_kernel<float, 7, 4>``: the kernel's name without namespaces and parameters."""
     library = ctypes.CDLL("libstdc++.so.6")
     library.__cxa_demangle.restype = ctypes.c_char_p
-    name = library.__cxa_demangle(mangled.encode(), None, None, None).decode()
+    demangled = library.__cxa_demangle(mangled.encode(), None, None, None)
+    if demangled is None:  # Triton's names are plain
+        return mangled
+    name = demangled.decode()
     name = name.replace("(anonymous namespace)::", "").replace("lfdeblur::", "").replace("cuda::", "")
     name = name.replace("unsigned char", "uint8_t").replace("unsigned short", "uint16_t")
     return str(name).removeprefix("void ").split(">(")[0] + ">"
@@ -198,15 +204,38 @@ def collect(folder: Path) -> dict[str, Any]:
             registers = facts[arch, launch["kernel"]]["registers"]
             shared = launch["dynamic_shared"]
             launches.append(launch | occupancy(arch, registers, launch["threads"], shared))
+    triton = importlib.util.find_spec("triton")
     kernels = [{"arch": arch, "kernel": kernel, **use} for (arch, kernel), use in sorted(facts.items())]
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
-        "versions": {"python": platform.python_version(), "nvcc": _version_of("nvcc"), "build": _build()},
+        "versions": {
+            "python": platform.python_version(),
+            "nvcc": _version_of("nvcc"),
+            "triton": triton and metadata.version("triton"),
+            "build": _build(),
+        },
         "limits": LIMITS,
         "kernels": kernels,
         "launches": launches,
+        "triton": triton_launches() if triton else [],
     }
+
+
+def triton_launches() -> list[dict[str, Any]]:
+    """Facts and occupancy of each Triton launch; float32 only for sm_90, to be done within minutes."""
+    from .triton_launches import CASES, facts, launches
+
+    rows = []
+    for case, arch in itertools.product(CASES, LIMITS):
+        for launch in launches(case) if case.startswith("half") or arch == "90" else ():
+            used = facts(launch, arch)
+            threads = 32 * launch.num_warps
+            held = occupancy(arch, used["registers"], threads, used["shared"])
+            rows.append(
+                {"case": case, "arch": arch, "kernel": launch.kernel.__name__, "threads": threads, **used, **held}
+            )
+    return rows
 
 
 def _build() -> dict[str, Any]:
