@@ -1,16 +1,48 @@
 """Every op once, forward and backward, on small odd shapes: what ``gpu_visit.sh`` runs under compute-sanitizer."""
 
 import itertools
+from functools import partial
 
 import torch
 
-from lfdeblur_ops import dynamic_filter, refocus
+from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, refocus, residual_block
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def main(device: str = "cuda") -> None:
     torch.manual_seed(0)
+    exercise_kernels(device)
+    exercise_blocks(device)
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def exercise_blocks(device: str) -> None:
+    """The fused blocks; channels beside their tiles' sizes, pictures of several tiles."""
+
+    for dtype in FLOATS[1:]:
+        rand = partial(torch.rand, device=device, dtype=dtype, requires_grad=True)
+        for c, o, c2, stride in ((3, 32, 0, 1), (32, 64, 0, 2), (40, 128, 24, 1)):
+            x2 = rand(2, c2, 17, 39) if c2 else None
+            residual = rand(2, o, -(-17 // stride), -(-39 // stride))
+            options = {"activation": "leaky_relu", "residual": residual, "x2": x2, "stride": stride}
+            conv3x3(rand(2, c, 17, 39), rand(o, c + c2, 3, 3), rand(o), **options).sum().backward()
+        conv_transpose4x4(
+            rand(2, 64, 9, 21), rand(64, 32, 4, 4), rand(32), residual=rand(2, 32, 18, 42)
+        ).sum().backward()
+        for c in (32, 64):
+            residual_block(rand(2, c, 19, 35), rand(c, c, 3, 3), rand(c), rand(c, c, 3, 3), rand(c)).sum().backward()
+        for k, c in ((3, 16), (7, 64), (7, 40), (9, 128)):
+            kernel, residual = (
+                (rand(2, c, 11, 45), rand(k * k, c), rand(k * k)),
+                (rand(2, 20, 11, 45), rand(3, 20), rand(3)),
+            )
+            drb_head(*kernel, *residual, rand(2, 3, 11, 45), k, clip=(-1.0, 1.0)).sum().backward()
+
+
+def exercise_kernels(device: str) -> None:
+    """The kernels of ``csrc``."""
     for dtype, k, per_channel in itertools.product(FLOATS, (1, 3, 5, 7, 9), (False, True)):
         channels = 3 if per_channel else 1
         x = torch.rand(2, 3, 5, 37, device=device, dtype=dtype, requires_grad=True)
@@ -35,8 +67,6 @@ def main(device: str = "cuda") -> None:
     for dtype, step in itertools.product((*FLOATS[1:], torch.uint8, torch.uint16), (0.0625, 9.75)):  # focal stacks
         planes = step * torch.arange(-18.0, 19.0, device=device)
         refocus(torch.ones(2, 3, 1, 47, 141, dtype=dtype).to(device), planes)
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Launch parameters of one op's CUDA kernels, tried one after the other: ``python -m benchmarks.sweep OP``.
+"""Launch parameters of one op's kernels, tried one after the other: ``python -m benchmarks.sweep OP``.
 
 A parameter is a constant in ``csrc/cuda/OP*`` whose comment says which values are worth trying::
 
     inline constexpr int kThreads = 128;  // sweep: 64 128 256
 
 Each value is written into the source and built, the others staying as they are; the sources are put back at the end.
+An op whose kernels are Triton's is handed to ``sweep_triton``.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from . import sweep_triton
 
 ROOT = Path(__file__).resolve().parent.parent
 CUDA = ROOT / "csrc" / "cuda"
@@ -81,8 +84,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=480, help="start no build after this")
     options = parser.parse_args()
     found = variants(options.op)
+    if not found and sweep_triton.names(options.op):
+        return sweep_triton.main(options.op, options.seconds)
     if not found:
-        print(f"sweep: no constant with a comment 'sweep: ...' in csrc/cuda/{options.op}*", file=sys.stderr)
+        print(
+            f"sweep: op: got {options.op!r}, want one with a constant 'sweep: ...' in csrc/cuda or a module in "
+            "lfdeblur_ops/triton",
+            file=sys.stderr,
+        )
         return 2
     end, slowest = time.monotonic() + options.seconds, 0.0
     times: dict[str, dict[str, float]] = {}

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import types
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from benchmarks import (
     bench_refocus,
     exercise,
     sweep,
+    sweep_triton,
 )
 from lfdeblur_ops import reference
 
@@ -247,6 +250,34 @@ def test_sweep_reads_and_sets_launch_parameters(tmp_path, monkeypatch):
     assert sweep.try_out("op", found[1]) == {"row": 1.0}
     assert seen == [text.replace("kRows = 4;", "kRows = 8;")]
     assert (tmp_path / "op.cu").read_text() == text
+
+
+def test_sweep_of_triton_changes_one_number_at_a_time(capsys):
+    class Config(NamedTuple):
+        tile_h: int
+        block_k: int
+        num_stages: int
+
+    module = types.ModuleType("lfdeblur_ops.triton.op")
+    module.CONFIGS = {"half": Config(4, 32, 1), "unused": Config(4, 32, 1)}
+    found = sweep_triton.tables([module])
+    tried = []
+
+    def measure(row):
+        tried.append(module.CONFIGS["half"])
+        if tried[-1].block_k == 64:
+            raise RuntimeError("out of resources")
+        return 1.0 / tried[-1].tile_h
+
+    sweep_triton.sweep([sweep_triton.Row("a row", None)], found, measure, float("inf"))
+    wanted = {(4, 32, 1), (2, 32, 1), (8, 32, 1), (4, 16, 1), (4, 64, 1), (4, 32, 2)}
+    assert set(map(tuple, tried)) == wanted
+    assert len(tried) == len(wanted)
+    assert module.CONFIGS["half"] == Config(4, 32, 1)
+    printed = capsys.readouterr().out
+    assert "= (4, 64, 1): fails (RuntimeError)" in printed
+    assert printed.splitlines()[-1] == "a row: 0.25 ms, 0.125 ms with op.CONFIGS['half'] = (8, 32, 1)"
+    assert sweep_triton.names("drb_head") == ["drb_head", "drb_head_backward"]
 
 
 def test_floors_are_bytes_and_operations_over_rates(tmp_path):

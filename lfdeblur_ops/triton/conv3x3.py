@@ -132,7 +132,7 @@ def conv3x3_fwd_kernel(
 
 def config(table: dict[tuple[str, int], Config], form: str, outputs: int) -> Config:
     """The first entry of a precision that holds so many output channels; 0 holds any number."""
-    return next(entry for (kind, most), entry in table.items() if kind == form and (most == 0 or outputs <= most))
+    return table[next((kind, most) for kind, most in table if kind == form and (most == 0 or outputs <= most))]
 
 
 def launch(
