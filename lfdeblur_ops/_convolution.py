@@ -55,6 +55,10 @@ def convolution(
 ) -> Tensor:
     """``leaky_relu(conv(x) + bias) + residual`` on the CPU, channels-last. A slope of 1 is no activation."""
     dtype = x.dtype
+    n, _, h, w = x.shape
+    if h == 0 or w == 0:  # PyTorch's convolutions refuse it
+        size = (2 * h, 2 * w) if transposed else (-(-h // stride), -(-w // stride))
+        return empty_channels_last(x, (n, weight.shape[1 if transposed else 0], *size))
     if dtype in _HALF and not fused(dtype):
         # Without such instructions float32 is a hundred times faster than a convolution in the narrow type.
         wide = [t if t is None else t.float() for t in (x, weight, bias, residual)]
@@ -88,7 +92,7 @@ def convolution(
         out = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, list(padding), *geometry, *attribute, "")
     if residual is not None:
         out.add_(residual)
-    return out
+    return out.contiguous(memory_format=torch.channels_last)  # oneDNN takes one channel or pixel for either layout
 
 
 def _plain(
@@ -122,11 +126,14 @@ def convolution_backward(
     """Gradients of input, weight and bias of a convolution with padding 1, those that are ``wanted``."""
     if not any(wanted):
         return None, None, None
+    outputs = weight.shape[1 if transposed else 0]
+    if grad.shape[2] == 0 or grad.shape[3] == 0:
+        shapes = (x.shape, weight.shape, (outputs,))
+        return tuple(x.new_zeros(shape) if want else None for shape, want in zip(shapes, wanted, strict=True))  # type: ignore[return-value]
     dtype = grad.dtype
     widen = grad.device.type == "cpu" and dtype in _HALF and not fused(dtype)
     if widen:
         grad, x, weight = grad.float(), x.float(), weight.float()
-    outputs = weight.shape[1 if transposed else 0]
     grads = torch.ops.aten.convolution_backward(
         grad, x, weight, [outputs], [stride] * 2, [1, 1], [1, 1], transposed, [0, 0], 1, list(wanted)
     )

@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._checks import without_autocast
+from ._empty import empty_result
+
 
 def conv3x3(
     x: Tensor,
@@ -18,9 +21,14 @@ def conv3x3(
 
     Arguments as those of ``torch.ops.lfdeblur.conv3x3``; the result is channels-last.
     """
+    n, _, h, w = x.shape
+    if h == 0 or w == 0:
+        shape = (n, weight.shape[0], -(-h // stride), -(-w // stride))
+        return empty_result(shape, x, x2, weight, bias, residual)
     acc = torch.float64 if x.dtype == torch.float64 else torch.float32
     joint = x if x2 is None else torch.cat([x, x2], 1)
     bias = bias if bias is None else bias.to(acc)
-    out = F.leaky_relu(F.conv2d(joint.to(acc), weight.to(acc), bias, stride, padding=1), negative_slope)
+    with without_autocast(x):
+        out = F.leaky_relu(F.conv2d(joint.to(acc), weight.to(acc), bias, stride, padding=1), negative_slope)
     out = out if residual is None else out + residual.to(acc)
     return out.to(x.dtype).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,147 @@
+"""``conv3x3`` on every back end against the float64 reference."""
+
+import pytest
+import torch
+
+from lfdeblur_ops import BackendError, conv3x3
+
+from .conftest import DEVICE
+from .convolution_checks import BACKENDS, LAYOUTS, check, draw, require
+from .tolerances import FLOATS
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    return require("conv3x3", request.param)
+
+
+@pytest.fixture
+def device(backend):
+    return DEVICE[backend]
+
+
+def make(size, c, o, *, c2=0, stride=1, residual=True, bias=True, x_layout="channels_last", **options):
+    """x, x2, weight, bias, residual, stride: the reference's arguments but the last."""
+    n, h, w = size
+    x = draw(n, c, h, w, layout=x_layout, **options)
+    x2 = draw(n, c2, h, w, layout=x_layout, **options) if c2 else None
+    weight = draw(o, c + c2, 3, 3, scale=(9 * (c + c2)) ** -0.5, **options)
+    added = draw(n, o, -(-h // stride), -(-w // stride), layout="channels_last", **options) if residual else None
+    return [x, x2, weight, draw(o, **options) if bias else None, added, stride]
+
+
+def run(arguments, slope, backend):
+    x, x2, weight, bias, residual, stride = arguments
+    activation = None if slope == 1 else "leaky_relu"
+    options = {"activation": activation, "negative_slope": 0.1 if slope == 1 else slope}
+    return conv3x3(x, weight, bias, residual=residual, x2=x2, stride=stride, backend=backend, **options)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize(
+    ("c", "c2", "o", "stride"), [(3, 0, 32, 1), (6, 0, 32, 1), (32, 0, 64, 2), (20, 12, 33, 1), (1, 0, 1, 1)]
+)
+def test_matches_float64_reference(backend, device, dtype, c, c2, o, stride):
+    for slope in (1.0, 0.1, 0.0):
+        arguments = make((2, 9, 14), c, o, c2=c2, stride=stride, dtype=dtype, device=device, grad=True)
+        check("conv3x3", lambda a=arguments, s=slope: run(a, s, backend), [*arguments, slope])
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (1, 1, 7), (2, 8, 1), (1, 17, 33)], ids=str)
+def test_sizes(backend, device, size):
+    for stride in (1, 2):
+        arguments = make(size, 5, 7, stride=stride, device=device, grad=True)
+        check("conv3x3", lambda a=arguments: run(a, 0.1, backend), [*arguments, 0.1])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_and_absent_tensors(backend, device, layout):
+    for present in ({"residual": False}, {"bias": False}, {"residual": False, "bias": False}):
+        arguments = make((2, 6, 11), 16, 32, c2=16, x_layout=layout, device=device, grad=True, **present)
+        check("conv3x3", lambda a=arguments: run(a, 0.1, backend), [*arguments, 0.1])
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4, 5), (2, 3, 0, 5), (2, 3, 4, 0)], ids=str)
+def test_empty(backend, device, shape):
+    x, weight = draw(*shape, device=device, grad=True), draw(8, 3, 3, 3, device=device, grad=True)
+    out = conv3x3(x, weight, activation="leaky_relu", backend=backend)
+    assert out.shape == (shape[0], 8, *shape[2:])
+    out.sum().backward()
+    assert x.grad.shape == x.shape
+    torch.testing.assert_close(weight.grad, torch.zeros_like(weight))
+
+
+def test_only_wanted_gradients(backend, device):
+    full = make((1, 5, 6), 4, 8, c2=4, device=device, grad=True)
+    grads = torch.autograd.grad(run(full, 0.1, backend).square().sum(), full[:5])
+    for i in range(5):
+        some = [a.detach().requires_grad_(j == i) if j < 5 else a for j, a in enumerate(full)]
+        (grad,) = torch.autograd.grad(run(some, 0.1, backend).square().sum(), some[i])
+        torch.testing.assert_close(grad, grads[i], rtol=1e-4, atol=1e-4)  # sums over all pixels, in another order
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradcheck(backend, device, stride):
+    if backend == "triton":
+        pytest.skip("no kernel for float64")
+    x, x2, weight, bias, residual, _ = make(
+        (1, 3, 4), 2, 2, c2=1, stride=stride, dtype=torch.float64, device=device, grad=True
+    )
+
+    def call(x, x2, weight, bias, residual):
+        return run((x, x2, weight, bias, residual, stride), 0.1, backend)
+
+    assert torch.autograd.gradcheck(call, (x, x2, weight, bias, residual))
+
+
+def test_opcheck(backend, device):
+    if backend == "reference":
+        pytest.skip("not an operator")
+    for layout in LAYOUTS:
+        for stride, slope in ((1, 0.1), (2, 1.0)):
+            arguments = make((2, 5, 6), 8, 16, c2=8, stride=stride, x_layout=layout, device=device, grad=True)
+            torch.library.opcheck(torch.ops.lfdeblur.conv3x3.default, (*arguments, slope))
+
+
+def test_compiles_without_graph_break(backend, device):
+    arguments = make((1, 6, 7), 8, 16, c2=8, device=device, grad=True)
+    compiled = torch.compile(lambda *a: run((*a, 1), 0.1, backend).square().sum(), fullgraph=True)
+    got = torch.autograd.grad(compiled(*arguments[:5]), arguments[:5])
+    want = torch.autograd.grad(run(arguments, 0.1, backend).square().sum(), arguments[:5])
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_autocast(backend, device):
+    arguments = make((1, 6, 7), 8, 16, c2=8, device=device)
+    with torch.autocast(device, dtype=torch.bfloat16):
+        out = run(arguments, 0.1, backend)
+    assert out.dtype == torch.bfloat16
+    rounded = [a.bfloat16() if isinstance(a, torch.Tensor) else a for a in arguments]
+    check("conv3x3", lambda: out, [*rounded, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"x": "picture"}, TypeError, "x: got str, want a tensor"),
+        ({"x": torch.zeros(3, 4, 5)}, RuntimeError, r"x: got shape \[3, 4, 5\], want 4 axes"),
+        ({"x": torch.zeros(1, 3, 4, 5, dtype=torch.uint8)}, TypeError, "x: got dtype torch.uint8"),
+        ({"weight": None}, TypeError, "weight: got None"),
+        ({"weight": torch.zeros(8, 4, 3, 3)}, RuntimeError, r"weight: got shape \[8, 4, 3, 3\], want \[any, 3, 3, 3\]"),
+        ({"weight": torch.zeros(8, 3, 3, 3).half()}, TypeError, "weight: got dtype torch.float16, want that of x"),
+        ({"bias": torch.zeros(7)}, RuntimeError, r"bias: got shape \[7\], want \[8\]"),
+        ({"x2": torch.zeros(1, 2, 4, 6)}, RuntimeError, r"x2: got shape .*, want \[1, any, 4, 5\]"),
+        ({"residual": torch.zeros(1, 8, 4, 4)}, RuntimeError, r"residual: got shape .*, want \[1, 8, 4, 5\]"),
+        ({"residual": torch.zeros(1, 8, 4, 5, device="meta")}, RuntimeError, "residual: got device meta"),
+        ({"stride": 3}, ValueError, "stride: got 3, want 1 or 2"),
+        ({"activation": "relu"}, ValueError, "activation: got 'relu', want None or 'leaky_relu'"),
+        ({"negative_slope": 2.0}, ValueError, "negative_slope: got 2.0, want a number from 0 to 1"),
+        ({"backend": "cuda"}, ValueError, "backend: got 'cuda'"),
+        ({"backend": "triton"}, BackendError, "no backend can run this call: triton: "),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, str) else None,
+)
+def test_bad_input(change, error, text):
+    options = {"x": torch.zeros(1, 3, 4, 5), "weight": torch.zeros(8, 3, 3, 3), "bias": None} | change
+    with pytest.raises(error, match=text):
+        conv3x3(options.pop("x"), options.pop("weight"), options.pop("bias"), **options)
