@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find csrc -type f 2>/dev/null)
 CXX_FILES := $(shell git ls-files '*.cpp' '*.cu' '*.h' 2>/dev/null)
 
-.PHONY: install demo picture test bench bench-full lint format clean
+.PHONY: install demo picture test bench bench-full results lint format clean
 
 install: $(STAMP)
 
@@ -33,6 +33,16 @@ bench: install
 
 bench-full: install
 	$(BIN)/python -m benchmarks --full --json build/bench-full.json
+
+# All that is committed of speed: results, their report and README's tables. On a quiet machine, ten minutes.
+RESULTS := benchmarks/results
+H200 := --name 'NVIDIA H200' --gb-s 4300 --gflop-s float32=67000 bfloat16=790000 float16=790000
+results: install
+	$(BIN)/python -m benchmarks --json $(RESULTS)/cpu.json
+	$(BIN)/python -m benchmarks floors $(H200) --json $(RESULTS)/floors-h200.json
+	$(BIN)/python -m benchmarks.kernel_facts --json $(RESULTS)/kernels.json
+	$(BIN)/python -m benchmarks report $(RESULTS)/*.json --out docs/benchmarks
+	$(BIN)/python -m benchmarks readme
 
 lint: install
 	$(BIN)/ruff check .
