@@ -1,12 +1,14 @@
 """Every Triton launch that the network can make, compiled here for GPUs that are not: what it uses of them.
 
-Held against ``triton_budgets.json``: registers, shared memory, no spills, and tensor-core instructions where a product
-is meant. Float32 kernels are compiled for sm_90 only, unless ``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``.
+Held against ``triton_budgets.json``: no spills, tensor-core instructions where a product is meant, and with the Triton
+that the budgets were made with (every other allots a little differently) registers and shared memory. Float32 kernels
+are compiled for sm_90 only, unless ``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``.
 """
 
 import json
 import os
 from fnmatch import fnmatchcase
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from benchmarks import triton_launches
 from benchmarks.kernel_facts import LIMITS
 from benchmarks.triton_launches import CASES, block, conv, facts, head, launches, transposed
 
+MADE_WITH = "3.9."
 BUDGETS = json.loads((Path(__file__).parent / "triton_budgets.json").read_text())
 
 
@@ -39,8 +42,10 @@ def test_launches_are_within_their_budgets(case):
             used = facts(launch, architecture)
             about = f"{case} {launch.kernel.__name__} sm_{architecture}: {used}"
             assert used["stack"] == used["local"] == 0, about
-            assert used["registers"] <= budget["registers"], about
-            assert used["shared"] <= min(budget["shared"], LIMITS[architecture]["shared_per_block"]), about
+            assert used["shared"] <= LIMITS[architecture]["shared_per_block"], about
+            if metadata.version("triton").startswith(MADE_WITH):
+                assert used["registers"] <= budget["registers"], about
+                assert used["shared"] <= budget["shared"], about
             assert used["tensor_cores"] == budget["tensor_cores"], about
 
 
