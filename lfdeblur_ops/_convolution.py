@@ -134,10 +134,21 @@ def convolution_backward(
     widen = grad.device.type == "cpu" and dtype in _HALF and not fused(dtype)
     if widen:
         grad, x, weight = grad.float(), x.float(), weight.float()
-    grads = torch.ops.aten.convolution_backward(
-        grad, x, weight, [outputs], [stride] * 2, [1, 1], [1, 1], transposed, [0, 0], 1, list(wanted)
-    )
-    return tuple(g.to(dtype) if widen and g is not None else g for g in grads)
+
+    def run(grad: Tensor, x: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor | None, ...]:
+        grads: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
+            grad, x, weight, [outputs], [stride] * 2, [1, 1], [1, 1], transposed, [0, 0], 1, list(wanted)
+        )
+        return grads
+
+    need_x, *need_weight = wanted
+    if x.device.type == "cpu" and any(need_weight):
+        # oneDNN's gradient of the weight takes up to three times as long on channels-last tensors, the input's less.
+        grad_x = run(grad, x, (True, False, False))[0] if need_x else None
+        grads = (grad_x, *run(grad.contiguous(), x.contiguous(), (False, need_weight[0], need_weight[1]))[1:])
+    else:
+        grads = run(grad, x, wanted)
+    return tuple(g.to(dtype) if widen and g is not None else g for g in grads)  # type: ignore[return-value]
 
 
 def activation_backward(grad: Tensor, out: Tensor, negative_slope: float) -> Tensor:
