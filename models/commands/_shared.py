@@ -23,6 +23,12 @@ Pattern = Annotated[
 Lenslet = Annotated[int, typer.Option(min=1, help="Pixels below a lenslet, for the format eslf.")]
 Views = Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")]
 Flip = Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")]
+Grid = Annotated[
+    str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Grid of views, where the names do not tell it: 16x16.")
+]
+Order = Annotated[str, typer.Option(help="Of numbered pictures in a grid: rows, columns or lawn-mower.")]
+Dataset = Annotated[str | None, typer.Option(help="Name of the array or variable in a file of several.")]
+Axes = Annotated[str | None, typer.Option(help="Axes of the array in order, letters of vuyxc.")]
 Out = Annotated[
     Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
 ]
@@ -37,6 +43,16 @@ def parse(function: Any, value: Any) -> Any:
         return function(value)
     except ValueError as error:
         raise CommandError(str(error)) from error
+
+
+def grid_of(text: str | None) -> tuple[int, int] | None:
+    """``16x16`` as rows and columns. Raises ValueError."""
+    if text is None:
+        return None
+    rows, _, columns = text.lower().partition("x")
+    if not (rows.isdecimal() and columns.isdecimal()):
+        raise ValueError(f"--grid: got {text!r}, want ROWSxCOLUMNS, for example 16x16")
+    return int(rows), int(columns)
 
 
 def check_interpolation(name: str) -> None:
