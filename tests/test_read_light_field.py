@@ -12,21 +12,7 @@ from lfdeblur_models.demo import ASSET
 from lfdeblur_models.images import ImageInfo, write_image
 
 from .data_paths import data_folder
-
-V, U, H, W = 3, 2, 5, 4
-
-
-def random_views(v=V, u=U, c=3, h=H, w=W, dtype=torch.uint8, seed=0):
-    high = 256 if dtype == torch.uint8 else 65536
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, high, (v, u, c, h, w), generator=generator, dtype=torch.int32).to(dtype)
-
-
-def write_views(folder, views, name):
-    folder.mkdir(parents=True, exist_ok=True)
-    for row in range(views.shape[0]):
-        for column in range(views.shape[1]):
-            write_image(folder / name(row, column), views[row, column])
+from .light_field_files import H, U, V, W, fails, random_views, write_views
 
 
 def write_hci(folder, views):
@@ -260,12 +246,6 @@ def test_packaged_light_field():
 
 
 # Broken light fields: each its own error
-
-
-def fails(message, *args, **kwargs):
-    with pytest.raises(LightFieldError) as caught:
-        read_light_field(*args, **kwargs)
-    assert message in str(caught.value), str(caught.value)
 
 
 @pytest.fixture

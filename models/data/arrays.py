@@ -120,6 +120,8 @@ def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) ->
     weight = values[:, :, -1] if values.shape[2] in (2, 4) else None
     colours = values[:, :, : 1 if values.shape[2] < 3 else 3]
     views = np.ascontiguousarray(colours, dtype=values.dtype.newbyteorder("="))
+    if not views.flags.writeable:  # still the mapped file, which a tensor must not write to
+        views = views.copy()
     if views.dtype.kind == "f":
         _check_range(path, name, views)
     if weight is None:

@@ -4,10 +4,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyvips
 import torch
 from torch import Tensor
 
-from ..images import ImageError, ImageInfo, decode, is_image_name, open_image
+from ..images import ImageError, ImageInfo, is_image_name, open_image
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
@@ -76,9 +77,12 @@ def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor,
         views = np.zeros((rows, columns, info.channels, height, width), np.uint8 if info.bits == 8 else np.uint16)
         alphas, opaque = np.zeros((rows, columns)), np.zeros((rows, columns))
         left, right = window.x.start * b, min(window.x.stop * b, info.width)
+        region = pyvips.Region.new(image)  # unlike a crop, it reads strip after strip without running ahead
         for y in range(window.y.start, window.y.stop, _STRIP):
             top, bottom = y * a, min(min(y + _STRIP, window.y.stop) * a, info.height)
-            colours, alpha = decode(path, image.crop(left, top, right - left, bottom - top))
+            pixels = np.frombuffer(region.fetch(left, top, right - left, bottom - top), views.dtype)
+            pixels = pixels.reshape(bottom - top, right - left, image.bands)
+            colours, alpha = pixels[..., : info.channels], pixels[..., -1] if image.bands in (2, 4) else None
             part = _lenslets(colours, a, b)[window.rows, window.columns]
             start = y - window.y.start
             views[:, :, :, start : start + part.shape[3], : part.shape[4]] = part
@@ -87,6 +91,8 @@ def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor,
                     total += _lenslets(values[..., None], a, b)[window.rows, window.columns].sum((2, 3, 4))
     except ImageError as error:
         raise LightFieldError(str(error)) from error
+    except pyvips.Error as error:
+        raise LightFieldError(f"{path}: truncated or damaged ({' '.join(str(error.detail).split())})") from error
     # What is padding has no alpha, so the mean is over the pixels of the picture.
     weights = alpha_weights(torch.from_numpy(alphas / opaque), path) if opaque.all() else None
     return torch.from_numpy(views), weights
