@@ -14,6 +14,7 @@ from .commands.demo import demo
 from .commands.generate import generate
 from .commands.info import info
 from .commands.refocus import refocus
+from .commands.train import train
 from .data import LightFieldError
 from .deblur import WeightsError
 from .images import ImageError
@@ -23,7 +24,7 @@ from .output import OutputError
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (info, refocus, generate, deblur, demo):
+for command in (info, refocus, generate, deblur, demo, train):
     app.command()(command)
 
 

@@ -125,6 +125,11 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self.length
 
+    def check(self) -> None:
+        """Read every light field once. Raises LightFieldError where one cannot be read or is smaller than ``crop``."""
+        for scene in range(len(self.light_fields)):
+            self._room(self._light(scene))
+
     def draw(self, index: int) -> Draw:
         """The choices for a pair. Raises IndexError where there is no such pair, else as reading raises."""
         if not 0 <= index < self.length:
@@ -141,6 +146,12 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
             disparity = float(rng.uniform(*light_field.disparity_range))
         else:
             disparity = self.disparities[int(rng.integers(len(self.disparities)))]
+        (height, width), room = self._room(light_field)
+        top, left = (int(rng.integers(free + 1)) for free in room)
+        return Draw(scene, aperture, disparity, Window(top, left, height, width), int(rng.integers(2**63)))
+
+    def _room(self, light_field: LightField) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Size of a crop in pixels of the views, and how far it can be moved."""
         height, width = light_field.size
         if self.crop is not None:
             height, width = (side // self.scale for side in self.crop)
@@ -150,8 +161,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
                 f"{light_field.scene}: views of {light_field.size[1]}x{light_field.size[0]} pixels "
                 f"are smaller than the crop of {width}x{height}"
             )
-        top, left = (int(rng.integers(free + 1)) for free in room)
-        return Draw(scene, aperture, disparity, Window(top, left, height, width), int(rng.integers(2**63)))
+        return (height, width), room
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return self.__getitems__([index])[0]

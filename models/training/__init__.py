@@ -1,0 +1,1 @@
+"""Training of DRBNet in two stages; needs the extra ``train``."""

@@ -1,0 +1,118 @@
+"""What a run leaves behind: CSV files, TensorBoard, weights."""
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from torch.utils.tensorboard import SummaryWriter
+
+from ..output import atomic_path
+from .start import save_weights
+
+TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
+COLUMNS = {
+    TRAINING: ("step", "pairs", "seconds", "pairs_per_second", "learning_rate", "loss", "l1", "feature"),
+    VALIDATION: ("step", "picture", "psnr_input", "psnr"),
+}
+Progress = Callable[[int, float, float], None]
+
+
+class RunLog(Callback):
+    """Losses every ``log_every`` steps, validation, and the averaged weights with every checkpoint.
+
+    A run that goes on drops the rows that are later than its checkpoint, so the curve has each step once. ``seconds``
+    counts from the start of the process.
+
+    Args:
+        out: the run's folder.
+        progress: called after each step with the steps done, the loss and the pairs per second.
+    """
+
+    def __init__(self, out: Path, progress: Progress) -> None:
+        self.out, self.progress = out, progress
+        self.writer: SummaryWriter | None = None
+        self.begun = self.last = time.monotonic()
+        self.sums: dict[str, float] = {}
+        self.count = 0
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        if trainer.is_global_zero:
+            for name in COLUMNS:
+                _keep_until(self.out / name, COLUMNS[name], trainer.global_step)
+            self.writer = SummaryWriter(str(self.out / "tensorboard"), purge_step=trainer.global_step + 1)
+        self.begun = self.last = time.monotonic()
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if not trainer.is_global_zero:
+            return
+        run, step = module.config.run, trainer.global_step
+        for name, value in outputs.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.count += 1
+        now = time.monotonic()
+        speed = self.count * run.batch / max(now - self.last, 1e-9)
+        self.progress(step, self.sums["loss"] / self.count, speed)
+        if step % run.log_every == 0 or step == run.steps:
+            values = {name: total / self.count for name, total in self.sums.items()}
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            shared = {"pairs_per_second": speed, "learning_rate": rate} | values
+            place = {"step": step, "pairs": step * run.batch, "seconds": now - self.begun}
+            _append(self.out / TRAINING, COLUMNS[TRAINING], place | shared)
+            assert self.writer is not None
+            for name, value in shared.items():
+                self.writer.add_scalar(f"training/{name}", value, step)
+            self.sums, self.count, self.last = {}, 0, now
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if self.writer is None:
+            return
+        step = trainer.global_step
+        row = {
+            "step": step,
+            "picture": outputs["name"],
+            "psnr_input": outputs["input"],
+            "psnr": outputs["output"],
+        }
+        _append(self.out / VALIDATION, COLUMNS[VALIDATION], row)
+        self.writer.add_scalar(f"psnr/{outputs['name']}", outputs["output"], step)
+        self.writer.add_image(f"validation/{outputs['name']}", outputs["pictures"].clamp(0, 1).cpu(), step)
+
+    def on_validation_end(self, trainer: Trainer, module: Any) -> None:
+        self.last, self.sums, self.count = time.monotonic(), {}, 0  # the time of validation is not training's
+
+    def on_save_checkpoint(self, trainer: Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        if trainer.is_global_zero:
+            save_weights(module.best, self.out / WEIGHTS)
+
+    def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _append(path: Path, columns: tuple[str, ...], row: dict[str, Any]) -> None:
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        table = csv.DictWriter(file, columns)
+        if new:
+            table.writeheader()
+        table.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
+
+
+def _keep_until(path: Path, columns: tuple[str, ...], step: int) -> None:
+    """Drop the rows after a step, and a last one that was cut off."""
+    if not path.exists():
+        return
+    if step == 0:
+        path.unlink()
+        return
+    with open(path, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values() and int(row["step"]) <= step]
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        table.writerows(rows)

@@ -1,0 +1,29 @@
+"""The loss of a recipe: ``l1 * L1 + feature * FeatureLoss``."""
+
+from torch import Tensor, nn
+
+from ..features import FeatureLoss, feature_network
+from .config import LossConfig
+
+
+class RestorationLoss(nn.Module):
+    """Weighted sum of the mean absolute difference and of that of feature maps.
+
+    Raises: FeatureWeightsError, ValueError: the feature network has no weights or no such layer.
+    """
+
+    def __init__(self, config: LossConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.features: FeatureLoss | None = None
+        if config.feature:
+            self.features = FeatureLoss(feature_network(config.network, config.layers, config.weights))
+
+    def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """``output`` and ``target`` ``[N, 3, H, W]`` in [0, 1]; the parts ``l1`` and ``feature``, and ``loss``."""
+        parts = {"l1": (output - target).abs().mean()}
+        loss = self.config.l1 * parts["l1"]
+        if self.features is not None:
+            parts["feature"] = self.features(output, target)
+            loss = loss + self.config.feature * parts["feature"]
+        return {"loss": loss} | parts

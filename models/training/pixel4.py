@@ -1,0 +1,79 @@
+"""Dual-pixel captures of a Pixel 4 with their all-in-focus pictures (Xin et al., ICCV 2021)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..data.picture_files import DataError, PictureFiles, check_sizes, pictures_in
+from ..data.transfer import linear_to_srgb
+from ..images import read_image
+
+BLACK, WHITE = 1024.0, 16383.0
+BRIGHT = 0.99  # share of the pixels that are darker than what becomes white
+GAIN = "right_gain_div8.npy"
+
+
+class Pixel4Pairs(Dataset[dict[str, Any]]):
+    """``NNN_left.png``, ``NNN_right.png``, ``NNN_gt.png`` of one green channel, and the right view's vignetting gain.
+
+    The defocused picture is the sum of the views, the right one times the gain; the truth, whose exposure differs, is
+    brought to its scale by a fitted gain and offset. All are scaled to a common white and sRGB-encoded; items are those
+    of ``PicturePairs``, float32, three equal channels, and kept in memory.
+
+    Raises: DataError: a file is missing or misshaped.
+    """
+
+    def __init__(self, root: str | Path, *, dual: bool = False) -> None:
+        root = Path(root)
+        self.dual = dual
+        scenes = [path.stem.removesuffix("_left") for path in pictures_in(root) if path.stem.endswith("_left")]
+        if not scenes:
+            raise DataError(f"{root}: no pictures NNN_left.png")
+        self.items = []
+        for scene in scenes:
+            left, right, truth = (root / f"{scene}_{kind}.png" for kind in ("left", "right", "gt"))
+            for path in (right, truth, root / GAIN):
+                if not path.is_file():
+                    raise DataError(f"{path}: no such file")
+            self.items.append(PictureFiles(scene, left, truth, left, right))
+        check_sizes(self.items)
+        self.gain = torch.from_numpy(np.load(root / GAIN, allow_pickle=False)).float()
+        self._kept: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if index not in self._kept:
+            self._kept[index] = self._read(self.items[index])
+        return self._kept[index]
+
+    def _read(self, item: PictureFiles) -> dict[str, Any]:
+        files = [path for path in (item.left, item.right, item.sharp) if path is not None]
+        left, right, truth = (read_image(path)[0].float() for path in files)
+        left, right = ((view - BLACK) / (WHITE - BLACK) for view in (left, right))
+        gain = F.interpolate(self.gain[None, None], size=left.shape[-2:], mode="bilinear")[0]
+        right = right * gain
+        whole = (left + right) / 2
+        truth = _fit(truth, whole)
+        white = truth.flatten().kthvalue(int(BRIGHT * truth.numel())).values.clamp_min(1e-3)
+        pictures = {"defocused": whole, "sharp": truth}
+        if self.dual:
+            pictures |= {"left": left, "right": right}
+        encoded: dict[str, Any] = {
+            kind: linear_to_srgb((picture / white).clamp(0, 1)).expand(3, -1, -1) for kind, picture in pictures.items()
+        }
+        return encoded | {"name": item.name}
+
+
+def _fit(picture: Tensor, like: Tensor) -> Tensor:
+    """``picture`` with the gain and offset that bring it nearest to ``like``."""
+    x, y = picture.double(), like.double()
+    centred = x - x.mean()
+    slope = (centred * (y - y.mean())).sum() / centred.square().sum().clamp_min(1e-12)
+    return (slope * centred + y.mean()).float()

@@ -1,0 +1,122 @@
+"""``train``: a run by a recipe, from its start or from where it was stopped."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from ..output import OutputError, atomic_path, make_output_folder
+from .config import Config, ConfigError
+from .data import PairData
+from .log import WEIGHTS, Progress, RunLog
+from .module import Deblurring
+from .start import start_network
+
+CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
+PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
+
+
+def train(
+    config: Config,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: Progress = lambda steps, loss, pairs_per_second: None,
+) -> Path:
+    """Train a network; everything is checked before the first step.
+
+    Below ``out``: ``last.ckpt`` (all that a run needs to go on exactly: weights, optimiser, average, schedule, step;
+    pairs depend on seed and step alone), ``weights.safetensors`` (half precision, averaged; written with every
+    checkpoint), ``training.csv``, ``validation.csv``, ``tensorboard/`` and ``recipe.json``.
+
+    Args:
+        config: the recipe.
+        out: a folder, made if missing.
+        resume: go on where the run in ``out`` stopped; it must have been of the same network. False: there must be
+            none.
+        progress: called after each step with the steps done, the loss and the pairs per second.
+
+    Returns: the path of the weights.
+
+    Raises:
+        ConfigError: the recipe does not fit the run in ``out``, or there is none to go on with.
+        DataError, LightFieldError: missing, misshaped or unreadable data; the first is named.
+        FeatureWeightsError, WeightsError: weights to start from, or of the feature network, are missing or do not fit.
+        OutputError: ``out`` cannot be written, or holds another run.
+    """
+    out = Path(out)
+    checkpoint = out / CHECKPOINT
+    if resume:
+        _check_same(config, out)
+    elif checkpoint.exists():
+        raise OutputError(f"{out}: holds a run already; resume it or choose another folder")
+    module = Deblurring(config, start_network(config.network, config.run.seed))
+    data = PairData(config)
+    make_output_folder(out)
+    trainer = _trainer(config, out, progress)
+    if trainer.is_global_zero:
+        with atomic_path(out / RECIPE) as temporary:
+            temporary.write_text(json.dumps(config.model_dump(), indent=2) + "\n")
+    with warnings.catch_warnings():
+        # The sampler starts at the trainer's step; Lightning looks for that in the loader.
+        warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch.*")
+        for message in (
+            ".*does not have many workers.*",
+            ".*exists and is not empty.*",
+            ".*LeafSpec.*",
+            ".*in eval mode.*",
+        ):
+            warnings.filterwarnings("ignore", message=message)
+        trainer.fit(module, data, ckpt_path=str(checkpoint) if resume else None)
+        trainer.save_checkpoint(checkpoint)
+    return out / WEIGHTS
+
+
+def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
+    run = config.run
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    processes = run.devices * run.nodes
+    return Trainer(
+        accelerator="gpu" if run.accelerator == "cuda" else run.accelerator,
+        devices=run.devices,
+        num_nodes=run.nodes,
+        strategy="ddp" if processes > 1 else "auto",
+        precision=PRECISION[run.precision],  # type: ignore[arg-type]
+        max_steps=run.steps,
+        max_epochs=1,
+        gradient_clip_val=config.optimizer.clip or None,
+        val_check_interval=run.validate_every,
+        check_val_every_n_epoch=None,
+        limit_val_batches=None if config.validation is not None else 0,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[
+            RunLog(out, progress),
+            ModelCheckpoint(
+                dirpath=out,
+                filename=CHECKPOINT.removesuffix(".ckpt"),
+                every_n_train_steps=run.checkpoint_every,
+                save_on_train_epoch_end=False,
+                enable_version_counter=False,
+            ),
+        ],
+    )
+
+
+def _check_same(config: Config, out: Path) -> None:
+    if not (out / CHECKPOINT).is_file():
+        raise ConfigError(f"--resume: {out / CHECKPOINT}: no such checkpoint")
+    try:
+        before = json.loads((out / RECIPE).read_text())["network"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"--resume: {out / RECIPE}: not readable ({error})") from error
+    now = json.loads(json.dumps(config.network.model_dump()))
+    for name in ("views", "width", "kernel_size", "scales", "variant"):
+        if before.get(name) != now[name]:
+            raise ConfigError(f"--resume: network.{name}: got {now[name]!r}, the run has {before.get(name)!r}")

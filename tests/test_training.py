@@ -1,0 +1,203 @@
+"""``lfdeblur train``: runs, interruptions, processes, logs and what is refused before a run."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from lfdeblur_models import cli, load_network
+from lfdeblur_models.data import Recipe, generate
+from lfdeblur_models.training.config import parse_config
+from lfdeblur_models.training.start import checkpoint_weights, start_network
+from lfdeblur_models.training.train import train
+
+from .tolerances import TOL
+from .toy_scenes import write_scenes
+from .training_runs import as_toml, curve, recipe, write_pairs
+
+COMMAND = [sys.executable, "-m", "lfdeblur_models.cli", "train"]
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    return write_pairs(tmp_path / "pairs")
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command; gives exit code and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["train", *(str(argument) for argument in arguments)])
+        return stop.value.code, capsys.readouterr().err
+
+    return call
+
+
+def watching(root):
+    return {"kind": "folders", "root": str(root), "crop": 32, "pictures": 1}
+
+
+def write(path, config):
+    path.write_text(as_toml(config))
+    return path
+
+
+def test_a_network_learns_and_its_weights_load(pairs, tmp_path):
+    config = recipe(
+        pairs,
+        run={"steps": 60, "batch": 4, "validate_every": 30, "checkpoint_every": 60},
+        augment={"crop": 24, "noise": 0.0},
+        optimizer={"learning_rate": 3e-3},
+        validation=watching(pairs),
+    )
+    out = tmp_path / "out"
+    path = train(config, out)
+    gained = curve(out, "validation.csv", "psnr")
+    assert list(gained) == [30, 60]
+    assert gained[60] > curve(out, "validation.csv", "psnr_input")[60] + 0.5
+    network = load_network(path)
+    for name, value in checkpoint_weights(out / "last.ckpt").items():
+        torch.testing.assert_close(network.state_dict()[name], value.half().float(), rtol=0, atol=0)
+    (events,) = (out / "tensorboard").iterdir()
+    assert b"validation/" in events.read_bytes()
+
+
+def test_killed_in_mid_epoch_and_resumed_is_the_unbroken_run(pairs, tmp_path):
+    config = recipe(pairs, run={"steps": 150, "checkpoint_every": 7, "validate_every": 70}, validation=watching(pairs))
+    file, whole, broken = write(tmp_path / "recipe.toml", config), tmp_path / "whole", tmp_path / "broken"
+    process = subprocess.Popen([*COMMAND, "--config", file, "--out", broken])
+    train(config, whole)
+    deadline = time.monotonic() + 120
+    while not (broken / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    killed_at = max(curve(broken))
+    assert 7 <= killed_at < 150
+
+    train(config, broken, resume=True)
+    for log, column in (("training.csv", "loss"), ("validation.csv", "psnr")):
+        assert curve(broken, log, column) == pytest.approx(curve(whole, log, column), rel=1e-5)
+    after, unbroken = (checkpoint_weights(folder / "last.ckpt") for folder in (broken, whole))
+    for name, value in unbroken.items():
+        torch.testing.assert_close(after[name], value, **TOL[torch.float32])
+
+
+def test_two_processes_give_the_gradients_of_one_with_the_doubled_batch(pairs, tmp_path):
+    one = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1}, optimizer={"clip": 0.0})
+    two = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1, "devices": 2}, optimizer={"clip": 0.0})
+    file = write(tmp_path / "two.toml", two)
+    process = subprocess.Popen([*COMMAND, "--config", file, "--out", tmp_path / "two"])
+    train(one, tmp_path / "one")
+    assert process.wait(timeout=120) == 0
+    gradients = []
+    for name in ("one", "two"):
+        saved = torch.load(tmp_path / name / "last.ckpt", weights_only=True)
+        # After the first step AdamW's first moment is the gradient times 1 - beta.
+        gradients.append([state["exp_avg"] for state in saved["optimizer_states"][0]["state"].values()])
+    assert len(gradients[0]) == len(gradients[1]) > 20
+    assert max(float(moment.abs().max()) for moment in gradients[0]) > 1e-3
+    for single, double in zip(*gradients, strict=True):
+        torch.testing.assert_close(double, single, **TOL[torch.float32])
+
+
+def test_second_stage_starts_from_the_first_with_a_feature_loss(pairs, tmp_path):
+    first = train(recipe(pairs), tmp_path / "first")
+    for start in (first, tmp_path / "first" / "last.ckpt"):
+        config = recipe(
+            pairs,
+            network={"start": str(start)},
+            loss={"l1": 0.5, "feature": 0.1, "layers": ["conv1"]},
+            augment={"crop": 36},
+            optimizer={"schedule": "step"},
+            run={"steps": 1, "precision": "bf16"},
+        )
+        begun = start_network(config.network, 0).state_dict()
+        for name, value in load_network(first).state_dict().items():
+            torch.testing.assert_close(begun[name], value, rtol=1e-3, atol=1e-4)
+        out = tmp_path / start.suffix
+        train(config, out)
+        loss, l1, feature = (curve(out, column=column)[1] for column in ("loss", "l1", "feature"))
+        assert loss == pytest.approx(0.5 * l1 + 0.1 * feature, rel=1e-4)
+        assert feature > 0
+
+
+def test_dual_view_from_shards_and_from_light_fields(tmp_path):
+    scenes = write_scenes(tmp_path / "scenes", 2, h=40, w=48)
+    kept = Recipe(dual_pixel=True, planes=2, layout="webdataset", defocus_maps=False, contact_sheets=False)
+    generate([scenes], tmp_path / "shards", kept)
+    for kind, place in (
+        ("shards", {"root": str(tmp_path / "shards")}),
+        ("light-fields", {"light_fields": [str(scenes)], "sensor_noise": "0.001:0.002"}),
+    ):
+        config = recipe(
+            "", network={"views": 2}, data=[{"kind": kind} | place], run={"steps": 2, "workers": int(kind == "shards")}
+        )
+        network = load_network(train(config, tmp_path / kind))
+        assert network.views == 2
+        assert len(curve(tmp_path / kind)) == 2
+
+
+def test_a_variant_stays_one(pairs, tmp_path):
+    for variant, branch in (("no-dynamic-filter", "filters"), ("no-residual", "residual")):
+        config = recipe(pairs, network={"variant": variant, "start": "random"}, run={"steps": 2, "ema": 0.0})
+        network = load_network(train(config, tmp_path / variant))
+        for block in network.restore:
+            assert not getattr(block, branch)[-1].weight.any()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda root: (root / "source" / "1.png").unlink(), "1.png"),
+        (lambda root: (root / "target" / "7.png").write_bytes((root / "target" / "1.png").read_bytes()), "7.png"),
+        (lambda root: write_pairs(root, 1, height=42, folders=("other", "target")), "0.png"),
+        (lambda root: (root / "target" / "2.png").write_bytes(b"no picture"), "2.png"),
+        (lambda root: write_pairs(root, 1, height=20), "smaller than the crop of 24"),
+    ],
+    ids=["missing", "extra", "misshaped", "broken", "small"],
+)
+def test_bad_data_is_named_before_training(run, pairs, tmp_path, spoil, message):
+    spoil(pairs)
+    code, error = run("--config", write(tmp_path / "recipe.toml", recipe(pairs)), "--out", tmp_path / "out")
+    assert code == 2
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_command_refuses(run, pairs, tmp_path):
+    file, out = write(tmp_path / "recipe.toml", recipe(pairs)), tmp_path / "out"
+    for arguments, message in (
+        (["--config", "stage9"], "stage1"),
+        (["--config", file, "--set", "run.stepz=3"], "stepz"),
+        (["--config", file, "--set", "run.steps=0"], "run.steps"),
+        (["--config", file, "--set", "network.start=/no/such.safetensors"], "no such file of weights"),
+        (["--config", file, "--set", "loss.feature=1", "--set", "loss.network=vgg19"], "vgg19-dcbb9e9d.pth"),
+        (["--config", file, "--set", "run.batch=3", "--set", "run.devices=2"], "multiple of the 2 processes"),
+        (["--config", file, "--set", "data.0.kind=cuhk"], "no truth"),
+        (["--config", file, "--resume"], "no such checkpoint"),
+    ):
+        code, error = run(*arguments, "--out", out)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert message in error
+        assert not out.exists()
+    assert run("--config", file, "--set", "run.checkpoint_every=2", "--out", out)[0] == 0
+    code, error = run("--config", file, "--out", out)
+    assert code == 2
+    assert "holds a run already" in error
+    code, error = run("--config", file, "--set", "network.width=7", "--out", out, "--resume")
+    assert code == 2
+    assert "network.width: got 7, the run has 6" in error
+
+
+def test_a_recipe_survives_the_way_through_toml(pairs, tmp_path):
+    import tomllib
+
+    config = recipe(pairs, validation=watching(pairs))
+    assert parse_config(tomllib.loads(as_toml(config))) == config
