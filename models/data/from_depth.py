@@ -130,7 +130,8 @@ def _light_field(
         known = F.interpolate(known[None, None].float(), size, mode="nearest-exact")[0, 0] > 0
         if not bool(known.any()):
             raise LightFieldError(f"{colour}: its depth is unknown everywhere")
-    nearness = fill_from_behind(nearness[None], known, nearness)[0]
+    filled = fill_from_behind(nearness[None].numpy(), known.numpy(), nearness.numpy())
+    nearness = torch.from_numpy(filled[0])
     ordered = nearness.flatten().sort().values
     tail = int(len(ordered) * OUTLIERS)
     low, high = ordered[tail], ordered[len(ordered) - 1 - tail]

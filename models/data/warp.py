@@ -1,12 +1,18 @@
 """A light field from one picture with depth: forward warp with occlusion order, gaps filled from behind."""
 
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .light_field import LightFieldError
+from .errors import LightFieldError
 
 SAME_SURFACE = 0.25  # pixels per view step: neighbours closer than this belong to one surface
+UNSEEN = -np.inf
 
 
 def warp_to_light_field(light: Tensor, disparity: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -33,17 +39,21 @@ def warp_to_light_field(light: Tensor, disparity: Tensor, grid: tuple[int, int])
         raise LightFieldError(
             f"disparity: got size {list(disparity.shape)}, want {list(light.shape[-2:])} as the picture"
         )
-    channels, height, width = light.shape
-    views = torch.empty((rows, columns, channels, height, width), dtype=torch.uint16)
-    for v in range(rows):
-        for u in range(columns):
-            offset = v - rows // 2, u - columns // 2
-            view = light if offset == (0, 0) else _view(light, disparity, offset)
-            views[v, u] = (view.clamp(0, 1) * 65535).round().to(torch.int32).to(torch.uint16)
-    return views
+    views = np.empty((rows, columns, *light.shape), np.uint16)
+    depth = disparity.numpy().astype(np.float32)
+    far_first = np.argsort(depth, axis=None, kind="stable")
+
+    def make(place: tuple[int, int]) -> None:
+        offset = place[0] - rows // 2, place[1] - columns // 2
+        view = light.numpy() if offset == (0, 0) else _view(light, depth, far_first, offset)
+        views[place] = np.rint(np.clip(view, 0, 1) * 65535)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(make, itertools.product(range(rows), range(columns))))
+    return torch.from_numpy(views)
 
 
-def fill_from_behind(values: Tensor, known: Tensor, depth: Tensor) -> Tensor:
+def fill_from_behind(values: np.ndarray, known: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Fill gaps with the farthest of the nearest known pixels to the left, right, top and bottom.
 
     Args:
@@ -51,81 +61,76 @@ def fill_from_behind(values: Tensor, known: Tensor, depth: Tensor) -> Tensor:
         known: ``[H, W]`` bool, at least one true.
         depth: ``[H, W]`` disparity (larger is nearer); only known pixels count.
 
-    Returns: ``[C, H, W]``; where a whole row and column are unknown, what the filled rows beside have.
+    Returns: ``[C, H, W]``; where a whole row and column are unknown, what the filled pixels beside have.
     """
-    if bool(known.all()):
+    if known.all():
         return values
-    values, known, depth = values.clone(), known.clone(), depth.clone()
-    while not bool(known.all()):
-        best = torch.full_like(depth, float("inf"))
-        source = torch.zeros_like(known, dtype=torch.long)
-        flat = depth.flatten()
-        for index in _neighbours(known):
-            found = index >= 0
-            candidate = torch.where(found, flat[index.clamp_min(0)], float("inf"))
-            closer = candidate < best
-            best, source = torch.where(closer, candidate, best), torch.where(closer, index, source)
-        gap = ~known & torch.isfinite(best)
-        if not bool(gap.any()):
-            raise LightFieldError("disparity: no pixel is known")
-        values[:, gap] = values.flatten(1)[:, source[gap]]
-        depth[gap] = best[gap]
-        known |= gap
+    if not known.any():
+        raise LightFieldError("disparity: no pixel is known")
+    values, depth = values.copy(), np.where(known, depth, np.inf)
+    while not known.all():
+        gap = np.flatnonzero(~known)
+        candidates = np.stack([index.ravel()[gap] for index in _nearest_known(known)])
+        found = candidates >= 0
+        depths = np.where(found, depth.ravel()[candidates], np.inf)
+        farthest = depths.argmin(0)[None]
+        source = np.take_along_axis(candidates, farthest, 0)[0]
+        reached = np.take_along_axis(found, farthest, 0)[0]
+        gap, source = gap[reached], source[reached]
+        flat = values.reshape(len(values), -1)
+        flat[:, gap] = flat[:, source]
+        depth.ravel()[gap] = depth.ravel()[source]
+        known = known.copy()
+        known.ravel()[gap] = True
     return values
 
 
-def _neighbours(known: Tensor) -> list[Tensor]:
+def _nearest_known(known: np.ndarray) -> list[np.ndarray]:
     """For each pixel the flat index of the nearest known one to the left, right, top and bottom; -1: none."""
-    height, width = known.shape
-    index = torch.arange(height * width, device=known.device).view(height, width)
-    first = torch.where(known, index, -1)
-    last = torch.where(known, index, height * width)
-    right = last.flip(1).cummin(1).values.flip(1)
-    below = last.flip(0).cummin(0).values.flip(0)
-    none = torch.tensor(-1, device=known.device)
-    return [
-        first.cummax(1).values,
-        torch.where(right < height * width, right, none),
-        first.cummax(0).values,
-        torch.where(below < height * width, below, none),
-    ]
+    index = np.arange(known.size).reshape(known.shape)
+    before, after = np.where(known, index, -1), np.where(known, index, known.size)
+    found = []
+    for axis in (1, 0):
+        found.append(np.maximum.accumulate(before, axis))
+        beyond = np.flip(np.minimum.accumulate(np.flip(after, axis), axis), axis)
+        found.append(np.where(beyond < known.size, beyond, -1))
+    return found
 
 
-def _view(light: Tensor, disparity: Tensor, offset: tuple[int, int]) -> Tensor:
+def _view(light: Tensor, disparity: np.ndarray, far_first: np.ndarray, offset: tuple[int, int]) -> np.ndarray:
     height, width = disparity.shape
-    y = torch.arange(height, dtype=torch.float32)[:, None].expand(height, width)
-    x = torch.arange(width, dtype=torch.float32).expand(height, width)
-    depth = _forward(disparity, y - disparity * offset[0], x - disparity * offset[1])
-    depth = _close_cracks(depth)
-    seen = torch.isfinite(depth)
-    depth = torch.where(seen, depth, 0)
-    at = torch.stack([x + depth * offset[1], y + depth * offset[0]], -1)  # in the picture
-    at = (2 * at + 1) / torch.tensor([width, height]) - 1
-    colours = F.grid_sample(light[None], at[None], "bilinear", "border", align_corners=False)[0]
-    return fill_from_behind(colours, seen, depth)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    depth = _close_cracks(_forward(disparity, far_first, y - disparity * offset[0], x - disparity * offset[1]))
+    seen = depth != UNSEEN
+    depth = np.where(seen, depth, 0)
+    at = np.stack([(x + depth * offset[1] + 0.5) / width, (y + depth * offset[0] + 0.5) / height], -1) * 2 - 1
+    places = torch.from_numpy(at.astype(np.float32))[None]
+    colours = F.grid_sample(light[None], places, "bilinear", "border", align_corners=False)[0]
+    return fill_from_behind(colours.numpy(), seen, depth)
 
 
-def _forward(disparity: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """The nearest disparity that falls on each pixel; -inf where none does."""
+def _forward(disparity: np.ndarray, far_first: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The nearest disparity that falls on each pixel; ``UNSEEN`` where none does."""
     height, width = disparity.shape
-    row, column = y.round().long(), x.round().long()
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    depth = torch.full((height * width,), float("-inf"))
-    depth.scatter_reduce_(0, (row * width + column)[inside], disparity[inside], "amax")
-    return depth.view(height, width)
+    row, column = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    inside = ((row >= 0) & (row < height) & (column >= 0) & (column < width)).ravel()[far_first]
+    source = far_first[inside]
+    depth = np.full(height * width, UNSEEN, np.float32)
+    depth[(row * width + column).ravel()[source]] = disparity.ravel()[source]  # of several, NumPy keeps the last
+    return depth.reshape(height, width)
 
 
-def _close_cracks(depth: Tensor) -> Tensor:
-    """Pixels between two of one surface, left and right or above and below, take their mean.
+def _close_cracks(depth: np.ndarray) -> np.ndarray:
+    """Single pixels between two of one surface, left and right or above and below, take their mean.
 
-    Also pixels through which something farther shines in such a crack.
+    Also those through which something farther shines.
     """
     for axis in (1, 0):
-        before, after = depth.roll(1, axis), depth.roll(-1, axis)
-        mean = (before + after) / 2
-        crack = ((before - after).abs() < SAME_SURFACE) & (depth < mean - SAME_SURFACE) & torch.isfinite(mean)
-        edge = torch.zeros_like(crack)
-        edge.select(axis, 0).fill_(True)
-        edge.select(axis, -1).fill_(True)
-        depth = torch.where(crack & ~edge, mean, depth)
-    return depth
+        lines = np.moveaxis(depth, axis, -1).copy()
+        before, after = lines[..., :-2], lines[..., 2:]
+        with np.errstate(invalid="ignore"):
+            mean = (before + after) / 2
+            crack = (np.abs(before - after) < SAME_SURFACE) & (lines[..., 1:-1] < mean - SAME_SURFACE)
+        lines[..., 1:-1] = np.where(crack, mean, lines[..., 1:-1])
+        depth = np.moveaxis(lines, -1, axis)
+    return np.ascontiguousarray(depth)
