@@ -4,13 +4,15 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from lfdeblur_models import cli, load_network
 from lfdeblur_models.data import Recipe, generate
-from lfdeblur_models.training.config import parse_config
+from lfdeblur_models.training.config import Config, parse_config
 from lfdeblur_models.training.start import checkpoint_weights, start_network
 from lfdeblur_models.training.train import train
 
@@ -201,3 +203,12 @@ def test_a_recipe_survives_the_way_through_toml(pairs, tmp_path):
 
     config = recipe(pairs, validation=watching(pairs))
     assert parse_config(tomllib.loads(as_toml(config))) == config
+
+
+def test_the_documentation_names_every_key():
+    text = (Path(__file__).parents[1] / "docs" / "training.md").read_text()
+    for name, field in Config.model_fields.items():
+        assert f"`{name}`" in text
+        part = next(kind for kind in (field.annotation, *get_args(field.annotation)) if hasattr(kind, "model_fields"))
+        for key in part.model_fields:
+            assert f"`{key}`" in text, f"{name}.{key}"
