@@ -11,6 +11,7 @@ import lfdeblur_ops
 from .commands._shared import CommandError
 from .commands.deblur import deblur
 from .commands.demo import demo
+from .commands.evaluate import evaluate
 from .commands.generate import generate
 from .commands.info import info
 from .commands.refocus import refocus
@@ -24,7 +25,7 @@ from .output import OutputError
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (info, refocus, generate, deblur, demo, train):
+for command in (info, refocus, generate, deblur, demo, train, evaluate):
     app.command()(command)
 
 

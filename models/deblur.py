@@ -1,14 +1,15 @@
 """Deblurring of pictures with DRBNet: weights from a file, pictures of any size."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from .memory import held, parse_size
 from .networks import DRBNet
+from .networks.variants import build_variant
 from .runner import SMALL, Runner, default_memory
 from .tiling import Span, run_tiles
 
@@ -27,7 +28,8 @@ def load_network(path: str | Path) -> DRBNet:
 
     Args:
         path: a published checkpoint (``.pth``), or a state dict of ``DRBNet`` saved with ``torch.save`` (``.pt``,
-            ``.pth``) or as ``.safetensors`` (needs the package safetensors). Pickled code in it is never run.
+            ``.pth``) or as ``.safetensors``. Pickled code in it is never run. Sizes and variant are told by the
+            tensors' shapes.
 
     Returns: the network, single or dual view, in evaluation mode on the CPU.
 
@@ -125,18 +127,11 @@ def _stack(network: DRBNet, picture: Tensor, left: Tensor | None, right: Tensor 
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if path.suffix == ".safetensors":
-        try:
-            read: Any = import_module("safetensors.torch").load_file
-        except ImportError as error:
-            raise WeightsError(f"{path}: reading .safetensors needs the package safetensors") from error
-    else:
-
-        def read(file: Path) -> Any:
-            return torch.load(file, map_location="cpu", weights_only=True)
-
     try:
-        state = read(path)
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers raise anything on damaged files
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(f"{path}: not a readable file of weights ({reason[0]})") from error
@@ -149,7 +144,11 @@ def _from_own(state: dict[str, Any]) -> DRBNet:
     """A network of the sizes that the state dict's shapes tell."""
     width, inputs = state["encoder.0.0.weight"].shape[:2]
     kernel_size = round(state["restore.0.filters.2.weight"].shape[0] ** 0.5)
-    scales = len({name.split(".")[1] for name in state if name.startswith("restore.")})
-    network = DRBNet(inputs // 3, width=width, kernel_size=kernel_size, scales=scales)
+    scales, restored = (
+        len({name.split(".")[1] for name in state if name.startswith(part)}) for part in ("encoder.", "restore.")
+    )
+    # Branches that a variant lacks are there, filled with 0.
+    variant = "full" if restored == scales else "single-scale"
+    network = build_variant(variant, inputs // 3, width=width, kernel_size=kernel_size, scales=scales)
     network.load_state_dict(state)
     return network

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageCms
+from safetensors.torch import save_file
 
 from lfdeblur_models import DRBNet, cli, deblur, exact_overlap, load_network
 from lfdeblur_models import pipeline as pipeline_module
@@ -227,8 +228,7 @@ def test_dtypes(run, tmp_path, weights, dtype):
 
 
 def test_safetensors(run, tmp_path, weights):
-    save = pytest.importorskip("safetensors.torch").save_file
-    save(torch.load(weights, weights_only=True), tmp_path / "small.safetensors")
+    save_file(torch.load(weights, weights_only=True), tmp_path / "small.safetensors")
     for name, value in load_network(tmp_path / "small.safetensors").state_dict().items():
         assert torch.equal(value, torch.load(weights, weights_only=True)[name])
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "small.safetensors").read_bytes()[:100])

@@ -82,8 +82,7 @@ def test_ssim_needs_a_window():
         ssim(output[..., :6, :], truth[..., :6, :])
 
 
-@pytest.fixture
-def alexnet(tmp_path):
+def write_alexnet(path):
     """Random weights under the names of torchvision's checkpoint, the classifier among them."""
     generator = torch.Generator().manual_seed(3)
     state = {"classifier.6.weight": torch.zeros(10, 4)}
@@ -91,9 +90,13 @@ def alexnet(tmp_path):
         scale = (inputs * side**2) ** -0.5
         state[f"features.{name}.weight"] = scale * torch.randn(outputs, inputs, side, side, generator=generator)
         state[f"features.{name}.bias"] = 0.1 * torch.randn(outputs, generator=generator)
-    path = tmp_path / "alexnet.pth"
     torch.save(state, path)
     return path
+
+
+@pytest.fixture
+def alexnet(tmp_path):
+    return write_alexnet(tmp_path / "alexnet.pth")
 
 
 def test_lpips_by_its_definition(alexnet):

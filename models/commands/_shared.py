@@ -1,13 +1,18 @@
 """What several commands share: options, parsing of arguments, the progress bar."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..data import FORMATS
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Result = TypeVar("Result")
 
 
 class CommandError(ValueError):
@@ -35,6 +40,33 @@ Out = Annotated[
 Disparity = Annotated[
     str, typer.Option(help="Focus planes in pixels per view step: FIRST:LAST:COUNT or numbers with commas.")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."),
+]
+TileSide = Annotated[int | None, typer.Option(min=1, help="Side of tiles in pixels. Default: by memory.")]
+Overlap = Annotated[
+    int | None,
+    typer.Option(min=0, help="Pixels a tile sees beyond its own part. Default: 48; exact results: 144."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+def option(prefix: str, function: Callable[[], Result]) -> Result:
+    """The function's result, its ``ValueError`` turned into a message about an option."""
+    try:
+        return function()
+    except ValueError as error:
+        raise CommandError(f"{prefix}{error}") from error
+
+
+def device_of(name: str) -> torch.device:
+    """The device that ``--device`` names."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise CommandError(f"--device: got {name!r}, want auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def parse(function: Any, value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import torch
 import typer
@@ -21,10 +21,9 @@ from ..networks import DRBNet
 from ..output import check_output_folder, make_output_folder
 from ..pipeline import Photo, Pipeline, open_photo
 from ..runner import SMALL, Runner, default_memory
-from ._shared import CommandError, Out
+from ..shipped import default_weights
+from ._shared import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, device_of, option
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Result = TypeVar("Result")
 FAILED, TERMINATED = 1, 128 + signal.SIGTERM
 
 
@@ -32,26 +31,21 @@ def deblur(
     images: Annotated[list[Path], typer.Argument(metavar="IMG...", help="8- or 16-bit PNG, TIFF, JPEG or WebP.")],
     out: Out,
     weights: Annotated[
-        Path | None, typer.Option(help="Published checkpoint or own state dict; without it the network is untrained.")
+        Path | None,
+        typer.Option(help="Published checkpoint or own state dict. Default: what ships, else untrained."),
     ] = None,
     left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
     right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."),
-    ] = None,
-    tile: Annotated[int | None, typer.Option(min=1, help="Side of tiles in pixels. Default: by memory.")] = None,
-    overlap: Annotated[
-        int | None,
-        typer.Option(min=0, help="Pixels a tile sees beyond its own part. Default: 48; exact results: 144."),
-    ] = None,
+    memory: Memory = None,
+    tile: TileSide = None,
+    overlap: Overlap = None,
     dtype: Annotated[
         str,
         typer.Option(
             help="auto, float32, bfloat16 or float16. auto: bfloat16 where it is fast and all pictures have 8 bits."
         ),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Deblur pictures of any size with DRBNet.
 
@@ -59,24 +53,25 @@ def deblur(
     stored, and the EXIF orientation with them. Files that cannot be read or restored are reported at the end, with exit
     code 1; the others are done. Dual-view weights take one IMG, both views together, with --left and --right.
     """
-    where = _device(device)
+    where = device_of(device)
     if dtype not in ("auto", *DTYPES):
         raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
-    allowed = None if memory is None else _option("--memory: ", lambda: parse_size(memory))
+    allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
     _check_files(images, left, right, out)
+    untrained = weights is None and default_weights() is None
     network = _network(weights, left, right, len(images)).to(where)
-    _option("--", lambda: Runner(network, tile=tile, overlap=overlap))
+    option("--", lambda: Runner(network, tile=tile, overlap=overlap))
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     if photos:
         return_large_blocks()
-        precise = weights is None or any(photo.info.bits == 16 for photo in photos)
+        precise = untrained or any(photo.info.bits == 16 for photo in photos)
         network.to(_dtype(dtype, where, precise))
         runner = Runner(network, tile=tile, overlap=overlap)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
         with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
-            pipeline = _option(
+            pipeline = option(
                 "too little memory: " if memory is None else "--memory: ", lambda: Pipeline(runner, allowed, advance)
             )
             make_output_folder(out)
@@ -86,22 +81,6 @@ def deblur(
     typer.echo(f"{len(written)} picture{'s' * (len(written) != 1)} in {out}")
     if failed:
         raise typer.Exit(FAILED)
-
-
-def _option(prefix: str, function: Callable[[], Result]) -> Result:
-    """The function's result, its ``ValueError`` turned into a message about an option."""
-    try:
-        return function()
-    except ValueError as error:
-        raise CommandError(f"{prefix}{error}") from error
-
-
-def _device(name: str) -> torch.device:
-    if name not in ("auto", "cpu", "cuda"):
-        raise CommandError(f"--device: got {name!r}, want auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _dtype(name: str, device: torch.device, precise: bool) -> torch.dtype:
@@ -131,9 +110,10 @@ def _check_files(images: Sequence[Path], left: Path | None, right: Path | None, 
 
 def _network(weights: Path | None, left: Path | None, right: Path | None, pictures: int) -> DRBNet:
     sides = left is not None or right is not None
+    if weights is None and sides:
+        raise CommandError("--left and --right: they need --weights of the dual-view network")
+    weights = weights or default_weights()
     if weights is None:
-        if sides:
-            raise CommandError("--left and --right: they need --weights of the dual-view network")
         typer.echo("lfdeblur: warning: untrained: without --weights the network returns the picture as it is", err=True)
         return untrained_network()
     network = load_network(weights)

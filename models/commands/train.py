@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ._shared import CommandError
 
-PARTS = ("lightning", "pydantic", "safetensors", "tensorboard")
+PARTS = ("lightning", "pydantic", "tensorboard")
 
 
 def train(

@@ -23,14 +23,14 @@ class Pixel4Pairs(Dataset[dict[str, Any]]):
 
     The defocused picture is the sum of the views, the right one times the gain; the truth, whose exposure differs, is
     brought to its scale by a fitted gain and offset. All are scaled to a common white and sRGB-encoded; items are those
-    of ``PicturePairs``, float32, three equal channels, and kept in memory.
+    of ``PicturePairs``, float32, three equal channels, and kept in memory unless ``keep`` is False.
 
     Raises: DataError: a file is missing or misshaped.
     """
 
-    def __init__(self, root: str | Path, *, dual: bool = False) -> None:
+    def __init__(self, root: str | Path, *, dual: bool = False, keep: bool = True) -> None:
         root = Path(root)
-        self.dual = dual
+        self.dual, self.keep = dual, keep
         scenes = [path.stem.removesuffix("_left") for path in pictures_in(root) if path.stem.endswith("_left")]
         if not scenes:
             raise DataError(f"{root}: no pictures NNN_left.png")
@@ -49,9 +49,12 @@ class Pixel4Pairs(Dataset[dict[str, Any]]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if index not in self._kept:
-            self._kept[index] = self._read(self.items[index])
-        return self._kept[index]
+        if index in self._kept:
+            return self._kept[index]
+        item = self._read(self.items[index])
+        if self.keep:
+            self._kept[index] = item
+        return item
 
     def _read(self, item: PictureFiles) -> dict[str, Any]:
         files = [path for path in (item.left, item.right, item.sharp) if path is not None]
