@@ -32,12 +32,14 @@ class Sides:
         ours: this library.
         rivals: name to call.
         expected: the right result, from inputs rounded as ours are; ``part`` picks what it covers from a result.
+        stages: seconds by stage of the last call of ours, where it tells them.
     """
 
     ours: Call
     rivals: dict[str, Call]
     expected: Call
     part: Callable[[Any], Any] = lambda result: result
+    stages: Callable[[], dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
             paired = [theirs / ours for theirs, ours in zip(samples, times[OURS], strict=False)]
             row.setdefault("rivals", {})[name] = entry | {"ratio": statistics.median(paired)}
     row.setdefault("rivals", {}).update({name: {"error": error} for name, error in failed.items()})
+    if sides.stages is not None:
+        seconds_of = sides.stages()
+        row["stages"] = {stage: spent / sum(seconds_of.values()) for stage, spent in seconds_of.items()}
     return row | against_floor(case, machine, row[OURS]["ms"])
 
 

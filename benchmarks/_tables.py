@@ -41,6 +41,8 @@ def text_row(row: dict[str, Any]) -> str:
             lines.append(
                 f"  {name:34} {_number(rival['ms']):>9} ms  x{_number(rival['ratio'])}, peak {_mebi(rival)} MiB"
             )
+    if "stages" in row:
+        lines.append(f"  {OURS}, by stage: {_stages(row)}")
     return "\n".join(lines)
 
 
@@ -75,6 +77,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             " / ".join([_mebi(row[OURS]), ", ".join(peaks)]),
         )
         lines.append("| " + " | ".join(cells) + " |")
+    lines += [f"\n{row['op']}, {row['shape']}, by stage: {_stages(row)}." for row in rows if "stages" in row]
     return "\n".join(lines) + "\n"
 
 
@@ -196,6 +199,11 @@ def update_readme(text: str, results: list[dict[str, Any]]) -> str:
         body = f"\n{machine_line(newest['machine'])}\n\n{markdown(rows)}"
         text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
     return text
+
+
+def _stages(row: dict[str, Any]) -> str:
+    ordered = sorted(row["stages"].items(), key=lambda stage: -stage[1])
+    return ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in ordered)
 
 
 def _number(value: float) -> str:

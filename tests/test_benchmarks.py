@@ -18,11 +18,13 @@ from benchmarks import (
     _rivals,
     _tables,
     bench_dynamic_filter,
+    bench_generate,
     bench_refocus,
     exercise,
     sweep,
     sweep_triton,
 )
+from lfdeblur_models.images import read_image
 from lfdeblur_ops import reference
 
 MACHINE = {
@@ -106,6 +108,23 @@ def test_bicubic_rivals_are_right(form):
     aperture = torch.full((1, 3, 3), 1 / 9, dtype=torch.float64)
     exact = reference.refocus(light_field[None], torch.tensor([0.7]).double(), aperture, "bicubic", "replicate")
     torch.testing.assert_close(form(light_field, [0.7], "bicubic"), exact[0, 0], rtol=1e-6, atol=1e-6)
+
+
+def test_the_rival_of_generate_writes_the_same_pictures():
+    case = bench_generate.case(3, (24, 33))
+    sides = case.build()
+    ours, *theirs = (call() for call in (sides.ours, *sides.rivals.values()))
+    names = sorted(str(path.relative_to(ours)) for path in ours.rglob("*.png"))
+    assert len(names) == 3 * 5 * 4 + 1
+    for other in theirs:
+        assert sorted(str(path.relative_to(other)) for path in other.rglob("*.png")) == names
+        for name in names:
+            one, two = (read_image(folder / name)[0].int() for folder in (ours, other))
+            assert (one - two).abs().max() <= 1
+    row = _harness.run_case(replace(case, build=lambda: replace(sides, rivals={})), MACHINE, 0.0)
+    assert sum(row["stages"].values()) == pytest.approx(1)
+    assert "by stage: " in _tables.text_row(row)
+    assert "by stage: " in _tables.markdown([row])
 
 
 def test_gradients_of_refocus_and_its_rivals_agree():
@@ -229,7 +248,7 @@ def test_cases_have_names_of_their_own(full):
     assert not skipped
     names = [(str(case), case.series) for case in cases]
     assert len(set(names)) == len(names)
-    assert {case.op for case in cases} == {"dynamic_filter", "refocus", "render_pair", "drbnet"}
+    assert {case.op for case in cases} == {"dynamic_filter", "refocus", "render_pair", "generate", "drbnet"}
 
 
 def test_exercise_runs_every_op():

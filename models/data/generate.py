@@ -31,7 +31,7 @@ class Generated:
     Attributes:
         scenes, pairs, files: how many there are now of those asked for.
         failures: for each broken scene its ``scene``, ``source`` and ``error``; also in ``report.json``.
-        stages: seconds of work by stage, of what this run had to do.
+        stages: seconds by stage, summed over processes, of what this run had to do.
     """
 
     scenes: int = 0

@@ -203,7 +203,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         if self.noise is not None:
             exposure = exposure.with_noise(self.noise, draw.noise_seed)
         pictures = {"defocused": exposure.whole[0, 0], "sharp": self._sharp(light_field, draw.window)}
-        if exposure.sides is not None:
+        if self.dual_pixel:
             pictures["left"], pictures["right"] = exposure.sides[0, :, 0]
         return {name: picture.expand(3, -1, -1) for name, picture in pictures.items()}
 

@@ -14,7 +14,7 @@ from lfdeblur_ops import refocus
 from .aperture import Aperture, left_half, right_half
 from .light_field import LightField, LightFieldError
 from .noise import Noise
-from .transfer import linear_to_srgb, to_linear
+from .transfer import empty, linear_to_srgb, to_linear
 
 KNOTS = 3  # positions along each side of a picture at which a varying aperture is rendered; blended in between
 
@@ -53,30 +53,32 @@ class Exposure(NamedTuple):
     """What falls on the sensor: linear light.
 
     Attributes:
-        whole: ``[A, D, C, H, W]`` through the whole apertures.
-        sides: ``[A, 2, D, C, H, W]`` through their left and right halves, or None.
-        share: ``[A, 2, 1 or H, 1 or W]`` part of the light in each half (``whole`` is the weighted sum), or None.
+        sides: ``[A, S, D, C, H, W]``: through the whole apertures (S = 1), or their left and right halves (S = 2).
+        share: ``[A, S, 1 or H, 1 or W]`` part of the light in each.
     """
 
-    whole: Tensor
-    sides: Tensor | None
-    share: Tensor | None
+    sides: Tensor
+    share: Tensor
+
+    @property
+    def whole(self) -> Tensor:
+        """``[A, D, C, H, W]`` through the whole apertures: the weighted sum of the halves; made when asked for."""
+        if self.sides.shape[1] == 1:
+            return self.sides[:, 0]
+        left, right = self.share[:, :, None, None].unbind(1)
+        return (self.sides[:, 0] * left).add_(self.sides[:, 1] * right)
 
     def one(self, aperture: int, plane: int) -> "Exposure":
         """One aperture at one plane, still with both axes."""
         a, d = slice(aperture, aperture + 1), slice(plane, plane + 1)
-        sides = None if self.sides is None else self.sides[a, :, d]
-        return Exposure(self.whole[a, d], sides, None if self.share is None else self.share[a])
+        return Exposure(self.sides[a, :, d], self.share[a])
 
     def with_noise(self, noise: Noise, seed: int) -> "Exposure":
         """A noisy exposure; each half has its own noise, and the whole picture is their sum. ``seed``: 0 to 2^64-1."""
-        generator = torch.Generator(self.whole.device).manual_seed(seed)
-        if self.sides is None or self.share is None:
-            return self._replace(whole=noise.add(self.whole, generator))
-        share = self.share[:, :, None, None]
+        generator = torch.Generator(self.sides.device).manual_seed(seed)
         # Half a sensor collects a part of the photons: its noise is that of the part, brought back to full scale.
-        noisy = noise.add(self.sides, generator, share.clamp_min(1e-6))
-        return self._replace(whole=(noisy * share).sum(1), sides=noisy)
+        share = self.share[:, :, None, None].clamp_min(1e-6) if self.sides.shape[1] == 2 else 1.0
+        return self._replace(sides=noise.add(self.sides, generator, share))
 
 
 def refocus_light(
@@ -108,16 +110,23 @@ def refocus_light(
         planes = torch.as_tensor(disparity, dtype=torch.float32, device=views.device)
         disparity = planes * scale
 
-    def one(part: Tensor) -> Tensor:
+    def one(part: Tensor, memory: Tensor | None = None) -> Tensor:
         if light_field.transfer != "linear" or part.dtype == torch.float16:
-            part = to_linear(part, light_field.transfer).float()
+            part = to_linear(part, light_field.transfer, out=memory).float()
         if scale != 1:
             part = enlarge(part, scale)
         return refocus(part, disparity, aperture=aperture, interpolation=interpolation, backend=backend).float()
 
-    if light_field.transfer == "linear" and scale == 1:
+    channels = views.shape[2]
+    if channels == 1 or (light_field.transfer == "linear" and scale == 1):
         return one(views)
-    return torch.cat([one(views[:, :, c : c + 1]) for c in range(views.shape[2])], -3)
+    memory = None if views.is_floating_point() else empty((*views.shape[:2], 1, *views.shape[3:]), views.device)
+    light = one(views[:, :, :1], memory)
+    out = empty((*light.shape[:-3], channels, *light.shape[-2:]), light.device)
+    out[..., :1, :, :] = light
+    for c in range(1, channels):
+        out[..., c : c + 1, :, :] = one(views[:, :, c : c + 1], memory)
+    return out
 
 
 def center_picture(light_field: LightField, scale: int = 1) -> Tensor:
@@ -189,10 +198,7 @@ def expose(
         blend = sums[..., None, None] * blend
         amount = blend.sum(2)  # [A, S, H, W]
         light = (light * blend[:, :, :, None, None]).sum(2) / amount.clamp_min(1e-12)[:, :, None, None]
-    if not halves:
-        return Exposure(light[:, 0], None, None)
-    share = amount / amount.sum(1, keepdim=True)
-    return Exposure((light * share[:, :, None, None]).sum(1), light, share)
+    return Exposure(light, amount / amount.sum(1, keepdim=True))
 
 
 def part_of(
@@ -273,7 +279,6 @@ def render_pairs(
     """
     truth = center_picture(light_field)
     light = expose(light_field, disparities, apertures, halves=True, interpolation=interpolation, backend=backend)
-    assert light.sides is not None
     whole, sides = encode(light.whole), encode(light.sides)
     weights = [a.weights(light_field.grid) if isinstance(a, Aperture) else a.float() for a in apertures]
     return [

@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass
 class Stages:
-    """Seconds of work by stage, summed over threads and processes."""
+    """Seconds by stage, as a process passes through them, summed over processes."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -117,22 +117,18 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
     with ThreadPoolExecutor(_threads()) as pool:
 
         def written(kind: str, a: int | None, p: int | None, light: Tensor) -> tuple[Picture, np.ndarray]:
-            start = time.thread_time()
             exact = kind == "truth" and recipe.truth == "center" and recipe.scale == 1
             if exact and light_field.transfer == "srgb" and not light_field.views.is_floating_point():
                 pixels = codes(light_field.center, recipe.bits)
             else:
                 pixels = quantise(light, recipe.bits)
             picture = Picture(kind, a, p, ".png", png(pixels, recipe.compression))
-            stages.add({"encode": time.thread_time() - start})
             return picture, pixels
 
         def mapped(a: int, p: int, focus: float, diameter: float) -> tuple[Picture, tuple[float, float]]:
-            start = time.thread_time()
             coc = recipe.scale * defocus_map(disparity, focus, diameter)
             pixels = encode_defocus(coc).numpy()[..., None]
             picture = Picture("defocus_map", a, p, ".png", png(pixels, recipe.compression))
-            stages.add({"encode": time.thread_time() - start})
             return picture, (float(coc.min()), float(coc.max()))
 
         truth = pool.submit(written, "truth", None, None, center if recipe.truth == "center" else refocused)
@@ -152,8 +148,9 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
                 if recipe.noise is not None:
                     with stages.time("noise"):
                         one = one.with_noise(recipe.noise, int(noise_seeds[a, p]))
-                lights = {"defocused": one.whole[0, 0]}
-                if one.sides is not None:
+                with stages.time("refocus"):
+                    lights = {"defocused": one.whole[0, 0]}
+                if recipe.dual_pixel:
                     lights["left"], lights["right"] = one.sides[0, :, 0]
                 diameter = aperture_diameter(recipe.apertures[a], grid)
                 pictures = [pool.submit(written, kind, a, p, light) for kind, light in lights.items()]
@@ -163,12 +160,15 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
                 aperture = recipe.apertures[a]
                 limits: tuple[float | None, float | None] = (None, None)
                 for job in pictures:
-                    picture, pixels = job.result()
+                    with stages.time("encode"):
+                        picture, pixels = job.result()
                     yield picture
-                    if picture.kind == "defocused":
-                        tiles.append(_tile(pixels, f"aperture {a + 1}, plane {planes[p]:+.2f}"))
+                    if picture.kind == "defocused" and recipe.contact_sheets:
+                        with stages.time("contact sheet"):
+                            tiles.append(_tile(pixels, f"aperture {a + 1}, plane {planes[p]:+.2f}"))
                 if map_job is not None:
-                    picture, limits = map_job.result()
+                    with stages.time("encode"):
+                        picture, limits = map_job.result()
                     yield picture
                 rows.append(
                     {
@@ -189,7 +189,8 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
                         "width": center.shape[-1],
                     }
                 )
-        picture, pixels = truth.result()
+        with stages.time("encode"):
+            picture, pixels = truth.result()
         yield picture
     if recipe.contact_sheets:
         with stages.time("contact sheet"):
