@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from lfdeblur_models.data import LightField, disk, left_half, render_pair, right_half
+from lfdeblur_models.data import Aperture, LightField, LightFieldPairs, disk, left_half, render_pair, right_half
+from lfdeblur_models.data.pairs import cut
 
 from ._harness import Case, Sides, pytest_case
 from ._rivals import taps
@@ -98,11 +99,60 @@ def case(views, size, rivals=FORMS):
     )
 
 
+def build_batch(views, size, crop, count, rivals):
+    generator = torch.Generator().manual_seed(0)
+    pixels = (torch.rand(views, views, 3, *size, generator=generator) * 255).byte()
+    aperture, disparity = Aperture("disk", (views - 1) / 2), 0.7
+    pairs = LightFieldPairs([LightField(pixels)], crop=crop, apertures=[aperture], disparities=[disparity])
+    weights = aperture.weights((views, views))
+    halves = torch.stack([left_half(weights), right_half(weights)])
+    windows = [pairs.draw(index).window for index in range(count)]
+    margin = int(disparity * views / 2) + 2
+
+    def ours():
+        batch = pairs.__getitems__(range(count))
+        return torch.stack([item[name] for item in batch for name in ("defocused", "sharp")])
+
+    def sharp(window):
+        return cut(pixels[views // 2, views // 2] / 255, window)
+
+    def theirs():
+        pictures = []
+        for window in windows:
+            top, left = max(0, window.top - margin), max(0, window.left - margin)
+            part = pixels[..., top : window.top + crop + margin, left : window.left + crop + margin]
+            whole, _, _ = scipy_pair(part, disparity, halves)
+            pictures += [cut(whole, window._replace(top=window.top - top, left=window.left - left)), sharp(window)]
+        return torch.stack(pictures)
+
+    def exact():
+        whole, _, _ = slices_pair(pixels, float(torch.tensor(disparity)), halves.double(), torch.float64)
+        return torch.stack([picture for window in windows for picture in (cut(whole, window), sharp(window))])
+
+    forms = {SCIPY: theirs}
+    return Sides(ours, {name: forms[name] for name in rivals}, exact)
+
+
+def batch_case(views, size, crop, count, rivals=(SCIPY,)):
+    pixels = 3 * count * crop**2
+    return Case(
+        op="LightFieldPairs",
+        shape=f"{count} of {crop}x{crop} from {views}x{views}x3x{size[0]}x{size[1]} disk",
+        dtype="uint8",
+        device="cpu",
+        build=partial(build_batch, views, size, crop, count, rivals),
+        moved=pixels * (views**2 + 2 * 4),
+        operations=2 * 2 * 2 * views**2 * pixels,
+        tolerance={"rtol": 1e-5, "atol": 1e-4},
+    )
+
+
 def cases(device: str, full: bool) -> Iterator[Case]:
     """The rows of this module: pictures are read and written on the CPU."""
     if device != "cpu":
         return
     yield case(9, (512, 512))
+    yield batch_case(9, (512, 512), 256, 8)
     if full:
         yield case(15, (434, 625))
 
@@ -110,3 +160,7 @@ def cases(device: str, full: bool) -> Iterator[Case]:
 @pytest.mark.parametrize("size", [(12, 17)], ids=str)
 def test_render_pair(benchmark, size):
     pytest_case(benchmark, case(3, size))
+
+
+def test_light_field_pairs(benchmark):
+    pytest_case(benchmark, batch_case(3, (17, 20), 12, 2))

@@ -19,6 +19,7 @@ from benchmarks import (
     _tables,
     bench_dynamic_filter,
     bench_generate,
+    bench_pairs,
     bench_refocus,
     exercise,
     sweep,
@@ -125,6 +126,11 @@ def test_the_rival_of_generate_writes_the_same_pictures():
     assert sum(row["stages"].values()) == pytest.approx(1)
     assert "by stage: " in _tables.text_row(row)
     assert "by stage: " in _tables.markdown([row])
+
+
+def test_rivals_of_pairs_are_right():
+    for case in (bench_pairs.case(3, (12, 17)), bench_pairs.batch_case(3, (17, 20), 12, 2)):
+        assert _harness.check(case, case.build()) == {}
 
 
 def test_gradients_of_refocus_and_its_rivals_agree():
@@ -248,7 +254,14 @@ def test_cases_have_names_of_their_own(full):
     assert not skipped
     names = [(str(case), case.series) for case in cases]
     assert len(set(names)) == len(names)
-    assert {case.op for case in cases} == {"dynamic_filter", "refocus", "render_pair", "generate", "drbnet"}
+    assert {case.op for case in cases} == {
+        "dynamic_filter",
+        "refocus",
+        "render_pair",
+        "LightFieldPairs",
+        "generate",
+        "drbnet",
+    }
 
 
 def test_exercise_runs_every_op():
