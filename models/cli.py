@@ -9,6 +9,7 @@ import typer
 import lfdeblur_ops
 
 from .commands._shared import CommandError
+from .commands.ablate import ablate
 from .commands.deblur import deblur
 from .commands.demo import demo
 from .commands.evaluate import evaluate
@@ -25,7 +26,7 @@ from .output import OutputError
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (info, refocus, generate, deblur, demo, train, evaluate):
+for command in (info, refocus, generate, deblur, demo, train, evaluate, ablate):
     app.command()(command)
 
 

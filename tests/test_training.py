@@ -183,6 +183,8 @@ def test_what_the_command_refuses(run, pairs, tmp_path):
         (["--config", file, "--set", "loss.feature=1", "--set", "loss.network=vgg19"], "vgg19-dcbb9e9d.pth"),
         (["--config", file, "--set", "run.batch=3", "--set", "run.devices=2"], "multiple of the 2 processes"),
         (["--config", file, "--set", "data.0.kind=cuhk"], "no truth"),
+        (["--config", file, "--set", "network.variant=no-residual"], "identity needs the residual branch"),
+        (["--config", file, "--set", 'data.0.scenes=["1"]'], "only pixel4 has them"),
         (["--config", file, "--resume"], "no such checkpoint"),
     ):
         code, error = run(*arguments, "--out", out)

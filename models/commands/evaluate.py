@@ -11,8 +11,8 @@ import typer
 import lfdeblur_ops
 
 from ..contact_sheet import Tile, contact_sheet, write_contact_sheet
-from ..deblur import deblur, load_network
-from ..evaluation.evaluate import Evaluation
+from ..deblur import load_network
+from ..evaluation.evaluate import Evaluation, restorer
 from ..evaluation.evaluate import evaluate as run_evaluation
 from ..evaluation.report import as_text, write_csv, write_json
 from ..evaluation.scenes import SCENE_KINDS, Scene, Scenes
@@ -98,10 +98,6 @@ def evaluate(
         least = show_size(held(where) + runner.least)
         raise CommandError(f"--memory: got {memory}, want at least {least} for the program and one small tile")
 
-    def restore(scene: Scene) -> torch.Tensor:
-        views = {"left": scene.left, "right": scene.right} if network.views == 2 else {}
-        return deblur(network, scene.defocused, **views, tile=tile, overlap=overlap, memory=allowed)
-
     shown, rows, written = picks(len(scenes)), {}, []
 
     def keep(index: int, scene: Scene, restored: torch.Tensor) -> None:
@@ -116,7 +112,12 @@ def evaluate(
     with progress_bar() as bar:
         task = bar.add_task("evaluate", total=len(scenes))
         found = run_evaluation(
-            scenes, restore, metrics, device=where, keep=keep, progress=lambda name: bar.advance(task)
+            scenes,
+            restorer(network, tile=tile, overlap=overlap, memory=allowed),
+            metrics,
+            device=where,
+            keep=keep,
+            progress=lambda name: bar.advance(task),
         )
     settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": runner.overlap, "memory": memory}
     facts: dict[str, Any] = {

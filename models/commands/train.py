@@ -13,6 +13,13 @@ from ._shared import CommandError
 PARTS = ("lightning", "pydantic", "tensorboard")
 
 
+def check_parts() -> None:
+    """Refuse to go on without the packages of the extra ``train``."""
+    missing = [name for name in PARTS if find_spec(name) is None]
+    if missing:
+        raise CommandError(f"training needs the extra 'train'; missing: {', '.join(missing)}")
+
+
 def train(
     config: Annotated[
         str, typer.Option(help="Recipe: a TOML file, or the name of one that ships: stage1, stage2, ...")
@@ -25,9 +32,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in the folder stopped.")] = False,
 ) -> None:
     """Train DRBNet by a recipe: weights.safetensors, last.ckpt, CSV and TensorBoard logs in the folder."""
-    missing = [name for name in PARTS if find_spec(name) is None]
-    if missing:
-        raise CommandError(f"training needs the extra 'train'; missing: {', '.join(missing)}")
+    check_parts()
     from ..data.picture_files import DataError
     from ..features import FeatureWeightsError
     from ..training.config import ConfigError, read_config

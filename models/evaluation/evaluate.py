@@ -8,7 +8,9 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from ..deblur import deblur
 from ..images import ImageError
+from ..networks import DRBNet
 from ..runner import BudgetError
 from .scenes import Scene, Scenes
 from .scores import PROTOCOLS, Metric, Protocol, score
@@ -90,6 +92,26 @@ def evaluate(
                 found.rows[protocol].append(row)
         progress(name)
     return found
+
+
+def restorer(
+    network: DRBNet, *, tile: int | None = None, overlap: int | None = None, memory: int | None = None
+) -> Restore:
+    """``lfdeblur_models.deblur`` with a network, single or dual view."""
+
+    def restore(scene: Scene) -> Tensor:
+        dual = network.views == 2
+        return deblur(
+            network,
+            scene.defocused,
+            left=scene.left if dual else None,
+            right=scene.right if dual else None,
+            tile=tile,
+            overlap=overlap,
+            memory=memory,
+        )
+
+    return restore
 
 
 def _one(

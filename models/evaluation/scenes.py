@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -44,6 +45,8 @@ class Scenes:
         root: the set's folder.
         split, listing, defocused, sharp: as for ``find_pictures``.
         dual: also the left and right views.
+        scenes: of ``pixel4``, only these.
+        middle: only so many pixels in the middle of each picture, along each side.
 
     Attributes:
         names: of the items: the files' stems, or what tells them apart where stems are equal.
@@ -64,6 +67,8 @@ class Scenes:
         listing: str | Path | None = None,
         defocused: str | None = None,
         sharp: str | None = None,
+        scenes: Sequence[str] = (),
+        middle: int | None = None,
     ) -> None:
         if kind not in SCENE_KINDS:
             raise DataError(f"data: got {kind!r}, want one of {', '.join(SCENE_KINDS)}")
@@ -73,12 +78,13 @@ class Scenes:
 
             if not Path(root).is_dir():
                 raise DataError(f"{root}: no such folder")
-            self._pixel4 = Pixel4Pairs(root, dual=dual, keep=False)
+            self._pixel4 = Pixel4Pairs(root, dual=dual, keep=False, scenes=scenes)
             self.items: Sequence[PictureFiles] = self._pixel4.items
         else:
             self.items = find_pictures(
                 kind, root, split=split, dual=dual, defocused=defocused, sharp=sharp, listing=listing
             )
+        self.middle = middle
         self.names = _names(self.items)
         headers = [open_image(item.defocused)[1] for item in self.items]
         self.sizes = [(header.height, header.width) for header in headers]
@@ -91,7 +97,8 @@ class Scenes:
         """Raises ImageError: a file is damaged or has changed."""
         if self._pixel4 is not None:
             views = self._pixel4[index]
-            return Scene(**{kind: views[kind][:1] for kind in ("defocused", "sharp", "left", "right") if kind in views})
+            grey: dict[str, Any] = {kind: self._middle(view[:1]) for kind, view in views.items() if kind != "name"}
+            return Scene(**grey)
         item = self.items[index]
         picture, info = read_image(item.defocused)
         files = {"defocused": item.defocused, "sharp": item.sharp, "left": item.left, "right": item.right}
@@ -102,7 +109,14 @@ class Scenes:
                 if pictures[kind].shape[-2:] != picture.shape[-2:]:
                     raise ImageError(f"{path}: changed while others were processed")
         channels = max(len(one) for one in pictures.values())
-        return Scene(**{kind: one.expand(channels, -1, -1) for kind, one in pictures.items()}, info=info)
+        parts = {kind: self._middle(one.expand(channels, -1, -1)) for kind, one in pictures.items()}
+        return Scene(**parts, info=info)
+
+    def _middle(self, picture: Tensor) -> Tensor:
+        if self.middle is None:
+            return picture
+        top, left = (max(0, (side - self.middle) // 2) for side in picture.shape[-2:])
+        return picture[:, top : top + self.middle, left : left + self.middle]
 
 
 def _names(items: Sequence[PictureFiles]) -> list[str]:

@@ -7,7 +7,7 @@ own library from 3.11 on.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,16 +23,19 @@ class ConfigError(ValueError):
     """A recipe that cannot be used; the message names the key, what it got and what it wants."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a recipe: unknown keys are errors, values are of the stated types, and nothing changes later."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Recipe = TypeVar("Recipe", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class NetworkConfig(_Part):
+class NetworkConfig(Part):
     """The network and where it starts from."""
 
     views: Literal[1, 2] = 1
@@ -43,14 +46,21 @@ class NetworkConfig(_Part):
     start: str = "random"  # random, identity, or a file: a checkpoint of this command, or weights
     start_noise: Annotated[float, Field(ge=0)] = 0.02  # of identity: on the silenced weights, share of their usual size
 
+    @model_validator(mode="after")
+    def _startable(self) -> "NetworkConfig":
+        if self.start == "identity" and self.variant == "no-residual":
+            raise ValueError("start: identity needs the residual branch, which carries the picture's detail")
+        return self
 
-class DataConfig(_Part):
+
+class DataConfig(Part):
     """One source of pairs."""
 
     kind: Literal["light-fields", "shards", "lfdof", "dpdd", "realdof", "folders", "pixel4", "cuhk", "pixeldp"]
     root: str | None = None
     split: Literal["train", "val", "test"] = "train"
     listing: str | None = None
+    scenes: tuple[str, ...] = ()  # of pixel4: only these
     defocused: str | None = None
     sharp: str | None = None
     light_fields: tuple[str, ...] = ()
@@ -65,10 +75,12 @@ class DataConfig(_Part):
             raise ValueError("light_fields: none given, want at least one path")
         if self.kind != "light-fields" and self.root is None:
             raise ValueError(f"root: missing, want the folder of {self.kind}")
+        if self.kind != "pixel4" and self.scenes:
+            raise ValueError(f"scenes: only pixel4 has them, got {self.kind}")
         return self
 
 
-class AugmentConfig(_Part):
+class AugmentConfig(Part):
     """What is done to a pair at random."""
 
     crop: Annotated[int, Field(ge=8)] = 256
@@ -77,7 +89,7 @@ class AugmentConfig(_Part):
     noise: Annotated[float, Field(ge=0, le=1)] = 0.0  # largest standard deviation, of values in [0, 1]
 
 
-class LossConfig(_Part):
+class LossConfig(Part):
     """``l1 * L1 + feature * FeatureLoss``."""
 
     l1: Annotated[float, Field(ge=0)] = 1.0
@@ -93,7 +105,7 @@ class LossConfig(_Part):
         return self
 
 
-class OptimizerConfig(_Part):
+class OptimizerConfig(Part):
     """AdamW and its schedule."""
 
     learning_rate: Positive = 2e-4
@@ -107,7 +119,7 @@ class OptimizerConfig(_Part):
     factor: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
-class RunConfig(_Part):
+class RunConfig(Part):
     """How long, on what, and what is kept."""
 
     steps: Count = 1000
@@ -139,7 +151,7 @@ class ValidationConfig(DataConfig):
     pictures: Count = 4
 
 
-class Config(_Part):
+class Config(Part):
     """A whole recipe."""
 
     network: NetworkConfig = NetworkConfig()
@@ -164,9 +176,15 @@ def recipes() -> list[str]:
 
 
 def read_config(source: str | Path, changes: Sequence[str] = ()) -> Config:
+    """A recipe of ``lfdeblur train``; see ``read_recipe``."""
+    return read_recipe(Config, source, changes)
+
+
+def read_recipe(kind: type[Recipe], source: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """A recipe from a file or, where no such file exists, from those that ship, by name.
 
     Args:
+        kind: of the recipe.
         source: path or name.
         changes: ``KEY=VALUE``, the value in TOML or, if it is none, taken as text: ``data.0.root=/data/LFDOF``,
             ``run.steps=200``.
@@ -186,13 +204,18 @@ def read_config(source: str | Path, changes: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: not a readable TOML file ({error})") from error
     for change in changes:
         _apply(values, change)
-    return parse_config(values, str(source))
+    return parse_recipe(kind, values, str(source))
 
 
 def parse_config(values: dict[str, Any], source: str = "recipe") -> Config:
-    """A recipe from plain values. Raises ConfigError as ``read_config``."""
+    """A recipe of ``lfdeblur train`` from plain values. Raises ConfigError as ``read_recipe``."""
+    return parse_recipe(Config, values, source)
+
+
+def parse_recipe(kind: type[Recipe], values: dict[str, Any], source: str = "recipe") -> Recipe:
+    """A recipe from plain values. Raises ConfigError as ``read_recipe``."""
     try:
-        return Config.model_validate(_tuples(values))
+        return kind.model_validate(_tuples(values))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

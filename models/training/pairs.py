@@ -94,7 +94,7 @@ def open_source(config: DataConfig, views: int, crop: int | None, seed: int = 0)
         return pairs
     root = str(config.root)
     if config.kind == "pixel4":
-        return Pixel4Pairs(root, dual=dual)
+        return Pixel4Pairs(root, dual=dual, scenes=config.scenes)
     if config.kind == "shards":
         return ShardPairs(root, dual=dual)
     items = find_pictures(

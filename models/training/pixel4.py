@@ -1,5 +1,6 @@
 """Dual-pixel captures of a Pixel 4 with their all-in-focus pictures (Xin et al., ICCV 2021)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,23 @@ class Pixel4Pairs(Dataset[dict[str, Any]]):
     brought to its scale by a fitted gain and offset. All are scaled to a common white and sRGB-encoded; items are those
     of ``PicturePairs``, float32, three equal channels, and kept in memory unless ``keep`` is False.
 
+    ``scenes`` picks some by number; none: all.
+
     Raises: DataError: a file is missing or misshaped.
     """
 
-    def __init__(self, root: str | Path, *, dual: bool = False, keep: bool = True) -> None:
+    def __init__(self, root: str | Path, *, dual: bool = False, keep: bool = True, scenes: Sequence[str] = ()) -> None:
         root = Path(root)
         self.dual, self.keep = dual, keep
-        scenes = [path.stem.removesuffix("_left") for path in pictures_in(root) if path.stem.endswith("_left")]
+        scenes = scenes or [
+            path.stem.removesuffix("_left") for path in pictures_in(root) if path.stem.endswith("_left")
+        ]
         if not scenes:
             raise DataError(f"{root}: no pictures NNN_left.png")
         self.items = []
         for scene in scenes:
             left, right, truth = (root / f"{scene}_{kind}.png" for kind in ("left", "right", "gt"))
-            for path in (right, truth, root / GAIN):
+            for path in (left, right, truth, root / GAIN):
                 if not path.is_file():
                     raise DataError(f"{path}: no such file")
             self.items.append(PictureFiles(scene, left, truth, left, right))
