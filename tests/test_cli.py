@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -109,6 +110,28 @@ def test_refocus_writes_more_planes_than_are_rendered_at_once(run, tmp_path, fie
         run("refocus", field, "--disparity", f"0:1:{planes}", "--aperture", "square:1", "--out", tmp_path / "o")[0] == 0
     )
     assert len(list((tmp_path / "o").glob("plane_*.png"))) == planes
+
+
+@pytest.mark.parametrize("command", ["info", "refocus", "generate"])
+def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, command):
+    """Numbered pictures, an array of unusual axes, and values in linear light."""
+    views = torch.randint(0, 256, (3, 3, 3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for index, view in enumerate(views.flatten(0, 1)):
+        (tmp_path / "numbered").mkdir(exist_ok=True)
+        write_image(tmp_path / "numbered" / f"{index}.png", view)
+    np.savez(tmp_path / "arrays.npz", lights=views.permute(3, 4, 0, 1, 2).numpy(), other=np.zeros((3, 3, 3, 20, 24)))
+    more = {"refocus": ["--disparity", "0"], "generate": ["--disparity", "0", "--aperture", "disk:1"]}.get(command, [])
+    for i, (source, options) in enumerate(
+        [
+            ("numbered", ["--grid", "3x3", "--order", "columns", "--transfer", "linear"]),
+            ("arrays.npz", ["--dataset", "lights", "--axes", "yxvuc"]),
+        ]
+    ):
+        code, said, err = run(command, tmp_path / source, *options, *more, "--out", tmp_path / f"out{i}")
+        assert (code, err) == (0, ""), err
+        if command == "info":
+            assert "3 rows x 3 columns" in said
+    bad("transfer: got 'log'", command, tmp_path / "arrays.npz", *more, "--transfer", "log", "--out", tmp_path / "out")
 
 
 def test_generate(run, tmp_path, field):

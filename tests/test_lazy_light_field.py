@@ -114,6 +114,7 @@ def test_copies_share_what_is_read(tmp_path, decoded):
     assert torch.equal(ranged.views, views)
     assert ranged.views is field.views
     assert torch.equal(field.copy(views=views + 1).views, views + 1)
+    assert field.with_transfer("linear").views is field.views  # read by now
 
 
 def test_unread_light_fields_are_pickled_unread(tmp_path, decoded):

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..data import FORMATS
+from ..data.light_field import TRANSFERS
+from ..data.reader import FLIPS
+from ..data.sequence import ORDERS
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Result = TypeVar("Result")
@@ -34,6 +37,7 @@ Grid = Annotated[
 Order = Annotated[str, typer.Option(help="Of numbered pictures in a grid: rows, columns or lawn-mower.")]
 Dataset = Annotated[str | None, typer.Option(help="Name of the array or variable in a file of several.")]
 Axes = Annotated[str | None, typer.Option(help="Axes of the array in order, letters of vuyxc.")]
+Transfer = Annotated[str | None, typer.Option(help="Of the views' values, where it is not the format's: srgb, linear.")]
 Out = Annotated[
     Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
 ]
@@ -85,6 +89,14 @@ def grid_of(text: str | None) -> tuple[int, int] | None:
     if not (rows.isdecimal() and columns.isdecimal()):
         raise ValueError(f"--grid: got {text!r}, want ROWSxCOLUMNS, for example 16x16")
     return int(rows), int(columns)
+
+
+def check_reading(format: str | None, flip: str, order: str, transfer: str | None) -> None:
+    """Raise CommandError where an option of the readers is none of its choices: each scene would fail by it."""
+    choices = {"format": (format, (None, *FORMATS)), "flip": (flip, FLIPS), "order": (order, ORDERS)}
+    for name, (got, wanted) in (choices | {"transfer": (transfer, (None, *TRANSFERS))}).items():
+        if got not in wanted:
+            raise CommandError(f"{name}: got {got!r}, want one of {', '.join(filter(None, wanted))}")
 
 
 def check_interpolation(name: str) -> None:

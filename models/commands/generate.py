@@ -9,7 +9,24 @@ from ..data import generate as generate_pairs
 from ..data.from_depth import Synthesis
 from ..data.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources import Reading
-from ._shared import CommandError, Flip, Format, Lenslet, Pattern, Views, check_interpolation, parse, progress_bar
+from ._shared import (
+    Axes,
+    CommandError,
+    Dataset,
+    Flip,
+    Format,
+    Grid,
+    Lenslet,
+    Order,
+    Pattern,
+    Transfer,
+    Views,
+    check_interpolation,
+    check_reading,
+    grid_of,
+    parse,
+    progress_bar,
+)
 
 BROKEN = 1  # exit code: some scenes could not be read
 
@@ -59,6 +76,11 @@ def generate(
     lenslet: Lenslet = 14,
     views: Views = None,
     flip: Flip = "none",
+    grid: Grid = None,
+    order: Order = "rows",
+    dataset: Dataset = None,
+    axes: Axes = None,
+    transfer: Transfer = None,
 ) -> None:
     """Make training pairs: input/SCENE/SCENE_apA_PP.png and ground_truth/SCENE.png as in LFDOF, and manifest.parquet.
 
@@ -91,7 +113,19 @@ def generate(
         synthesis = Synthesis(spread=spread)
     except ValueError as error:
         raise CommandError(f"--{str(error).replace('_', '-')}") from error
-    told = {"format": format, "pattern": pattern, "lenslet": lenslet, "views": views, "flip": flip}
+    check_reading(format, flip, order, transfer)
+    told = {
+        "format": format,
+        "pattern": pattern,
+        "lenslet": lenslet,
+        "views": views,
+        "flip": flip,
+        "grid": parse(grid_of, grid),
+        "order": order,
+        "dataset": dataset,
+        "axes": axes,
+        "transfer": transfer,
+    }
     reading = Reading(told, synthesis, seed)
     with progress_bar() as progress:
         task = progress.add_task("generate", total=None)

@@ -15,7 +15,7 @@ from ..data import LightField, LytroContainer, read_light_field, read_lytro
 from ..data.lfp import DECODERS, is_lytro
 from ..output import check_output_folder, make_output_folder
 from ..overview import overview
-from ._shared import Axes, Dataset, Flip, Format, Grid, Lenslet, Order, Pattern, Views, grid_of, parse
+from ._shared import Axes, Dataset, Flip, Format, Grid, Lenslet, Order, Pattern, Transfer, Views, grid_of, parse
 
 _LONGEST = 200  # characters of a value; a Lytro's metadata holds whole calibration tables
 _NOT_SHOWN = ("camera_positions_vu", "dark_views")
@@ -35,6 +35,7 @@ def info(
     order: Order = "rows",
     dataset: Dataset = None,
     axes: Axes = None,
+    transfer: Transfer = None,
 ) -> None:
     """Tell about this installation, or about a light field, and draw it."""
     rows: dict[str, Any]
@@ -60,6 +61,7 @@ def info(
             order=order,
             dataset=dataset,
             axes=axes,
+            transfer=transfer,
         )
         rows = _describe(field)
         if out is not None:

@@ -14,7 +14,24 @@ from ..data.aperture import FORMS
 from ..data.pairs import encode
 from ..images import write_image
 from ..output import check_output_folder, make_output_folder
-from ._shared import Disparity, Flip, Format, Lenslet, Out, Pattern, Views, check_interpolation, parse, progress_bar
+from ._shared import (
+    Axes,
+    Dataset,
+    Disparity,
+    Flip,
+    Format,
+    Grid,
+    Lenslet,
+    Order,
+    Out,
+    Pattern,
+    Transfer,
+    Views,
+    check_interpolation,
+    grid_of,
+    parse,
+    progress_bar,
+)
 
 PLANES_AT_ONCE = 16
 APERTURE_HELP = f"{FORMS}; radii in view steps."
@@ -31,12 +48,29 @@ def refocus(
     lenslet: Lenslet = 14,
     views: Views = None,
     flip: Flip = "none",
+    grid: Grid = None,
+    order: Order = "rows",
+    dataset: Dataset = None,
+    axes: Axes = None,
+    transfer: Transfer = None,
 ) -> None:
     """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
     planes, shape = parse(parse_disparities, disparity), parse(parse_aperture, aperture)
     check_interpolation(interpolation)
     check_output_folder(out)
-    field = read_light_field(light_field, format, pattern=pattern, lenslet=lenslet, views=views, flip=flip)
+    field = read_light_field(
+        light_field,
+        format,
+        pattern=pattern,
+        lenslet=lenslet,
+        views=views,
+        flip=flip,
+        grid=parse(grid_of, grid),
+        order=order,
+        dataset=dataset,
+        axes=axes,
+        transfer=transfer,
+    )
     weights = parse(shape.weights, field.grid)
     bits = 16 if field.views.dtype == torch.uint16 else 8
     make_output_folder(out)

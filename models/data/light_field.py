@@ -97,8 +97,9 @@ class LightField:
         if self.disparity is not None and list(self.disparity.shape) != shape[-2:]:
             raise LightFieldError(f"disparity: got shape {list(self.disparity.shape)}, want {shape[-2:]} as the views")
         weights = vars(self)["weights"]
-        if weights is not None and list(weights.shape[:2] if self.lazy else weights.shape) != shape[:2]:
-            raise LightFieldError(f"weights: got shape {list(weights.shape)}, want {shape[:2]} as the grid")
+        told = None if weights is None else list(weights.shape[:2] if isinstance(weights, Pixels) else weights.shape)
+        if told is not None and told != shape[:2]:
+            raise LightFieldError(f"weights: got shape {told}, want {shape[:2]} as the grid")
 
     @property
     def lazy(self) -> bool:
