@@ -30,11 +30,15 @@ struct Inputs {
   Tensor image;
 };
 
-DrbHeadShape check(const Inputs& in, int64_t k, double slope, double low, double high) {
+// first_row: of the picture, under the features' first; negative: the features cover the picture.
+DrbHeadShape check(const Inputs& in, int64_t k, double slope, double low, double high, int64_t first_row = -1) {
   STD_TORCH_CHECK(in.image.dim() == 4 && in.kernel_features.dim() == 4 && in.residual_features.dim() == 4,
                   "drb_head: want image and features [N, C, H, W]");
   STD_TORCH_CHECK(k % 2 == 1 && k >= 1 && k <= 15, "drb_head: kernel_size: want an odd number from 1 to 15");
-  const auto n = in.image.size(0), c = in.image.size(1), h = in.image.size(2), w = in.image.size(3);
+  const auto n = in.image.size(0), c = in.image.size(1), w = in.image.size(3);
+  const auto h = first_row < 0 ? in.image.size(2) : in.kernel_features.size(2);
+  STD_TORCH_CHECK(std::max<int64_t>(0, first_row) + h <= in.image.size(2),
+                  "drb_head_rows: first_row: want the features' rows inside the picture");
   check_shape(in.kernel_features, "drb_head: kernel_features", {n, in.kernel_features.size(1), h, w});
   check_shape(in.kernel_weight, "drb_head: kernel_weight", {k * k, in.kernel_features.size(1)});
   check_shape(in.residual_features, "drb_head: residual_features", {n, in.residual_features.size(1), h, w});
@@ -51,7 +55,18 @@ DrbHeadShape check(const Inputs& in, int64_t k, double slope, double low, double
   const ScalarType image_type = in.image.scalar_type();
   STD_TORCH_CHECK(image_type == type || (image_type == ScalarType::Float && type != ScalarType::Double),
                   "drb_head: image: want the dtype of kernel_features, or float32 beside narrower ones");
-  return {n, c, h, w, static_cast<int>(k), layout(in.kernel_features), layout(in.residual_features), slope, low, high};
+  return {n,
+          c,
+          h,
+          w,
+          static_cast<int>(k),
+          layout(in.kernel_features),
+          layout(in.residual_features),
+          slope,
+          low,
+          high,
+          in.image.size(2),
+          std::max<int64_t>(0, first_row)};
 }
 
 // f(feature tag, image tag)
@@ -92,13 +107,13 @@ int64_t rows_per_task(const DrbHeadShape& s) {
   return 1 + 65536 / std::max<int64_t>(1, s.width * (s.k * s.k + s.channels));
 }
 
-Tensor drb_head_cpu(Tensor kernel_features, Tensor kernel_weight, std::optional<Tensor> kernel_bias,
-                    Tensor residual_features, Tensor residual_weight, std::optional<Tensor> residual_bias, Tensor image,
-                    int64_t kernel_size, double slope, double low, double high) {
+Tensor drb_head_rows_cpu(Tensor kernel_features, Tensor kernel_weight, std::optional<Tensor> kernel_bias,
+                         Tensor residual_features, Tensor residual_weight, std::optional<Tensor> residual_bias,
+                         Tensor image, int64_t first_row, int64_t kernel_size, double slope, double low, double high) {
   const Inputs in{kernel_features, kernel_weight, kernel_bias,      residual_features,
                   residual_weight, residual_bias, contiguous(image)};
-  const DrbHeadShape s = check(in, kernel_size, slope, low, high);
-  const Tensor out = empty_like(in.image);
+  const DrbHeadShape s = check(in, kernel_size, slope, low, high, first_row);
+  const Tensor out = new_empty(in.image, {s.n, s.channels, s.height, s.width});
   if (out.numel() == 0) return out;
   dispatch(in, [&](auto tag, auto image_tag) {
     using T = typename decltype(tag)::type;
@@ -110,6 +125,13 @@ Tensor drb_head_cpu(Tensor kernel_features, Tensor kernel_weight, std::optional<
     });
   });
   return out;
+}
+
+Tensor drb_head_cpu(Tensor kernel_features, Tensor kernel_weight, std::optional<Tensor> kernel_bias,
+                    Tensor residual_features, Tensor residual_weight, std::optional<Tensor> residual_bias, Tensor image,
+                    int64_t kernel_size, double slope, double low, double high) {
+  return drb_head_rows_cpu(kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight,
+                           residual_bias, image, -1, kernel_size, slope, low, high);
 }
 
 Tensor channels_last_like(const Tensor& x) {
@@ -242,6 +264,7 @@ SevenTensors drb_head_backward_cpu(Tensor grad_, Tensor kernel_features, Tensor 
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {
   m.impl("drb_head", TORCH_BOX(&drb_head_cpu));
+  m.impl("drb_head_rows", TORCH_BOX(&drb_head_rows_cpu));
   m.impl("drb_head_backward", TORCH_BOX(&drb_head_backward_cpu));
 }
 

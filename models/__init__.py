@@ -2,6 +2,7 @@
 
 from .deblur import deblur, load_network
 from .networks import DRBNet
+from .optimize import OptimizedDRBNet, optimize
 from .tiling import exact_overlap
 
-__all__ = ["DRBNet", "deblur", "exact_overlap", "load_network"]
+__all__ = ["DRBNet", "OptimizedDRBNet", "deblur", "exact_overlap", "load_network", "optimize"]

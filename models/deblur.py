@@ -10,6 +10,7 @@ from torch import Tensor
 from .memory import held, parse_size
 from .networks import DRBNet
 from .networks.variants import build_variant
+from .optimize import OptimizedDRBNet
 from .runner import SMALL, Runner, default_memory
 from .tiling import Span, run_tiles
 
@@ -47,7 +48,7 @@ def load_network(path: str | Path) -> DRBNet:
 
 
 def deblur(
-    network: DRBNet,
+    network: DRBNet | OptimizedDRBNet,
     picture: Tensor,
     *,
     left: Tensor | None = None,
@@ -64,6 +65,7 @@ def deblur(
 
     Args:
         network: single or dual view, in evaluation mode; its parameters' device and dtype are those of the computation.
+            What ``optimize`` returns is faster and needs less memory.
         picture: ``[C, H, W]``, C = 1 or 3, any H and W; floating point in [0, 1], sRGB-encoded.
         left, right: as ``picture``, for a dual-view network only.
         tile: side of square tiles in pixels, rounded up to what the network pools; default: by memory.
@@ -107,7 +109,9 @@ def deblur(
     return out
 
 
-def _stack(network: DRBNet, picture: Tensor, left: Tensor | None, right: Tensor | None) -> list[Tensor]:
+def _stack(
+    network: DRBNet | OptimizedDRBNet, picture: Tensor, left: Tensor | None, right: Tensor | None
+) -> list[Tensor]:
     """The network's views, checked."""
     views = []
     for name, view in (("picture", picture), ("left", left), ("right", right)):

@@ -12,7 +12,9 @@ from torch import Tensor
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _MMAP_THRESHOLD = -3  # of mallopt
-_SMALL, _PROBE = 64, 256  # sides of the tiles that a network is measured on
+# Tiles (height, width) that a network is measured on. One that runs in bands of rows shows what grows with the picture
+# only on tiles of several bands.
+SQUARES, BANDS = ((64, 64), (256, 256)), ((384, 256), (768, 256))
 _SPARE = 1.1  # for the allocator's fragments: seen up to 7 % over the straight line
 # The published network in float32, where the system tells no peaks: measured on 1024 x 1024 and 720 x 1280 pixels.
 _USUAL = 1300
@@ -118,23 +120,30 @@ class Need:
         return max(0.0, (bytes - self.fixed) / self.per_pixel)
 
 
-def measure(call: Callable[[Tensor], Tensor], channels: int, device: torch.device) -> Need:
+def measure(
+    call: Callable[[Tensor], Tensor],
+    channels: int,
+    device: torch.device,
+    probes: tuple[tuple[int, int], tuple[int, int]] = SQUARES,
+) -> Need:
     """What a network needs, from its peaks on two small tiles.
 
     Args:
         call: the network, from ``[1, channels, h, w]`` float32 on the CPU to its result.
         channels: of its input.
         device: where it runs.
+        probes: heights and widths of the tiles, the smaller first.
     """
     peaks = []
     with torch.inference_mode():
-        for side in (_SMALL, _SMALL, _PROBE):  # the first call also sets up what stays
-            peaks.append(_peak(lambda x: call(x), torch.zeros(1, channels, side, side), device))
+        for size in (probes[0], *probes):  # the first call also sets up what stays
+            peaks.append(_peak(lambda x: call(x), torch.zeros(1, channels, *size), device))
     small, large = peaks[1:]
     if small is None or large is None:
         return Need(0.0, _SPARE * _USUAL)
-    slope = max(large - small, 1) / (_PROBE**2 - _SMALL**2)
-    return Need(max(0.0, small - slope * _SMALL**2), _SPARE * slope)
+    least, most = (height * width for height, width in probes)
+    slope = max(large - small, 1) / (most - least)
+    return Need(max(0.0, small - slope * least), _SPARE * slope)
 
 
 def _peak(call: Callable[[Tensor], Tensor], x: Tensor, device: torch.device) -> int | None:

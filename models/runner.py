@@ -7,8 +7,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from .memory import Need, available, held, measure, show_size, trim
+from .memory import BANDS, SQUARES, Need, available, held, measure, show_size, trim
 from .networks import DRBNet
+from .optimize import OptimizedDRBNet
+from .row_engine import RowEngine
 from .tiling import Grid, exact_overlap, fitting_grid, grid, multiple_of
 
 DEFAULT_OVERLAP = 48  # over 70 dB for every kind of weights in docs/tile_overlap.png; 32 gave 57 dB and more
@@ -27,9 +29,9 @@ class Runner:
     """Calls a network on stacked views and lays out tiles for it.
 
     Args:
-        network: single or dual view, in evaluation mode, on the device that computes.
-        call: what runs, of the same call as ``network``: an optimised form; default: ``network``.
-        dtype: of the input of ``call``; default: that of the network's parameters.
+        network: single or dual view, in evaluation mode, on the device that computes; plain or optimised.
+        call: what runs, of the same call as ``network``; default: ``network``.
+        dtype: of the input of ``call``; default: that of the network's parameters, of an optimised network float32.
         tile: side of square tiles in pixels, rounded up to what the network pools; default: by memory.
         overlap: pixels that a tile sees beyond its own part on each side, rounded up likewise; default 48, or the
             radius of the receptive field where that is smaller (with the radius, results are exact).
@@ -39,16 +41,20 @@ class Runner:
 
     def __init__(
         self,
-        network: DRBNet,
+        network: DRBNet | OptimizedDRBNet,
         *,
         call: Callable[..., Tensor] | None = None,
         dtype: torch.dtype | None = None,
         tile: int | None = None,
         overlap: int | None = None,
     ) -> None:
-        weight = next(network.parameters())
         self.network, self.call = network, call or network
-        self.device, self.dtype = weight.device, dtype or weight.dtype
+        if isinstance(network, OptimizedDRBNet):
+            # It keeps pictures in float32 beside narrower features.
+            self.device, self.dtype = network.device, dtype or torch.promote_types(network.dtype, torch.float32)
+        else:
+            weight = next(network.parameters())
+            self.device, self.dtype = weight.device, dtype or weight.dtype
         self.views = network.views
         self.multiple = multiple_of(network)
         if overlap is not None and overlap < 0:
@@ -68,7 +74,8 @@ class Runner:
         """Memory of one tile, measured once for each network and dtype."""
         known = _needs.setdefault(self.network, {}) if self.call is self.network else {}
         if self.dtype not in known:
-            found = measure(self, 3 if self.views == 1 else 9, self.device)
+            probes = BANDS if isinstance(getattr(self.network, "engine", None), RowEngine) else SQUARES
+            found = measure(self, 3 if self.views == 1 else 9, self.device, probes)
             known[self.dtype] = Need(found.fixed, found.per_pixel + OWN_COPIES)
         return known[self.dtype]
 

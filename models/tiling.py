@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .networks import DRBNet
+from .optimize import OptimizedDRBNet
 
 BLEND = 16  # pixels on each side of a seam over which two tiles are mixed, at most
 
@@ -47,12 +48,12 @@ class Grid:
         return sum(s.stop - s.start for s in self.rows) * sum(s.stop - s.start for s in self.columns)
 
 
-def multiple_of(network: DRBNet) -> int:
+def multiple_of(network: DRBNet | OptimizedDRBNet) -> int:
     """Pixels that the network pools into one, along each axis."""
     return 1 << (network.scales - 1)
 
 
-def exact_overlap(network: DRBNet) -> int:
+def exact_overlap(network: DRBNet | OptimizedDRBNet) -> int:
     """Pixels that a tile must see beyond its own part for results of the whole picture: the receptive field's radius.
 
     By arithmetic from the layers, over all positions within the pixels that the network pools, rounded up to these:
@@ -66,7 +67,7 @@ def exact_overlap(network: DRBNet) -> int:
     return math.ceil(reach / multiple) * multiple
 
 
-def _seen(network: DRBNet, level: int, low: int, high: int) -> tuple[int, int]:
+def _seen(network: DRBNet | OptimizedDRBNet, level: int, low: int, high: int) -> tuple[int, int]:
     """The pixels that decide the restored picture of a level from ``low`` to ``high``, along one axis."""
 
     def encoder(level: int, low: int, high: int) -> tuple[int, int]:

@@ -94,9 +94,9 @@ struct Picture {
   std::vector<PaddedRows<R>> chunks;
   std::vector<const R*> rows;  // [chunk][kernel row]
 
-  explicit Picture(const DrbHeadShape& s) : shape(), plane(s.height * s.width) {
+  explicit Picture(const DrbHeadShape& s) : shape(), plane(s.image_height * s.width) {
     shape.channels = s.channels;
-    shape.height = s.height;
+    shape.height = s.image_height;
     shape.width = s.width;
     shape.k = s.k;
     shape.replicate = true;
@@ -172,7 +172,7 @@ void drb_head(const T* kernel_features, const T* residual_features, const U* ima
   Picture<U> picture(s);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t n = row / s.height, y = row % s.height;
-    picture.move_to(image, n, y);
+    picture.move_to(image, n, s.first_row + y);
     for (int64_t x = 0; x < s.width; x += kBlock) {
       const int64_t count = std::min(kBlock, s.width - x);
       const auto read = [&](const T* from, const FeatureLayout& f) {

@@ -18,6 +18,7 @@ from ..deblur import load_network, untrained_network
 from ..images import ImageError
 from ..memory import parse_size, return_large_blocks
 from ..networks import DRBNet
+from ..optimize import optimize
 from ..output import check_output_folder, make_output_folder
 from ..pipeline import Photo, Pipeline, open_photo
 from ..runner import SMALL, Runner, default_memory
@@ -66,8 +67,11 @@ def deblur(
     if photos:
         return_large_blocks()
         precise = untrained or any(photo.info.bits == 16 for photo in photos)
-        network.to(_dtype(dtype, where, precise))
-        runner = Runner(network, tile=tile, overlap=overlap)
+        chosen = _dtype(dtype, where, precise)
+        # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
+        ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
+        del network  # the optimised one has weights of its own
+        runner = Runner(ready, tile=tile, overlap=overlap)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
         with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():

@@ -74,14 +74,32 @@ class DynamicResidual(nn.Module):
             ConvAct(2 * channels, wide), ConvAct(wide, middle), nn.Conv2d(middle, kernel_size**2, 1)
         )
         self.residual = nn.Sequential(ConvAct(2 * channels, wide), ConvAct(wide, least), nn.Conv2d(least, 3, 1))
+        self.merged: tuple[Tensor, Tensor] | None = None
+
+    def merge(self) -> None:
+        """For inference: hold the weights that run together side by side, instead of doing so in each call.
+
+        Later changes of the parameters, and moves, have no effect on them.
+        """
+        with torch.no_grad():
+            self.merged = self._first_layers()
+
+    def _first_layers(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the two branches' first layers as one convolution."""
+        if self.merged is not None:
+            return self.merged
+        first: list[Any] = [self.filters[0], self.residual[0]]
+        weight, bias = (torch.cat([getattr(layer, name) for layer in first]) for name in ("weight", "bias"))
+        return weight, bias
 
     def forward(self, image: Tensor, features: Tensor, clip: tuple[float, float] | None = None) -> Tensor:
         to_filters: Any = self.filters
         to_residual: Any = self.residual
+        weight, bias = self._first_layers()
         both = conv3x3(
             features,
-            torch.cat([to_filters[0].weight, to_residual[0].weight]),
-            torch.cat([to_filters[0].bias, to_residual[0].bias]),
+            weight,
+            bias,
             activation="leaky_relu",
             x2=self.image(image),
             negative_slope=SLOPE,
@@ -165,10 +183,10 @@ class DRBNet(nn.Module):
         self._check(center, left, right)
         height, width = center.shape[-2:]
         multiple = 1 << (self.scales - 1)
-        center = _pad(center, multiple)
+        center = reflect_to_multiple(center, multiple)
         features = center
         if left is not None and right is not None:
-            features = torch.cat([_pad(right, multiple), _pad(left, multiple)], 1)
+            features = torch.cat([reflect_to_multiple(right, multiple), reflect_to_multiple(left, multiple)], 1)
 
         # A feature is held no longer than it is needed: at the finest scale each is hundreds of MB for a photograph.
         skips: list[Tensor] = []
@@ -228,37 +246,43 @@ class DRBNet(nn.Module):
         return f"views={self.views}, width={self.width}, kernel_size={self.kernel_size}, scales={self.scales}"
 
     def _check(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> None:
-        given = {"center": center}
-        for name, view in (("left", left), ("right", right)):
-            if (view is None) == (self.views == 2):
-                raise TypeError(
-                    f"{name}: {'missing' if view is None else 'surplus'}, the network has views={self.views}"
-                )
-            if view is not None:
-                given[name] = view
         weight = next(self.parameters())
-        for name, view in given.items():
-            if not isinstance(view, Tensor):
-                raise TypeError(f"{name}: got {type(view).__name__}, want a tensor")
-            if view.dim() != 4 or view.shape[1] != 3 or view.shape[2] == 0 or view.shape[3] == 0:
-                raise RuntimeError(f"{name}: got shape {list(view.shape)}, want [N, 3, H, W] with H, W >= 1")
-            if view.shape != center.shape:
-                raise RuntimeError(f"{name}: got shape {list(view.shape)}, want that of center, {list(center.shape)}")
-            if view.device != weight.device:
-                raise RuntimeError(f"{name}: got device {view.device}, want that of the parameters, {weight.device}")
-            if not view.is_floating_point():
-                raise TypeError(f"{name}: got dtype {view.dtype}, want floating point with values in [-1, 1]")
-            if view.dtype != center.dtype:
-                raise TypeError(f"{name}: got dtype {view.dtype}, want that of center, {center.dtype}")
+        for name, view in check_views(self.views, weight.device, center, left, right).items():
             if view.dtype != weight.dtype and not _autocast_enabled(view.device.type):
                 raise TypeError(f"{name}: got dtype {view.dtype}, want that of the parameters, {weight.dtype}")
+
+
+def check_views(
+    views: int, device: torch.device, center: Tensor, left: Tensor | None, right: Tensor | None
+) -> dict[str, Tensor]:
+    """The views given, by name; errors as ``DRBNet.forward`` tells, but for the parameters' dtype."""
+    given = {"center": center}
+    for name, view in (("left", left), ("right", right)):
+        if (view is None) == (views == 2):
+            raise TypeError(f"{name}: {'missing' if view is None else 'surplus'}, the network has views={views}")
+        if view is not None:
+            given[name] = view
+    for name, view in given.items():
+        if not isinstance(view, Tensor):
+            raise TypeError(f"{name}: got {type(view).__name__}, want a tensor")
+        if view.dim() != 4 or view.shape[1] != 3 or view.shape[2] == 0 or view.shape[3] == 0:
+            raise RuntimeError(f"{name}: got shape {list(view.shape)}, want [N, 3, H, W] with H, W >= 1")
+        if view.shape != center.shape:
+            raise RuntimeError(f"{name}: got shape {list(view.shape)}, want that of center, {list(center.shape)}")
+        if view.device != device:
+            raise RuntimeError(f"{name}: got device {view.device}, want that of the parameters, {device}")
+        if not view.is_floating_point():
+            raise TypeError(f"{name}: got dtype {view.dtype}, want floating point with values in [-1, 1]")
+        if view.dtype != center.dtype:
+            raise TypeError(f"{name}: got dtype {view.dtype}, want that of center, {center.dtype}")
+    return given
 
 
 def _autocast_enabled(device: str) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
-def _pad(x: Tensor, multiple: int) -> Tensor:
+def reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Reflect at the bottom and right up to multiples; tiny pictures are reflected to and fro, one pixel replicated."""
     for axis in (2, 3):
         missing = -x.shape[axis] % multiple

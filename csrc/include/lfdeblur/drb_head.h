@@ -9,12 +9,14 @@ struct FeatureLayout {
   int64_t channels, sn, sc, sy, sx;
 };
 
-// image, out: [N, C, H, W] contiguous.
+// out: [N, C, height, width] contiguous; image: [N, C, image_height, width] contiguous, of which rows first_row .. are
+// those of the features.
 struct DrbHeadShape {
   int64_t n, channels, height, width;
   int k;
   FeatureLayout kernel, residual;
   double slope, low, high;
+  int64_t image_height, first_row;
 };
 
 }  // namespace lfdeblur

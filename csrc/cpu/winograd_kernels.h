@@ -1,0 +1,138 @@
+// The loops of `winograd_conv3x3`: F(4x4, 3x3) with the points 0, +-sqrt(1/2), +-sqrt(2) and infinity, whose rounding
+// errors are several times smaller than those of 0, +-1, +-2. No include guard: each_isa.h includes this once per
+// instruction set.
+//
+// A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; for points B. Barabasz et al.,
+// "Error analysis and improving the accuracy of Winograd convolution for deep neural networks", TOMS 2020.
+
+#include "cpu/gemm.h"
+
+constexpr int kTile = 4, kSpan = 6, kPositions = kSpan * kSpan;
+constexpr int64_t kPanel = 16;          // outputs whose weights lie together
+constexpr int64_t kOutputsAtOnce = 64;  // whose products are held
+constexpr float kNear = 0.70710678118654752f, kFar = 1.41421356237309505f;
+
+// to[0], to[stride], ... = the six points' values of d.
+inline void winograd_points(Vec<float> d0, Vec<float> d1, Vec<float> d2, Vec<float> d3, Vec<float> d4, Vec<float> d5,
+                            float* to, int64_t stride) {
+  const Vec<float> even_near = d4 - 2.0f * d2, odd_near = kNear * (d3 - 2.0f * d1);
+  const Vec<float> even_far = d4 - 0.5f * d2, odd_far = kFar * (d3 - 0.5f * d1);
+  store(to, d0 - 2.5f * d2 + d4);
+  store(to + stride, even_near + odd_near);
+  store(to + 2 * stride, even_near - odd_near);
+  store(to + 3 * stride, even_far + odd_far);
+  store(to + 4 * stride, even_far - odd_far);
+  store(to + 5 * stride, d1 - 2.5f * d3 + d5);
+}
+
+// The four outputs of the six points' products.
+inline void winograd_outputs(Vec<float> m0, Vec<float> m1, Vec<float> m2, Vec<float> m3, Vec<float> m4, Vec<float> m5,
+                             Vec<float>* to) {
+  const Vec<float> even_near = m1 + m2, odd_near = m1 - m2, even_far = m3 + m4, odd_far = m3 - m4;
+  to[0] = m0 + even_near + even_far;
+  to[1] = kNear * odd_near + kFar * odd_far;
+  to[2] = 0.5f * even_near + 2.0f * even_far;
+  to[3] = 0.5f * kNear * odd_near + 2.0f * kFar * odd_far + m5;
+}
+
+// products[position][tile][channel] of `count` tiles from column `left` of the picture on; rows[i]: null is zeros.
+template <class T>
+void winograd_input(const T* const* rows, const int64_t* steps, int64_t channels, int64_t width, int64_t left,
+                    int64_t count, float* to, int64_t tile_stride, int64_t position_stride) {
+  constexpr int L = kLanes<float>;
+  alignas(32) float points[kPositions * L];
+  for (int64_t t = 0; t < count; ++t) {
+    const int64_t first = left + t * kTile - 1;
+    const bool inside = first >= 0 && first + kSpan <= width;
+    for (int64_t c = 0; c < channels; c += L) {
+      for (int j = 0; j < kSpan; ++j) {
+        const int64_t x = first + j;
+        Vec<float> d[kSpan] = {};
+        if (inside || (x >= 0 && x < width))
+          for (int i = 0; i < kSpan; ++i)
+            if (rows[i]) d[i] = load(rows[i] + x * steps[i] + c);
+        winograd_points(d[0], d[1], d[2], d[3], d[4], d[5], points + j * L, kSpan * L);
+      }
+      float* at = to + t * tile_stride + c;
+      for (int i = 0; i < kSpan; ++i) {
+        const float* p = points + i * kSpan * L;
+        winograd_points(load(p), load(p + L), load(p + 2 * L), load(p + 3 * L), load(p + 4 * L), load(p + 5 * L),
+                        at + i * kSpan * position_stride, position_stride);
+      }
+    }
+  }
+}
+
+// Outputs o .. o + kLanes of `count` tiles from pixel (top, left) of picture n on.
+template <class T>
+void winograd_output(const WinogradCall<T>& call, int64_t n, int64_t top, int64_t left, int64_t count, int64_t o,
+                     const float* products, int64_t tile_stride, int64_t position_stride) {
+  const Vec<float> bias = call.bias ? load(call.bias + o) : Vec<float>{};
+  const int64_t height = std::min<int64_t>(kTile, call.height - top);
+  for (int64_t t = 0; t < count; ++t, left += kTile) {
+    const int64_t width = std::min<int64_t>(kTile, call.width - left);
+    const float* at = products + t * tile_stride;
+    Vec<float> columns[kSpan][kTile], out[kTile][kTile];
+    for (int j = 0; j < kSpan; ++j) {
+      const float* p = at + j * position_stride;
+      const int64_t row = kSpan * position_stride;
+      winograd_outputs(load(p), load(p + row), load(p + 2 * row), load(p + 3 * row), load(p + 4 * row),
+                       load(p + 5 * row), columns[j]);
+    }
+    for (int i = 0; i < kTile; ++i)
+      winograd_outputs(columns[0][i], columns[1][i], columns[2][i], columns[3][i], columns[4][i], columns[5][i],
+                       out[i]);
+    for (int64_t i = 0; i < height; ++i) {
+      T* to = call.out + (((n * call.height + top + i) * call.width) + left) * call.outputs + o;
+      int64_t step = 0;
+      const T* add = call.residual.channels ? call.residual.row(n, top + i, call.residual_rows_above, &step) : nullptr;
+      for (int64_t j = 0; j < width; ++j) {
+        Vec<float> v = out[i][j] + bias;
+        v = v > Vec<float>{} ? v : v * call.slope;
+        if (add) v += load(add + (left + j) * step + o);
+        store(to + j * call.outputs, v);
+      }
+    }
+  }
+}
+
+template <class T>
+void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end) {
+  const int64_t channels = call.channels();
+  const WinogradRuns runs = winograd_runs(call.n, call.height, call.width, channels);
+  const int64_t width = std::min(kOutputsAtOnce, call.outputs);
+  // The 16 more keep the 36 positions of a tile off one another's cache lines.
+  const int64_t in_stride = runs.tiles * channels + 16, out_stride = runs.tiles * width + 16;
+  thread_local std::vector<float> scratch;  // fresh memory for each call would cost more than the transforms
+  scratch.resize(std::max<size_t>(scratch.size(), kPositions * (in_stride + out_stride)));
+  float *inputs = scratch.data(), *products = inputs + kPositions * in_stride;
+  for (int64_t run = begin; run < end; ++run) {
+    const int64_t row = run / runs.count, tile_rows = runs.rows / call.n, n = row / tile_rows;
+    const int64_t top = row % tile_rows * kTile, first = run % runs.count * runs.tiles;
+    const int64_t count = std::min(runs.tiles, (call.width + kTile - 1) / kTile - first);
+    if (count <= 0) continue;
+    int64_t before = 0;
+    for (const WinogradInput<T>& in : call.inputs) {
+      if (in.channels == 0) continue;
+      const T* rows[kSpan];
+      int64_t steps[kSpan];
+      for (int i = 0; i < kSpan; ++i) {
+        const int64_t y = top - call.pad_top + i;
+        steps[i] = 0;
+        rows[i] = y < 0 || y >= call.rows ? nullptr : in.row(n, y, call.rows_above, steps + i);
+      }
+      winograd_input(rows, steps, in.channels, call.width, first * kTile, count, inputs + before, channels, in_stride);
+      before += in.channels;
+    }
+    for (int64_t o = 0; o < call.outputs; o += width) {
+      const int64_t outputs = std::min(width, call.outputs - o);
+      for (int p = 0; p < kPositions; ++p)
+        for (int64_t panel = 0; panel < outputs; panel += kPanel)
+          gemm_rows<float, 2, false>(count, channels, inputs + p * in_stride, channels, 1,
+                                     call.weight + (p * call.outputs + o + panel) * channels, kPanel,
+                                     products + p * out_stride + panel, width);
+      for (int64_t i = 0; i < outputs; i += kLanes<float>)
+        winograd_output(call, n, top, first * kTile, count, o + i, products + i, width, out_stride);
+    }
+  }
+}

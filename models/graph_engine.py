@@ -1,0 +1,103 @@
+"""DRBNet on a GPU: the fused ops in one dtype, channels-last, replayed as one CUDA graph for each size."""
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from .networks.drbnet import DRBNet, DynamicResidual
+
+GRAPHS = 8  # sizes whose graphs are kept; they share one pool of memory
+WARM_UPS = 3  # calls before a capture: kernels are compiled and chosen, workspaces allocated
+
+Value = TypeVar("Value")
+
+
+class LeastRecent(Generic[Value]):
+    """What was made for a key; of the keys used least recently only so many are kept."""
+
+    def __init__(self, most: int, make: Callable[[Any], Value]) -> None:
+        self.most, self.make = most, make
+        self.made: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def __getitem__(self, key: Hashable) -> Value:
+        if key not in self.made:
+            while len(self.made) >= self.most:  # first, so that the new one can have its memory
+                self.made.popitem(last=False)
+            self.made[key] = self.make(key)
+        self.made.move_to_end(key)
+        return self.made[key]
+
+
+class GraphEngine:
+    """A copy of a ``DRBNet`` with merged weights; on CUDA each size is captured once and replayed.
+
+    Args:
+        net: on its device.
+        dtype: of weights, features and pictures.
+    """
+
+    def __init__(self, net: DRBNet, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.device = next(net.parameters()).device
+        net = copy.deepcopy(net).requires_grad_(False).eval()
+        self.net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for block in self.net.modules():
+            if isinstance(block, DynamicResidual):
+                block.merge()
+        self.graphs: LeastRecent[Graph] = LeastRecent(GRAPHS, self._capture)
+        self.pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
+        self.lock = threading.Lock()  # a graph has one set of inputs, and all share their memory
+
+    def choices(self) -> dict[str, str]:
+        """What runs, in words."""
+        graphs = f"a CUDA graph for each size, the {GRAPHS} used last kept" if self.pool else "no graphs"
+        return {
+            "engine": f"fused ops on {self.device}, {graphs}",
+            "dtype": f"{str(self.dtype)[6:]}, channels-last",
+            "merged": f"{len(self.net.restore)} pairs of sibling convolutions",
+        }
+
+    def __call__(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
+        """As ``DRBNet.forward``, in the engine's dtype."""
+        views = [view.to(self.dtype) for view in (center, left, right) if view is not None]
+        # Within another capture the kernels become part of that graph.
+        if self.pool is None or center.shape[0] == 0 or torch.cuda.is_current_stream_capturing():
+            out: Tensor = self.net(*views)
+            return out
+        with self.lock, torch.cuda.device(self.device):
+            return self.graphs[tuple(center.shape)].replay(views)
+
+    def _capture(self, shape: tuple[int, ...]) -> "Graph":
+        return Graph(self.net, shape, 1 if self.net.views == 1 else 3, self.dtype, self.device, self.pool)
+
+
+class Graph:
+    """The network on inputs of one shape, captured."""
+
+    def __init__(
+        self, net: DRBNet, shape: tuple[int, ...], views: int, dtype: torch.dtype, device: torch.device, pool: Any
+    ) -> None:
+        zeros = torch.zeros(shape, dtype=dtype, device=device)
+        self.inputs = [zeros.to(memory_format=torch.channels_last, copy=True) for _ in range(views)]
+        # Capture needs a stream of its own, and what ran before must not be captured.
+        side = torch.cuda.Stream(device)
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UPS):
+                net(*self.inputs)
+        torch.cuda.current_stream(device).wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, pool=pool):
+            self.output = net(*self.inputs)
+
+    def replay(self, views: list[Tensor]) -> Tensor:
+        """The output, in memory of its own: the graph's is overwritten by the next replay."""
+        for mine, view in zip(self.inputs, views, strict=True):
+            mine.copy_(view)
+        self.graph.replay()
+        return self.output.clone()
