@@ -3,14 +3,17 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from lfdeblur_models import cli, deblur, load_network
+from lfdeblur_models.evaluation.scenes import SCENE_KINDS
+from lfdeblur_models.evaluation.scores import PROTOCOLS, choose_metrics
 from lfdeblur_models.evaluation.sheet import error_map
-from lfdeblur_models.images import read_image, write_image
+from lfdeblur_models.images import ImageInfo, read_image, write_image
 
 from .data_paths import data_folder
 from .test_tiling import natural
@@ -188,6 +191,15 @@ def test_dual_pixel_captures(run, weights, tmp_path):
     assert 15 < found["published", "001", "input"]["psnr"] < 40
     restored, _ = read_image(out / "restored" / "001.png")
     assert restored.shape == (1, 160, 192)
+    shutil.copy(root / "001_gt.png", root / "002_gt.png")
+    code, _, err = run("--data", "pixel4", "--root", root, "--weights", weights, "--out", out)
+    assert code == 2
+    assert "002_left.png: no such file" in err
+    (root / "002_gt.png").unlink()
+    (root / "right_gain_div8.npy").write_bytes(b"cut")
+    code, _, err = run("--data", "pixel4", "--root", root, "--weights", weights, "--out", out)
+    assert code == 2
+    assert "right_gain_div8.npy: not a readable array" in err
 
 
 @pytest.mark.parametrize("kind", ["cuhk", "pixeldp"])
@@ -284,6 +296,40 @@ def test_what_the_command_refuses(run, monkeypatch, pairs, weights, tmp_path):
     assert (code, err) == (2, "lfdeblur: error: no weights ship with this version; give --weights FILE\n")
     monkeypatch.setattr("lfdeblur_models.shipped.FILE", weights)
     assert run("--data", "folders", "--root", pairs, "--out", tmp_path / "out")[0] == 0
+
+
+def test_lists_of_lfdof(run, weights, tmp_path):
+    """Back-slashes, apertures and planes of one scene, RGBA."""
+    data = tmp_path / "LFDOF" / "test_data"
+    for name in ("IMG_0001_ap1_00", "IMG_0001_ap3_04", "IMG_0002_ap2_01"):
+        scene = name.split("_ap")[0]
+        write_pairs(tmp_path / "made", 1, seed=len(name))
+        for kind, place in (("source", data / "input" / scene), ("target", data / "ground_truth")):
+            place.mkdir(parents=True, exist_ok=True)
+            picture, info = read_image(tmp_path / "made" / kind / "0.png")
+            alpha = torch.full((1, 40, 48), 255, dtype=torch.uint8)
+            like = ImageInfo("png", 8, 3, 40, 48, alpha)
+            write_image(place / f"{name if kind == 'source' else scene}.png", picture, like=like)
+    listing = tmp_path / "list.txt"
+    listing.write_text(
+        "test_data\\input\\IMG_0001\\IMG_0001_ap3_04.png\r\ntest_data\\input\\IMG_0002\\IMG_0002_ap2_01.png\r\n"
+    )
+    arguments = ["--data", "lfdof", "--root", tmp_path / "LFDOF", "--weights", weights, "--out", tmp_path / "out"]
+    assert run(*arguments)[0] == 0
+    assert len(scores(tmp_path / "out")) == 2 * (3 + 1) * 3
+    code, _, err = run(*arguments, "--listing", listing, "--pictures")
+    assert (code, err) == (0, "")
+    assert {picture for _, picture, _ in scores(tmp_path / "out")} == {"IMG_0001_ap3_04", "IMG_0002_ap2_01", "mean"}
+    _, info = read_image(tmp_path / "out" / "restored" / "IMG_0002_ap2_01.png")
+    assert info.alpha is not None
+
+
+def test_the_documentation_names_every_kind_and_score():
+    text = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
+    for name in (*SCENE_KINDS, *(protocol.name for protocol in PROTOCOLS), "st_lpips", "lpips"):
+        assert f"`{name}`" in text
+    for metric in choose_metrics(torch.device("cpu")):
+        assert f"| `{metric.name}` |" in text
 
 
 def test_lpips_columns_when_asked(run, weights, tmp_path):

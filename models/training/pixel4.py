@@ -34,11 +34,7 @@ class Pixel4Pairs(Dataset[dict[str, Any]]):
     def __init__(self, root: str | Path, *, dual: bool = False, keep: bool = True, scenes: Sequence[str] = ()) -> None:
         root = Path(root)
         self.dual, self.keep = dual, keep
-        scenes = scenes or [
-            path.stem.removesuffix("_left") for path in pictures_in(root) if path.stem.endswith("_left")
-        ]
-        if not scenes:
-            raise DataError(f"{root}: no pictures NNN_left.png")
+        scenes = scenes or _scenes(root)
         self.items = []
         for scene in scenes:
             left, right, truth = (root / f"{scene}_{kind}.png" for kind in ("left", "right", "gt"))
@@ -47,7 +43,7 @@ class Pixel4Pairs(Dataset[dict[str, Any]]):
                     raise DataError(f"{path}: no such file")
             self.items.append(PictureFiles(scene, left, truth, left, right))
         check_sizes(self.items)
-        self.gain = torch.from_numpy(np.load(root / GAIN, allow_pickle=False)).float()
+        self.gain = _gain(root / GAIN)
         self._kept: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -77,6 +73,28 @@ class Pixel4Pairs(Dataset[dict[str, Any]]):
             kind: linear_to_srgb((picture / white).clamp(0, 1)).expand(3, -1, -1) for kind, picture in pictures.items()
         }
         return encoded | {"name": item.name}
+
+
+def _scenes(root: Path) -> list[str]:
+    """All that the folder has one of the three pictures of."""
+    found: dict[str, None] = {}
+    for path in pictures_in(root):
+        scene, _, kind = path.stem.rpartition("_")
+        if kind in ("left", "right", "gt"):
+            found[scene] = None
+    if not found:
+        raise DataError(f"{root}: no pictures NNN_left.png")
+    return list(found)
+
+
+def _gain(path: Path) -> Tensor:
+    try:
+        gain = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not a readable array ({error})") from error
+    if gain.ndim != 2 or 0 in gain.shape:
+        raise DataError(f"{path}: got an array of shape {list(gain.shape)}, want [h, w]")
+    return torch.from_numpy(gain).float()
 
 
 def _fit(picture: Tensor, like: Tensor) -> Tensor:
