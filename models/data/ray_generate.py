@@ -1,6 +1,7 @@
 """``generate`` as a Ray Data pipeline: the same recipe and the same bytes, on as many machines as the cluster has."""
 
 import logging
+import os
 import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -45,6 +46,7 @@ def generate_with_ray(
     scenes = named_scenes(sources, reading)
     rows = [{"unit": pickle.dumps(unit)} for unit in make_units(scenes, recipe)]
     if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own tells nobody about itself
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -60,7 +62,9 @@ def generate_with_ray(
     with storage.alone():
         if rows:
             # A block a unit: they differ in size, and a task that dies is run again.
-            mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, num_cpus=1, concurrency=workers)
+            tasks = ray.data.TaskPoolStrategy(size=workers)
+            mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, num_cpus=1, compute=tasks)
+            logging.getLogger("ray.data").setLevel(logging.WARNING)  # its plans are nothing that a user asked for
             for row in mapped.iter_rows():
                 outcome, count = pickle.loads(row["outcome"])
                 if isinstance(outcome, OutputError):
