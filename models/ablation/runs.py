@@ -1,5 +1,6 @@
 """``ablate``: every run of the plan trained and scored; what is finished is kept."""
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -125,6 +126,7 @@ def _train(config: AblationConfig, run: Run, seed: int, out: Path, progress: Cal
         resume = (folder / CHECKPOINT).exists()
         run_training(wanted, folder, resume=resume, progress=lambda steps, loss, speed: progress(steps))
         write_text(folder / FINISHED, "")
+        gc.collect()  # trainers refer to themselves, and hold the decoded pictures of their data
     return wanted.run.steps
 
 
