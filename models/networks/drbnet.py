@@ -228,11 +228,12 @@ class DRBNet(nn.Module):
     def identity_(self) -> "DRBNet":
         """Set weights in place so that the network returns its input, and can be trained from there.
 
-        The picture path starts from a mean over ``2**(scales-1)`` squared pixels, so the detail is carried through the
-        finest level of the encoder as pairs of channels ``LeakyReLU(x), LeakyReLU(-x)``: the output is the input to
-        rounding (about 1e-6 in float32), for ``views=2`` ``center`` where it is the mean of ``left`` and ``right``.
-        All other weights keep their values; the heads' last layers have gradients at once, the layers before them
-        from the first step on.
+        The picture path starts from a mean over ``2**(scales-1)`` squared pixels. What a scale holds and the coarser
+        one does not, its band of the input's Laplacian pyramid, is carried through encoder and decoder as pairs of
+        channels ``LeakyReLU(x), LeakyReLU(-x)`` and added as the scale's residual: the output is the input to rounding
+        (about 1e-6 in float32), for ``views=2`` ``center`` where it is the mean of ``left`` and ``right``. All other
+        weights keep their values; the heads' last layers have gradients at once, the layers before them from the
+        first step on.
 
         Returns: the network itself.
 
