@@ -37,7 +37,8 @@ void check_dense(const Tensor& t, const Tensor& x, const char* name) {
 void check_pair(const std::optional<Tensor>& above, const Tensor& part, const Tensor& x, int64_t rows_above) {
   check_dense(part, x, "winograd_conv3x3: x");
   check_shape(part, "winograd_conv3x3: x2", {x.size(0), part.size(1), x.size(2), x.size(3)});
-  STD_TORCH_CHECK(above.has_value() == (rows_above > 0), "winograd_conv3x3: want rows above of both inputs or of none");
+  STD_TORCH_CHECK((above && above->dim() == 4 ? above->size(2) : 0) == rows_above,
+                  "winograd_conv3x3: want rows above of both inputs or of none");
   if (!above) return;
   check_dense(*above, x, "winograd_conv3x3: above");
   check_shape(*above, "winograd_conv3x3: above", {x.size(0), part.size(1), rows_above, x.size(3)});
@@ -47,6 +48,8 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
                             std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
                             std::optional<Tensor> residual_above, std::optional<Tensor> residual, int64_t pad_top,
                             int64_t pad_bottom, double slope) {
+  check_dense(x, x, "winograd_conv3x3: x");
+  if (above) check_dense(*above, x, "winograd_conv3x3: above");
   const int64_t rows_above = above ? above->size(2) : 0;
   check_pair(above, x, x, rows_above);
   if (x2) check_pair(x2_above, *x2, x, rows_above);
@@ -67,13 +70,13 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
                     "winograd_conv3x3: bias: want contiguous float32");
     check_same_device(*bias, "winograd_conv3x3: bias", x, "x");
   }
+  if (residual_above) check_dense(*residual_above, x, "winograd_conv3x3: residual_above");
   const int64_t residual_rows_above = residual_above ? residual_above->size(2) : 0;
   STD_TORCH_CHECK(residual || !residual_above, "winograd_conv3x3: residual_above: want none without residual");
   if (residual) {
     check_dense(*residual, x, "winograd_conv3x3: residual");
     check_shape(*residual, "winograd_conv3x3: residual", {n, outputs, height - residual_rows_above, width});
     if (residual_above) {
-      check_dense(*residual_above, x, "winograd_conv3x3: residual_above");
       check_shape(*residual_above, "winograd_conv3x3: residual_above", {n, outputs, residual_rows_above, width});
     }
   }
