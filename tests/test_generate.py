@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import multiprocessing
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from benchmarks._memory import peak_bytes
 from lfdeblur_models.data import (
     Aperture,
     LightField,
@@ -289,8 +291,9 @@ def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
     assert tree(out) == tree(tmp_path / "straight")
 
 
-def test_a_full_disk(tmp_path):
-    """A limit on the size of files stands in for a full disk: writing fails half way through a picture."""
+@pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
+def test_a_full_disk(tmp_path, layout):
+    """A limit on the size of files stands in for a full disk: writing fails half way through a picture or shard."""
     scenes, out = write_scenes(tmp_path / "scenes", 1, h=200, w=200), tmp_path / "out"
 
     def limit():
@@ -298,14 +301,50 @@ def test_a_full_disk(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     command = [*COMMAND, str(scenes), "--out", str(out), "--aperture", "disk:1", "--disparity", "0"]
+    command += [f"--layout={layout}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, preexec_fn=limit, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("lfdeblur: error: cannot write ")
     assert os.strerror(errno.EFBIG) in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not list(out.rglob("*.png"))
-    assert not list((out / ".lfdeblur").rglob("*.png"))
+    assert not [file for file in out.rglob("*") if file.suffix in (".png", ".tar")]
     assert subprocess.run(command, capture_output=True, timeout=300, check=False).returncode == 0
+
+
+def test_a_worker_that_is_killed_is_one_error(tmp_path):
+    """As the kernel does when memory runs out."""
+    scenes, out = write_scenes(tmp_path / "scenes", 3, h=150, w=150), tmp_path / "out"
+    recipe = Recipe(SMALL.apertures, tuple(i / 8 for i in range(16)))
+
+    def kill(*_):
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(OutputError, match="a worker process was killed"):
+        generate([scenes], out, recipe, workers=2, progress=kill)
+    assert generate([scenes], out, recipe).scenes == 3
+    generate([scenes], tmp_path / "straight", recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
+def test_memory_does_not_grow_with_the_number_of_scenes(tmp_path, layout):
+    field = plane(1, h=200, w=200)
+    for i in range(30):  # 3 MB of views each
+        (tmp_path / "scenes").mkdir(exist_ok=True)
+        arrays = {"views": field.views.numpy(), "disparity": np.ones((200, 200)), "disparity_range": (1.0, 1.0)}
+        np.savez(tmp_path / "scenes" / f"scene{i:02d}.npz", **arrays)
+    scenes = sorted((tmp_path / "scenes").iterdir())
+    recipe = Recipe(SMALL.apertures, SMALL.disparities, layout=layout, shard_scenes=5, contact_sheets=False)
+
+    def peak(count):
+        return peak_bytes(lambda: generate(scenes[:count], tmp_path / str(count), recipe), "cpu")[0]
+
+    peak(9)  # the allocator's arenas and tables come once
+    few, many = peak(10), peak(30)
+    if few is None:
+        pytest.skip("this system does not tell the peak of a process's memory")
+    assert many < few + (16 << 20)
 
 
 def test_two_runs_at_once_are_refused(tmp_path):

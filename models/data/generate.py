@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -67,7 +68,7 @@ def generate(
 
     Raises:
         LightFieldError: no such source, or two scenes of one name. Broken scenes do not raise.
-        OutputError: ``out`` cannot be written: disk full, no permission, another run.
+        OutputError: ``out`` cannot be written: disk full, no permission, another run, a worker process was killed.
         ValueError: bad ``workers``, or an aperture that covers no view.
     """
     recipe, reading = recipe or Recipe(), reading or Reading()
@@ -152,8 +153,11 @@ def _outcomes(
             finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result(), under_way.pop(future)
-    except BrokenPipeError as error:
-        raise OutputError(f"a worker process died: {error}") from error
+    except BrokenProcessPool as error:
+        raise OutputError(
+            f"cannot write to {storage}: a worker process was killed, perhaps for want of memory; "
+            "the same call goes on where this one stopped"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

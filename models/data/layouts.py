@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..output import OutputError
 from .scene_pairs import Picture
 from .storage import Storage
 
@@ -63,7 +64,7 @@ class ShardLayout:
         return picture
 
     def add(self, scene: str, pictures: list[Picture], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Write a whole scene; a broken one leaves nothing in the shard."""
+        """Write a whole scene; a broken one leaves nothing in the shard. Raises OutputError: disk full, ..."""
         kinds = {(picture.kind, picture.aperture, picture.plane): picture for picture in pictures}
         truth = kinds["truth", None, None]
         told = []
@@ -85,7 +86,10 @@ class ShardLayout:
     def _member(self, name: str, data: bytes) -> None:
         info = tarfile.TarInfo(name)
         info.size, info.mode = len(data), 0o644
-        self._tar.addfile(info, io.BytesIO(data))
+        try:
+            self._tar.addfile(info, io.BytesIO(data))
+        except OSError as error:  # not the scene's fault
+            raise OutputError(f"cannot write {self.storage}/{self.shard}: {error.strerror or error}") from error
 
 
 Layout = LfdofLayout | ShardLayout
