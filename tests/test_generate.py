@@ -105,16 +105,22 @@ def test_the_manifest_tells_every_choice(tmp_path):
 
 def test_both_truths_and_their_difference(tmp_path):
     field = LightField(plane(1).views, scene="toy", disparity=torch.ones(24, 20))
-    for truth in ("center", "refocus"):
+    for truth in ("center", "refocus", "both"):
         generate([field], tmp_path / truth, Recipe(apertures=(Aperture("disk", 1),), disparities=(0.0,), truth=truth))
     pictures = [
         read_image(tmp_path / truth / "ground_truth" / "toy.png")[0].double() for truth in ("center", "refocus")
     ]
     inner = (..., slice(4, -4), slice(4, -4))
     assert (pictures[0] - pictures[1])[inner].abs().max() <= 1  # whole-pixel shifts of one plane: the same picture
-    told = pq.read_table(tmp_path / "refocus" / "manifest.parquet").to_pylist()[0]["truths_psnr_db"]
+    rows = {t: pq.read_table(tmp_path / t / "manifest.parquet").to_pylist()[0] for t in ("center", "refocus", "both")}
     error = ((pictures[0] - pictures[1]) / 255).square().mean()
-    assert told == pytest.approx(float(-10 * error.log10()), abs=0.2)
+    for truth, row in rows.items():
+        assert row["truths_psnr_db"] == pytest.approx(float(-10 * error.log10()), abs=2 if truth == "center" else 0.2)
+    assert [row["truth_kind"] for row in rows.values()] == ["center", "refocus", "center"]
+    both = tmp_path / "both"
+    assert rows["both"]["truth_refocus"] == "ground_truth_refocus/toy.png"
+    for name, truth in (("ground_truth", "center"), ("ground_truth_refocus", "refocus")):
+        assert (both / name / "toy.png").read_bytes() == (tmp_path / truth / "ground_truth" / "toy.png").read_bytes()
 
 
 def test_twice_the_resolution(tmp_path):
@@ -139,9 +145,10 @@ def test_noise_and_its_seed(tmp_path):
 
 def test_shards_hold_the_same_pictures(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", 3)
-    recipe = Recipe(SMALL.apertures, SMALL.disparities, dual_pixel=True, layout="webdataset", shard_scenes=2)
+    both = {"dual_pixel": True, "truth": "both"}
+    recipe = Recipe(SMALL.apertures, SMALL.disparities, **both, layout="webdataset", shard_scenes=2)
     made = generate([scenes], tmp_path / "shards", recipe)
-    generate([scenes], tmp_path / "folders", Recipe(SMALL.apertures, SMALL.disparities, dual_pixel=True))
+    generate([scenes], tmp_path / "folders", Recipe(SMALL.apertures, SMALL.disparities, **both))
     assert (made.scenes, made.pairs) == (3, 6)
     shards = sorted((tmp_path / "shards").glob("*.tar"))
     assert [shard.name for shard in shards] == ["pairs-000000.tar", "pairs-000001.tar"]
@@ -154,10 +161,10 @@ def test_shards_hold_the_same_pictures(tmp_path):
             assert keys == [
                 key for i, key in enumerate(keys) if key not in keys[:i] or keys[i - 1] == key
             ]  # side by side
-    assert len(members) == 6 * 6
+    assert len(members) == 6 * 7
     folder = tmp_path / "folders"
     for row in pq.read_table(folder / "manifest.parquet").to_pylist():
-        for kind in ("defocused", "truth", "left", "right", "defocus_map"):
+        for kind in ("defocused", "truth", "truth_refocus", "left", "right", "defocus_map"):
             assert members[f"{row['key']}.{kind}.png"] == (folder / row[kind]).read_bytes()
         assert json.loads(members[f"{row['key']}.json"])["disparity"] == row["disparity"]
 

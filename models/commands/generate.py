@@ -55,7 +55,12 @@ def generate(
     placement: Annotated[
         str, typer.Option(help="even over the scene's disparity range, or by its content (texture).")
     ] = "even",
-    truth: Annotated[str, typer.Option(help="center (view) or refocus (all views by the disparity map).")] = "center",
+    truth: Annotated[
+        str,
+        typer.Option(
+            help="center (view), refocus (all views by the disparity map), or both; their difference is told."
+        ),
+    ] = "center",
     scale: Annotated[int, typer.Option(help="1, or 2 for twice the views' resolution.")] = 1,
     noise: Annotated[str | None, typer.Option(help="Sensor noise SHOT:READ in units of white, as 0.001:0.002.")] = None,
     bits: Annotated[int, typer.Option(help="8 or 16 per channel.")] = 8,

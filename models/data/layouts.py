@@ -41,6 +41,8 @@ class LfdofLayout:
     def name(self, scene: str, picture: Picture) -> str:
         if picture.kind == "truth":
             return f"ground_truth/{scene}{picture.suffix}"
+        if picture.kind == "truth_refocus":
+            return f"ground_truth_refocus/{scene}{picture.suffix}"
         if picture.kind == "contact_sheet":
             return f"contact_sheets/{scene}{picture.suffix}"
         assert picture.aperture is not None
@@ -66,7 +68,7 @@ class ShardLayout:
     def add(self, scene: str, pictures: list[Picture], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Write a whole scene; a broken one leaves nothing in the shard. Raises OutputError: disk full, ..."""
         kinds = {(picture.kind, picture.aperture, picture.plane): picture for picture in pictures}
-        truth = kinds["truth", None, None]
+        truths = [kinds[kind, None, None] for kind in ("truth", "truth_refocus") if (kind, None, None) in kinds]
         told = []
         for row in rows:
             key, place = pair_key(scene, row), (row["aperture_index"] - 1, row["plane_index"])
@@ -77,8 +79,9 @@ class ShardLayout:
                 if (kind, *place) in kinds:
                     self._member(f"{key}.{kind}.png", kinds[(kind, *place)].data)
                     row[kind] = f"{self.shard}#{key}.{kind}.png"
-            self._member(f"{key}.truth.png", truth.data)
-            row["truth"] = f"{self.shard}#{key}.truth.png"
+            for truth in truths:
+                self._member(f"{key}.{truth.kind}.png", truth.data)
+                row[truth.kind] = f"{self.shard}#{key}.{truth.kind}.png"
             self._member(f"{key}.json", json.dumps(row, sort_keys=True).encode())
             told.append(row)
         return told

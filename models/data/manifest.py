@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_FILES = ("defocused", "truth", "left", "right", "defocus_map", "contact_sheet")
+_FILES = ("defocused", "truth", "truth_refocus", "left", "right", "defocus_map", "contact_sheet")
 _TEXT = ("scene", "source", "format", "aperture", "aperture_shape", "disparity_range_from", "disparity_map_from")
 _WHOLE = ("aperture_index", "plane_index", "view_rows", "view_columns", "height", "width", "scale", "bits")
 _REAL = (

@@ -26,7 +26,8 @@ class Recipe:
         disparities: planes in focus, pixels per view step; None: ``planes`` of them, placed by ``placement``.
         planes: how many, where ``disparities`` are not given.
         placement: ``even`` over the scene's disparity range, or by its ``content`` (equal shares of its texture).
-        truth: ``center``, the centre view, or ``refocus``, all views by the disparity map.
+        truth: ``center``, the centre view; ``refocus``, all views by the disparity map; or ``both``: the first is every
+            pair's truth and the second lies beside.
         scale: 1, or 2 for twice the views' resolution by the sub-pixel sampling of the views.
         noise: of the sensor, None: none.
         bits: 8 or 16 per channel.
@@ -64,7 +65,7 @@ class Recipe:
             raise ValueError("disparities: got none, want at least one focus plane")
         for name, wanted in (
             ("placement", PLACEMENTS),
-            ("truth", TRUTHS),
+            ("truth", (*TRUTHS, "both")),
             ("layout", LAYOUTS),
             ("interpolation", ("nearest", "bilinear", "bicubic")),
             ("bits", (8, 16)),

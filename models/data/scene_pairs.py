@@ -117,7 +117,7 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
     with ThreadPoolExecutor(_threads()) as pool:
 
         def written(kind: str, a: int | None, p: int | None, light: Tensor) -> tuple[Picture, np.ndarray]:
-            exact = kind == "truth" and recipe.truth == "center" and recipe.scale == 1
+            exact = kind == "truth" and recipe.truth != "refocus" and recipe.scale == 1
             if exact and light_field.transfer == "srgb" and not light_field.views.is_floating_point():
                 pixels = codes(light_field.center, recipe.bits)
             else:
@@ -131,7 +131,10 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
             picture = Picture("defocus_map", a, p, ".png", png(pixels, recipe.compression))
             return picture, (float(coc.min()), float(coc.max()))
 
-        truth = pool.submit(written, "truth", None, None, center if recipe.truth == "center" else refocused)
+        truths = {"truth": refocused if recipe.truth == "refocus" else center}
+        if recipe.truth == "both":
+            truths["truth_refocus"] = refocused
+        truth_jobs = [pool.submit(written, kind, None, None, light) for kind, light in truths.items()]
         for some_apertures, some_planes in _chunks(recipe, len(planes), center.numel()):
             with stages.time("refocus"):
                 exposure = expose(
@@ -189,12 +192,15 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
                         "width": center.shape[-1],
                     }
                 )
-        with stages.time("encode"):
-            picture, pixels = truth.result()
-        yield picture
+        for job in truth_jobs[::-1]:
+            with stages.time("encode"):
+                picture, pixels = job.result()
+            yield picture
+            if recipe.contact_sheets:
+                kind = "refocus" if "refocus" in (recipe.truth, picture.kind.removeprefix("truth_")) else "center"
+                tiles.insert(0, _tile(pixels, f"truth ({kind}), {difference:.1f} dB from the other"))
     if recipe.contact_sheets:
         with stages.time("contact sheet"):
-            tiles.insert(0, _tile(pixels, f"truth ({recipe.truth})"))
             yield Picture("contact_sheet", None, None, ".jpg", _sheet(light_field.scene, tiles, len(planes)))
     low, high = light_field.disparity_range or (None, None)
     common = {
@@ -204,7 +210,7 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
         "disparity_high": high,
         "disparity_range_from": range_from,
         "disparity_map_from": truth_from,
-        "truth_kind": recipe.truth,
+        "truth_kind": "refocus" if recipe.truth == "refocus" else "center",
         "truths_psnr_db": difference if math.isfinite(difference) else None,
         "defocus_map_zero": ZERO,
         "defocus_map_steps_per_pixel": STEPS,
@@ -219,8 +225,8 @@ def scene_pairs(light_field: LightField, recipe: Recipe, stages: Stages) -> Iter
 
 
 def _compared(light_field: LightField, recipe: Recipe) -> LightField:
-    """What both truths are made of: all channels where both are wanted, else the middle one, to compare them by."""
-    if recipe.truth == "refocus":
+    """What the second truth is made of: all channels where it is wanted, else the middle one, to compare them by."""
+    if recipe.truth != "center":
         return light_field
     middle = light_field.views.shape[2] // 2
     return replace(light_field, views=light_field.views[:, :, middle : middle + 1])
