@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models.networks import DRBNet
+from lfdeblur_models.networks.variants import build_variant
 from tests.drbnet_formulas import official_weights, straightforward
 
 VIEWS = {"single": 1, "dual": 2}
@@ -144,6 +145,13 @@ def test_identity_start(views, size):
     net.zero_grad()
     ((net(**inputs) - 0.3) ** 2).mean().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+
+
+@pytest.mark.parametrize("variant", ["single-scale", "no-dynamic-filter"])
+def test_identity_start_of_variants(variant):
+    net = build_variant(variant, width=6, kernel_size=3, scales=3).identity_()
+    center = torch.rand(2, 3, 19, 26) * 2 - 1
+    torch.testing.assert_close(net(center), center, rtol=0, atol=1e-5)
 
 
 def test_identity_start_of_one_scale_and_of_a_narrow_network():

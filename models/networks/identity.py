@@ -20,14 +20,15 @@ PICTURE, BAND = 0, PAIRS  # where the pairs begin of the picture at a scale, and
 
 def start_as_identity(net: DRBNet) -> None:
     """See ``DRBNet.identity_``."""
-    if net.scales > 1 and net.width < PAIRS:
+    blocks: Any = net.restore
+    coarse = len(blocks) > 1  # else the picture path already starts from the input
+    if coarse and net.width < PAIRS:
         raise ValueError(f"identity_: the network has width={net.width}, want at least {PAIRS}")
     with torch.no_grad():
-        blocks: Any = net.restore
         for block in blocks:
             for head in (block.filters, block.residual):
                 _mute(head[-1], 0, head[-1].out_channels)
-        if net.scales > 1:  # with one scale the picture path already starts from the input
+        if coarse:
             _carry_detail(net)
 
 
