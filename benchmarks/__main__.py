@@ -24,7 +24,7 @@ import torch
 from . import _machine, _tables
 from ._harness import Case, Sides, against_floor, run_case
 
-MODULES = ("dynamic_filter", "refocus", "refocus_map", "pairs", "generate", "drbnet")
+MODULES = ("dynamic_filter", "refocus", "refocus_map", "pairs", "generate", "drbnet", "training_step")
 SECONDS = {False: 1.0, True: 5.0}  # for each side of a case, quick and full
 
 
