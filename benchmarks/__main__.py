@@ -24,7 +24,19 @@ import torch
 from . import _machine, _tables
 from ._harness import Case, Sides, against_floor, run_case
 
-MODULES = ("dynamic_filter", "refocus", "refocus_map", "pairs", "generate", "drbnet", "training_step")
+MODULES = (
+    "dynamic_filter",
+    "refocus",
+    "refocus_map",
+    "pairs",
+    "generate",
+    "conv3x3",
+    "conv_transpose4x4",
+    "residual_block",
+    "drb_head",
+    "drbnet",
+    "training_step",
+)
 SECONDS = {False: 1.0, True: 5.0}  # for each side of a case, quick and full
 
 

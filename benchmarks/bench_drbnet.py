@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lfdeblur_models import DRBNet
+from lfdeblur_models import DRBNet, optimize
 from tests.drbnet_formulas import official_weights, straightforward
+from tests.test_drbnet import VIEWS, pictures
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case
 from ._rivals import unfold_fac
@@ -19,62 +20,116 @@ PLAIN, CHANNELS_LAST, AUTOCAST = (
     "published form, autocast, channels_last",
 )
 COMPILED = "compile: published form"
+FROZEN = "compile + freezing: published form"
+PURE = "published form in bfloat16, channels_last"
+UNPACKED = "DRBNet without optimize"
 FORMS = (PLAIN, CHANNELS_LAST)
 # Sums in another order and bfloat16's eight bits, forty layers deep, against float32; outputs are of order 0.1.
 TOLERANCE = {torch.float32: {"rtol": 0.0, "atol": 1e-5}, torch.bfloat16: {"rtol": 0.0, "atol": 0.02}}
 
 
-def published(weights, dtype, memory_format, center, autocast=False):
+class Published(torch.nn.Module):
+    """The published form with its weights as buffers, which freezing can fold in."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.names = {name: name.replace(".", "_") for name in weights}
+        for name, weight in weights.items():
+            self.register_buffer(self.names[name], weight)
+
+    def forward(self, **views):
+        weights = {name: getattr(self, attribute) for name, attribute in self.names.items()}
+        return straightforward(weights, **views, dynamic_filter=partial(unfold_fac, kernel_size=7))
+
+
+def laid_out(tensors, dtype, memory_format):
+    return {
+        name: t.to(dtype, memory_format=memory_format if t.dim() == 4 else torch.preserve_format)
+        for name, t in tensors.items()
+    }
+
+
+def published(weights, dtype, memory_format, views, autocast=False, wrap=lambda net: net):
     """A call of the published form; weights and input are laid out beforehand."""
-    weights = {name: w.to(dtype, memory_format=memory_format if w.dim() == 4 else None) for name, w in weights.items()}
-    center = center.to(dtype).contiguous(memory_format=memory_format)
+    net = wrap(Published(laid_out(weights, dtype, memory_format)))
+    views = laid_out(views, dtype, memory_format)
+    device = views["center"].device.type
 
     def call():
-        with torch.no_grad(), torch.autocast(center.device.type, torch.bfloat16, enabled=autocast):
-            return straightforward(weights, center, dynamic_filter=partial(unfold_fac, kernel_size=7))
+        with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=autocast):
+            return net(**views)
 
     return call
 
 
-def build(kind, size, dtype, device, rivals):
-    if dtype == torch.bfloat16 and device == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+def frozen(net):
+    """Compiled with its weights as constants, packed at compile time: the strongest form in float32."""
+    from torch._inductor import config
+
+    call = compiled(net)
+
+    def with_freezing(**views):
+        with config.patch(freezing=True):
+            return call(**views)
+
+    return with_freezing
+
+
+def fast_bfloat16(device):
+    return device != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def build(kind, size, dtype, device, rivals, optimized):
+    if dtype == torch.bfloat16 and not optimized and not fast_bfloat16(device):
         raise Unavailable("this processor has no fast bfloat16 convolution (it takes AVX-512)")
+    if not fast_bfloat16(device):
+        rivals = [name for name in rivals if name not in (PURE, AUTOCAST)]  # minutes for one call
     weights = {name: w.to(device) for name, w in official_weights(kind).items()}
-    generator = torch.Generator().manual_seed(1)
-    center = (torch.rand(1, 3, *size, generator=generator) * 2 - 1).to(device)
-    net = DRBNet.from_official(weights).to(device, dtype, memory_format=torch.channels_last)
-    mine = center.to(dtype).contiguous(memory_format=torch.channels_last)
-
-    def ours():
-        with torch.no_grad():
-            return net(mine)
-
+    views = {name: view.to(device) for name, view in pictures(VIEWS[kind], *size).items()}
     contiguous, last = torch.contiguous_format, torch.channels_last
+    plain = DRBNet.from_official(weights).to(device).eval()
+    net = optimize(plain, dtype) if optimized else plain.to(dtype, memory_format=last)
+    mine = views if optimized else laid_out(views, dtype, last)
+
+    def call(net, views):
+        def run():
+            with torch.no_grad():
+                return net(**views)
+
+        return run
+
+    # The rivals of an optimised network in bfloat16 are those in float32 too: what people run today.
+    wide = torch.float32 if optimized else dtype
     forms = {
-        PLAIN: lambda: published(weights, dtype, contiguous, center),
-        CHANNELS_LAST: lambda: published(weights, dtype, last, center),
-        AUTOCAST: lambda: published(weights, torch.float32, last, center, autocast=True),
-        COMPILED: lambda: compiled(published(weights, dtype, contiguous, center)),
+        PLAIN: lambda: published(weights, wide, contiguous, views),
+        CHANNELS_LAST: lambda: published(weights, wide, last, views),
+        AUTOCAST: lambda: published(weights, torch.float32, last, views, autocast=True),
+        PURE: lambda: published(weights, torch.bfloat16, last, views),
+        COMPILED: lambda: published(weights, wide, contiguous, views, wrap=compiled),
+        FROZEN: lambda: published(weights, torch.float32, contiguous, views, wrap=frozen),
+        UNPACKED: lambda: call(plain.to(memory_format=last), laid_out(views, torch.float32, last)),
     }
-    return Sides(ours, {name: forms[name]() for name in rivals}, published(weights, torch.float32, contiguous, center))
+    expected = published(weights, torch.float32, contiguous, views)
+    return Sides(call(net, mine), {name: forms[name]() for name in rivals}, expected)
 
 
-def case(size, dtype, device, *, kind="single", rivals=FORMS):
+def case(size, dtype, device, *, kind="single", rivals=FORMS, optimized=False):
     with torch.device("meta"):
-        net = DRBNet(1)
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            net(torch.empty(1, 3, *size))
+        net = DRBNet(VIEWS[kind])
+        views = {name: torch.empty(1, 3, *size) for name in pictures(VIEWS[kind], 1, 1)}
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(**views)
     height, width = size
     return Case(
         op="drbnet",
-        shape=f"{kind} 3x{height}x{width}",
+        shape=f"{kind} 3x{height}x{width}" + (" optimize" if optimized else ""),
         dtype=str(dtype)[6:],
         device=device,
-        build=partial(build, kind, size, dtype, device, rivals),
-        moved=(6 * height * width + sum(p.numel() for p in net.parameters()))
+        build=partial(build, kind, size, dtype, device, rivals, optimized),
+        moved=(3 * (len(views) + 1) * height * width + sum(p.numel() for p in net.parameters()))
         * torch.empty((), dtype=dtype).element_size(),
         operations=counter.get_total_flops(),
-        arithmetic=str(dtype)[6:],
+        arithmetic="float32" if dtype == torch.bfloat16 and not fast_bfloat16(device) else str(dtype)[6:],
         tolerance=TOLERANCE[dtype],
     )
 
@@ -83,13 +138,20 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     """The rows of this module; ours runs channels_last."""
     low = (*FORMS, AUTOCAST)
     quick = device == "cpu" and not full
+    fast = partial(case, device=device, optimized=True)
     yield case((256, 256), torch.float32, device, rivals=FORMS if quick else (*FORMS, COMPILED))
     yield case((256, 256), torch.bfloat16, device, rivals=low)
+    yield fast((256, 256), torch.float32, rivals=(PLAIN, UNPACKED) if quick else (PLAIN, UNPACKED, FROZEN))
+    yield fast((256, 256), torch.bfloat16, rivals=(PLAIN, PURE))
     if not quick:
+        yield fast((256, 256), torch.float32, kind="dual", rivals=(PLAIN, UNPACKED))
         yield case((720, 1280), torch.float32, device, rivals=(*FORMS, COMPILED))
         yield case((720, 1280), torch.bfloat16, device, rivals=low)
+        yield fast((720, 1280), torch.float32, rivals=(PLAIN, CHANNELS_LAST, FROZEN))
+        yield fast((720, 1280), torch.bfloat16, rivals=(PLAIN, AUTOCAST, PURE))
 
 
-@pytest.mark.parametrize("size", [(16, 24)], ids=str)
-def test_drbnet(benchmark, size):
-    pytest_case(benchmark, case(size, torch.float32, "cpu"))
+@pytest.mark.parametrize("optimized", [False, True])
+@pytest.mark.parametrize("kind", ["single", "dual"])
+def test_drbnet(benchmark, kind, optimized):
+    pytest_case(benchmark, case((16, 24), torch.float32, "cpu", kind=kind, optimized=optimized))

@@ -120,6 +120,8 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     for width in (16, 32):
         yield case(width, batch, size, torch.float32, device, rivals=rivals)
         yield case(width, batch, size, torch.bfloat16, device, rivals=rivals)
+    if full and device == "cpu":  # the paper's patches; minutes, and 6 GB for the published form
+        yield case(32, 8, 256, torch.float32, device, rivals=(PLAIN,))
 
 
 @pytest.mark.parametrize("width", [8])

@@ -260,6 +260,10 @@ def test_cases_have_names_of_their_own(full):
         "render_pair",
         "LightFieldPairs",
         "generate",
+        "conv3x3",
+        "conv_transpose4x4",
+        "residual_block",
+        "drb_head",
         "drbnet",
         "training_step",
     }
