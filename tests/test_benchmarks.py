@@ -22,6 +22,7 @@ from benchmarks import (
     bench_pairs,
     bench_refocus,
     exercise,
+    profile_network,
     sweep,
     sweep_triton,
 )
@@ -267,6 +268,13 @@ def test_cases_have_names_of_their_own(full):
         "drbnet",
         "training_step",
     }
+
+
+def test_profile_by_part():
+    from lfdeblur_models import DRBNet, optimize
+
+    parts = profile_network.shares(optimize(DRBNet(width=8, scales=2)), torch.zeros(1, 3, 32, 32))
+    assert all(parts[profile_network.PARTS[f"lfdeblur::{op}"]] > 0 for op in ("winograd_conv3x3", "drb_head_rows"))
 
 
 def test_exercise_runs_every_op():
