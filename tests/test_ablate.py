@@ -7,14 +7,18 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import torch
 
 from lfdeblur_models import cli, deblur
 from lfdeblur_models.ablation.config import AblationConfig
 from lfdeblur_models.ablation.plan import ROWS
 from lfdeblur_models.ablation.runs import ablate, total_steps
+from lfdeblur_models.ablation.table import Table
 from lfdeblur_models.evaluation.metrics import psnr
+from lfdeblur_models.evaluation.scores import choose_metrics
 from lfdeblur_models.images import read_image
 from lfdeblur_models.networks.variants import build_variant
 from lfdeblur_models.training.config import parse_recipe, read_recipe
@@ -200,3 +204,12 @@ def test_the_shipped_recipe_is_small():
     trained = {(part.root, scene) for part in config.real for scene in part.scenes}
     assert scored
     assert not scored & trained
+
+
+def test_the_documented_table_is_that_of_its_values():
+    docs = Path(__file__).parents[1] / "docs"
+    scores = json.loads((docs / "ablation.json").read_text())["seeds"]
+    assert {len(seeds) for seeds in scores.values()} == {3}
+    table = Table(choose_metrics(torch.device("cpu")), scores)
+    assert table.markdown() in (docs / "ablation.md").read_text()
+    assert table.as_csv() == (docs / "ablation.csv").read_text()
