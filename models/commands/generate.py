@@ -115,9 +115,9 @@ def generate(
             shard_scenes=shard_scenes,
             seed=seed,
         )
-        synthesis = Synthesis(spread=spread)
     except ValueError as error:
         raise CommandError(f"--{str(error).replace('_', '-')}") from error
+    synthesis = parse(lambda value: Synthesis(spread=value), spread)
     check_reading(format, flip, order, transfer)
     told = {
         "format": format,
