@@ -12,6 +12,7 @@ from .networks import DRBNet
 from .networks.variants import build_variant
 from .optimize import OptimizedDRBNet
 from .runner import SMALL, Runner, default_memory
+from .shipped import default_weights
 from .tiling import Span, run_tiles
 
 
@@ -19,25 +20,20 @@ class WeightsError(ValueError):
     """A weights file that cannot be used; the message names it and says why."""
 
 
-def untrained_network() -> DRBNet:
-    """A single-view DRBNet that starts as the identity: it returns its input."""
-    return DRBNet().identity_().eval()
-
-
-def load_network(path: str | Path) -> DRBNet:
+def load_network(path: str | Path | None = None) -> DRBNet:
     """A network with the weights of a file.
 
     Args:
         path: a published checkpoint (``.pth``), or a state dict of ``DRBNet`` saved with ``torch.save`` (``.pt``,
             ``.pth``) or as ``.safetensors``. Pickled code in it is never run. Sizes and variant are told by the
-            tensors' shapes.
+            tensors' shapes. None: the weights that ship.
 
     Returns: the network, single or dual view, in evaluation mode on the CPU.
 
     Raises:
         WeightsError: the file is missing or damaged, or its tensors do not fit the network.
     """
-    path = Path(path)
+    path = default_weights() if path is None else Path(path)
     if not path.is_file():
         raise WeightsError(f"{path}: no such file of weights")
     state = _read(path)

@@ -1,10 +1,10 @@
-"""The weights that ship with the package."""
+"""The weights that ship with the package: docs/model_card.md tells what they were trained on and how they score."""
 
 from pathlib import Path
 
 FILE = Path(__file__).parent / "assets" / "weights" / "compact.safetensors"
 
 
-def default_weights() -> Path | None:
-    """The file of a single-view network that commands use where none is given, or None where none ships."""
-    return FILE if FILE.is_file() else None
+def default_weights() -> Path:
+    """The file of the single-view network that is used where none is given."""
+    return FILE

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..deblur import load_network, untrained_network
+from ..deblur import load_network
 from ..images import ImageError
 from ..memory import parse_size, return_large_blocks
 from ..networks import DRBNet
@@ -33,7 +33,7 @@ def deblur(
     out: Out,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Published checkpoint or own state dict. Default: what ships, else untrained."),
+        typer.Option(help="Published checkpoint or own state dict. Default: the compact network that ships."),
     ] = None,
     left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
     right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
@@ -59,14 +59,13 @@ def deblur(
         raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
     allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
     _check_files(images, left, right, out)
-    untrained = weights is None and default_weights() is None
     network = _network(weights, left, right, len(images)).to(where)
     option("--", lambda: Runner(network, tile=tile, overlap=overlap))
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     if photos:
         return_large_blocks()
-        precise = untrained or any(photo.info.bits == 16 for photo in photos)
+        precise = any(photo.info.bits == 16 for photo in photos)
         chosen = _dtype(dtype, where, precise)
         # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
         ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
@@ -117,9 +116,6 @@ def _network(weights: Path | None, left: Path | None, right: Path | None, pictur
     if weights is None and sides:
         raise CommandError("--left and --right: they need --weights of the dual-view network")
     weights = weights or default_weights()
-    if weights is None:
-        typer.echo("lfdeblur: warning: untrained: without --weights the network returns the picture as it is", err=True)
-        return untrained_network()
     network = load_network(weights)
     if network.views == 1 and sides:
         raise CommandError(f"{weights}: weights of the single-view network; --left and --right need dual-view weights")

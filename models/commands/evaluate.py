@@ -80,8 +80,6 @@ def evaluate(
         raise CommandError("--defocused and --sharp: only for --data folders")
     allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
     file = weights or default_weights()
-    if file is None:
-        raise CommandError("no weights ship with this version; give --weights FILE")
     check_output_folder(out)
     network = load_network(file).to(where, DTYPES[dtype])
     runner = option("--", lambda: Runner(network, tile=tile, overlap=overlap))
