@@ -229,10 +229,13 @@ def winograd_weight(weight: Tensor) -> Tensor:
     scales = (-1.5, -1.5, 6.0, 6.0)  # product of the differences to the other points
     rows = [[1.0, 0.0, 0.0], *([v / s for v in row] for row, s in zip(points, scales, strict=True)), [0.0, 0.0, 1.0]]
     basis = torch.tensor(rows, dtype=torch.float64)
-    with without_autocast(weight):
-        full = torch.einsum("ia,ocab,jb->ijoc", basis, weight.double(), basis)
     outputs, channels = weight.shape[:2]
-    return full.reshape(36, outputs // 16, 16, channels).transpose(2, 3).float().contiguous()
+    packed = torch.empty(36, outputs // 16, channels, 16)
+    for block, part in enumerate(weight.split(16)):  # in float64, so not all at once
+        with without_autocast(weight):
+            products = torch.einsum("ia,ocab,jb->ijco", basis, part.double(), basis)
+        packed[:, block] = products.flatten(0, 1)
+    return packed
 
 
 def _winograd_fits(weight: Tensor, second: int) -> bool:

@@ -34,7 +34,6 @@ class OptimizedDRBNet(nn.Module):
         self.choices: dict[str, str] = self.engine.choices()
         self.eval()
 
-    @torch.compiler.disable(recursive=True)
     def forward(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
         """As ``DRBNet.forward``, without gradients.
 
@@ -48,6 +47,11 @@ class OptimizedDRBNet(nn.Module):
             RuntimeError: shapes or devices disagree.
             TypeError: ``left`` and ``right`` missing or surplus, not tensors, or not floating point.
         """
+        # Not a decorator: that imports the compiler, two seconds and 150 MB, for everyone who imports this package.
+        run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
+        return run(center, left, right)
+
+    def _run(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
         check_views(self.views, self.device, center, left, right)
         with torch.no_grad(), without_autocast(center.new_empty(0, dtype=torch.float32)):
             return self.engine(center, left, right).to(center.dtype)

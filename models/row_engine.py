@@ -16,7 +16,7 @@ from lfdeblur_ops.packed import PackedConvolution, PackedHead
 
 from .networks.drbnet import RANGE, SLOPE, DRBNet, DynamicResidual, reflect_to_multiple
 
-BAND_BYTES = 24 << 20  # of the widest tensor of a band: with its neighbours it stays in the last-level cache
+BAND_BYTES = 8 << 20  # of the widest tensor of a band: with its neighbours it stays in the last-level cache
 METHODS = {
     "winograd": "Winograd F(4x4, 3x3)",
     "onednn": "oneDNN, weights packed",

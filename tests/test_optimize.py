@@ -1,5 +1,7 @@
 """The optimised network against the plain one, on real pictures too; training through the fused blocks."""
 
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -131,6 +133,17 @@ def test_gradients_end_here(optimized):
     assert not optimized(**inputs).requires_grad
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(optimized(**inputs), optimized(**inputs).float(), rtol=0, atol=0)
+
+
+def test_a_compiled_caller_runs_it_as_it_is(optimized):
+    inputs = pictures(optimized.views, 16, 24)
+    compiled = torch.compile(lambda **views: optimized(**views) + 1, backend="eager")
+    assert torch.equal(compiled(**inputs), optimized(**inputs) + 1)
+
+
+def test_to_import_it_does_not_import_the_compiler():
+    code = "import sys, lfdeblur_models.optimize; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_it_says_what_it_chose(optimized):
