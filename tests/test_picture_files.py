@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import pyvips
 import torch
+import torch.nn.functional as F
 
 from lfdeblur_models.data.picture_files import DataError, find_pictures
 from lfdeblur_models.data.picture_pairs import PicturePairs, as_float
+from lfdeblur_models.data.transfer import srgb_to_linear
 from lfdeblur_models.images import write_image
 from lfdeblur_models.training.augment import augment
 from lfdeblur_models.training.config import AugmentConfig
@@ -156,6 +158,21 @@ def test_pixel4_truth_has_the_exposure_of_the_capture():
     assert float(sharp.mean()) == pytest.approx(float(defocused.mean()), abs=0.02)
     gradient = [picture.diff(dim=-1).abs().mean() for picture in (sharp, defocused)]
     assert gradient[0] > gradient[1]
+
+
+def test_pixel4_truth_is_not_veiled_by_detail_that_the_capture_lost(tmp_path):
+    """Fine noise over slow shades, black in the truth and grey in the capture: the fitted truth is black there."""
+    shades = F.interpolate(torch.rand(1, 1, 4, 4), size=(256, 256), mode="bilinear")[0]
+    truth = shades * torch.randint(0, 2, (1, 256, 256))
+    blurred = F.avg_pool2d(F.pad(truth[None], (4, 4, 4, 4), mode="reflect"), 9, stride=1)[0]
+    for kind, picture in (("gt", 65535 * truth), ("left", 1024 + 12000 * blurred), ("right", 1024 + 12000 * blurred)):
+        write_image(tmp_path / f"001_{kind}.png", picture.to(torch.uint16))
+    np.save(tmp_path / "right_gain_div8.npy", np.ones((32, 32)))
+    sharp = Pixel4Pairs(tmp_path)[0]["sharp"][:1]
+    assert float(sharp[truth == 0].max()) < 0.05
+    assert (
+        float(srgb_to_linear(sharp[truth > 0.5]).sub(truth[truth > 0.5] / truth.quantile(0.99)).abs().median()) < 0.03
+    )
 
 
 def ramp_item(dual):

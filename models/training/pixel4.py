@@ -16,6 +16,7 @@ from ..images import read_image
 
 BLACK, WHITE = 1024.0, 16383.0
 BRIGHT = 0.99  # share of the pixels that are darker than what becomes white
+BLOCK = 64  # pixels, more than the defocus spreads
 GAIN = "right_gain_div8.npy"
 
 
@@ -98,8 +99,13 @@ def _gain(path: Path) -> Tensor:
 
 
 def _fit(picture: Tensor, like: Tensor) -> Tensor:
-    """``picture`` with the gain and offset that bring it nearest to ``like``."""
-    x, y = picture.double(), like.double()
+    """``picture`` with the gain and offset that bring it nearest to ``like``.
+
+    They are fitted to means over blocks: pixel by pixel the sharp picture's detail, which the defocused one has not,
+    would make the gain too small and the offset too large, a veil that a network learns.
+    """
+    side = min(BLOCK, *picture.shape[-2:])
+    x, y = (F.avg_pool2d(values.double(), side) for values in (picture, like))
     centred = x - x.mean()
     slope = (centred * (y - y.mean())).sum() / centred.square().sum().clamp_min(1e-12)
-    return (slope * centred + y.mean()).float()
+    return (slope * (picture.double() - x.mean()) + y.mean()).float()
