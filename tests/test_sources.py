@@ -172,6 +172,7 @@ REAL = {
     "lf-hci-antinous": 1,
     "lf-lytro-2067": 1,
     "lf-stanford-chess": 1,
+    "raw-lenslet-guv": 1,
     "rgbd-kinect": 3,
     "rgbd-middlebury": 10,
 }
@@ -238,5 +239,5 @@ def test_arrays_become_pairs_too(tmp_path):
 def test_the_data_folder_holds_what_the_tests_take():
     if not FOLDER.is_dir():
         pytest.skip("no data")
-    kinds = {folder.name for folder in FOLDER.iterdir() if folder.name.startswith(("lf-", "rgbd-"))}
+    kinds = {folder.name for folder in FOLDER.iterdir() if folder.name.startswith(("lf-", "raw-", "rgbd-"))}
     assert kinds == set(REAL), f"not tested on {kinds - set(REAL)}"

@@ -28,7 +28,9 @@ Format = Annotated[
 Pattern = Annotated[
     str | None, typer.Option(help="Regular expression with groups row and col that matches the views' names.")
 ]
-Lenslet = Annotated[int, typer.Option(min=1, help="Pixels below a lenslet, for the format eslf.")]
+Lenslet = Annotated[
+    int, typer.Option(min=1, help="Pixels below a lenslet (eslf); views to sample, instead of the pitch (raw-lenslet).")
+]
 Views = Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")]
 Flip = Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")]
 Grid = Annotated[

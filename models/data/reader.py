@@ -14,6 +14,7 @@ from . import (
     lftoolbox,
     npz,
     power_tools,
+    raw_lenslet,
     sequence,
     stanford,
     zarr,
@@ -62,6 +63,7 @@ FORMATS: dict[str, Format] = {
     "hci-old": Format(hci_old.fits, hci_old.read, _ARRAY),
     "h5": Format(h5.fits, h5.read, _ARRAY),
     "npz": Format(npz.fits, npz.read, _ARRAY),
+    "raw-lenslet": Format(raw_lenslet.fits, raw_lenslet.read),
     "eslf": Format(lenslet_pictures.fits, lenslet_pictures.read),
     "sequence": Format(sequence.fits, sequence.read, ("grid", "order", "flip")),
     "inria": Format(inria.fits, inria.read, ("flip",)),
@@ -99,6 +101,8 @@ def read_light_field(
             - ``hci-old``: the first HCI benchmark's ``.h5``, with its true depth;
             - ``stanford``: names of the Stanford Light Field Archive (``out_RR_CC_V_U.png``);
             - ``eslf``: one lenslet picture, as lightfields.stanford.edu has them;
+            - ``raw-lenslet``: grey raw pictures of a camera or microscope with square lenslets, beside the white
+              picture and the dark frame: a folder of one capture, or the capture;
             - ``power-tools``: views of the Lytro Power Tools (``IMG_view000_warp_image017_....png``);
             - ``lftoolbox``, ``epfl``: ``.mat`` files with ``LF[t, s, v, u, c]``, version 5 or 7.3;
             - ``basic-lfsr``: ``.h5`` files with mosaics ``Hr_SAI_y``, ``Lr_SAI_y``;
@@ -114,7 +118,8 @@ def read_light_field(
         pattern: for ``grid``, a regular expression with groups ``row`` and ``col`` that matches a whole name without
             its suffix; other files are left out.
         lenslet: for ``eslf``, rows and columns of pixels below a lenslet, which are those of views. Where 14, the
-            default, does not divide the picture and 15 does, it is 15 (given ``eslf`` in the name).
+            default, does not divide the picture and 15 does, it is 15 (given ``eslf`` in the name). For
+            ``raw-lenslet``, how many views to sample; the default is the lenslets' pitch, rounded.
         views: keep only the central ones, rows and columns; the others are not decoded. None: all.
         flip: for ``stanford``, ``grid``, ``inria`` and ``sequence``, turn the order of ``rows``, ``columns`` or
             ``both``.
@@ -233,8 +238,9 @@ def _look(path: Path) -> str:
         if known.fits(path):
             return name
     raise LightFieldError(
-        f"{path}: unknown format; looked for a folder of views (hci, power-tools, stanford, grid, zarr), a lenslet "
-        "picture (eslf), MATLAB 5 and 7.3 (.mat), HDF5 (.h5), NumPy (.npz), Zarr and Lytro containers (.lfp, .lfr)"
+        f"{path}: unknown format; looked for a folder of views (hci, power-tools, stanford, grid, zarr), lenslet "
+        "pictures (eslf, raw-lenslet), MATLAB 5 and 7.3 (.mat), HDF5 (.h5), NumPy (.npz), Zarr and Lytro containers "
+        "(.lfp, .lfr)"
     )
 
 

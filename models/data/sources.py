@@ -10,6 +10,8 @@ from ..images import is_image_name
 from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .from_photo import light_field_from_photo
 from .light_field import LightField, LightFieldError
+from .raw_lenslet import fits as is_raw_lenslet
+from .raw_lenslet import raw_files
 from .reader import FORMATS, read_light_field
 from .remote import fetched, is_url, remote_scenes
 
@@ -93,8 +95,12 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
         yield Source("light_field", (str(path),), path.resolve().name if path.is_dir() else path.stem)
         return
     if path.is_file():
-        is_light_field = not is_image_name(path) or _is_eslf(path)
+        is_light_field = not is_image_name(path) or _is_eslf(path) or is_raw_lenslet(path)
         yield Source("light_field" if is_light_field else "photo", (str(path),), path.stem)
+        return
+    raw = raw_files(path)
+    if raw is not None:
+        yield from (Source("light_field", (str(capture),), capture.stem) for capture in raw.captures)
         return
     if any(known.fits(path) for name, known in FORMATS.items() if name not in _BY_NAMES):
         yield Source("light_field", (str(path),), path.resolve().name)
