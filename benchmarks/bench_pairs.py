@@ -152,7 +152,7 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     if device != "cpu":
         return
     yield case(9, (512, 512))
-    yield batch_case(9, (512, 512), 256, 8)
+    yield batch_case(9, (512, 512), 256, 8 if full else 2)
     if full:
         yield case(15, (434, 625))
 
