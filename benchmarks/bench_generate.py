@@ -23,6 +23,7 @@ from lfdeblur_models.data import (
 )
 from lfdeblur_models.data.planes import even_planes
 from lfdeblur_models.data.recipe import DEFAULT_APERTURES
+from lfdeblur_models.memory import keep_freed_memory
 from tests.data_paths import FOLDER
 
 from ._harness import Case, Sides, Unavailable, pytest_case
@@ -30,7 +31,7 @@ from .bench_pairs import _decode, _encode, slices_pair
 
 SCIPY, THREADED = "NumPy, scipy.ndimage.shift, Pillow", "the same, planes in 2 threads"
 FORMS = (SCIPY, THREADED)
-PLANES, COMPRESSION = 5, 3
+PLANES, COMPRESSION = 5, 3  # of Pillow; our default makes files of no more bytes
 KINDS = ("input", "left", "right")
 CHECKED = ((0, 0), (len(DEFAULT_APERTURES) - 1, PLANES - 1))  # aperture and plane of the pairs that are compared
 REAL = FOLDER / "lf-hci-antinous"
@@ -121,11 +122,12 @@ def build(views, size, rivals):
     else:
         scene = folder / "scene"
         make_scene(scene, views, size)
+    keep_freed_memory()  # as the command does
     light_field = read_light_field(scene)
     if light_field.disparity is None or light_field.disparity_range is None:
         raise Unavailable(f"{scene}: no ground-truth disparity")
     planes = tuple(even_planes(light_field.disparity_range, PLANES))
-    recipe = Recipe(disparities=planes, dual_pixel=True, contact_sheets=False, compression=COMPRESSION)
+    recipe = Recipe(disparities=planes, dual_pixel=True, contact_sheets=False)
     stages = []
 
     def fresh(name):

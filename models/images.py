@@ -77,7 +77,7 @@ def open_image(path: str | Path, *, upright: bool = True) -> tuple[pyvips.Image,
         image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated", revalidate=True)
     except pyvips.Error as error:
         raise ImageError(f"{path}: not a readable picture ({_reason(error)})") from error
-    fields = set(image.get_fields())
+    fields = image.get_fields()
     loader = str(image.get("vips-loader")).removesuffix("_source")
     if loader not in _LOADERS:
         raise ImageError(f"{path}: a picture of kind {loader.removesuffix('load')!r}, want PNG, TIFF, JPEG or WebP")
@@ -102,7 +102,7 @@ def open_image(path: str | Path, *, upright: bool = True) -> tuple[pyvips.Image,
         width=image.width,
         metadata={
             name: (image.get_typeof(name), image.get(name))
-            for name in image.get_fields()
+            for name in fields
             if (not upright and name == _TURNED)
             or ((name in _KEPT or name.startswith("exif-ifd")) and not (upright and name.endswith("-Orientation")))
         },

@@ -9,6 +9,7 @@ from ..data import generate as generate_pairs
 from ..data.from_depth import Synthesis
 from ..data.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources import Reading
+from ..memory import keep_freed_memory
 from ._shared import (
     Axes,
     CommandError,
@@ -132,6 +133,7 @@ def generate(
         "transfer": transfer,
     }
     reading = Reading(told, synthesis, seed)
+    keep_freed_memory()
     with progress_bar() as progress:
         task = progress.add_task("generate", total=None)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from ..memory import keep_freed_memory
 from ..output import OutputError
 from .light_field import LightField, LightFieldError
 from .manifest import write_manifest
@@ -165,6 +166,7 @@ def _outcomes(
 def _start_worker(threads: int) -> None:
     """Runs in each worker: its share of the cores; and it ends when its parent is killed."""
     torch.set_num_threads(threads)
+    keep_freed_memory()
     parent = multiprocessing.parent_process()
     assert parent is not None
 

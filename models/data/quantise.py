@@ -1,4 +1,4 @@
-"""Linear light to the bytes of a picture file; the same bytes whatever the number of threads.
+"""Linear light to the values of a picture file; the same whatever the number of threads.
 
 NumPy, and not torch: torch splits an array over its threads, and the last elements of a part may be rounded otherwise.
 """
@@ -6,7 +6,6 @@ NumPy, and not torch: torch splits an array over its threads, and the last eleme
 from functools import cache
 
 import numpy as np
-import pyvips
 import torch
 from torch import Tensor
 
@@ -44,20 +43,6 @@ def codes(picture: Tensor, bits: int) -> np.ndarray:
     if bits == 16:
         return np.ascontiguousarray(values)
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def png(pixels: np.ndarray, compression: int) -> bytes:
-    """``[H, W, C]`` uint8 or uint16, C = 1 or 3, as a PNG file.
-
-    Args:
-        compression: of zlib, 0 to 9.
-    """
-    picture = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
-    grey, colour = ("b-w", "srgb") if pixels.dtype == np.uint8 else ("grey16", "rgb16")
-    picture = picture.copy(interpretation=grey if pixels.shape[2] == 1 else colour)
-    # Each pixel as its difference to the one before: nearly as small as the best of all filters, in half the time.
-    data: bytes = picture.pngsave_buffer(compression=compression, filter="sub")
-    return data
 
 
 @cache

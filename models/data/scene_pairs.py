@@ -24,7 +24,8 @@ from .disparity_range import estimate_disparity_range
 from .light_field import LightField
 from .pairs import expose
 from .planes import content_planes, even_planes
-from .quantise import codes, png, quantise
+from .png import png
+from .quantise import codes, quantise
 from .recipe import Recipe
 from .truth import all_in_focus_light, center_light, difference_of_truths, enlarge_map
 

@@ -1,6 +1,7 @@
 """Transfer functions: sRGB to light and back (IEC 61966-2-1, the exact piecewise curve)."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from .light_field import LightField
 
+_WORTH_THREADS = 1 << 20  # elements; for fewer, starting threads takes as long as the work
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
 
@@ -43,8 +45,16 @@ def to_linear(x: Tensor, transfer: str = "srgb", *, out: Tensor | None = None) -
     out = empty(x.shape) if out is None else out
     # NumPy's take is ten times as fast as torch's; picture by picture, because it makes its indices 8 bytes wide.
     values, results, levels = x.numpy(), out.numpy(), table.numpy()
-    for index in np.ndindex(*x.shape[:-2]):
+
+    def one(index: tuple[int, ...]) -> None:
         np.take(levels, values[index], out=results[index], mode="clip")
+
+    if torch.get_num_threads() == 1 or x.numel() < _WORTH_THREADS:
+        for index in np.ndindex(*x.shape[:-2]):
+            one(index)
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(one, np.ndindex(*x.shape[:-2])))
     return out
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..images import ImageError, ImageInfo, decode, is_image_name, open_image
 from .errors import LightFieldError
 from .pixels import Pixels, Window
-from .whole import check_whole
+from .whole import picture_header
 
 Files = list[list[Path]]
 
@@ -101,8 +101,7 @@ def _threads() -> ThreadPoolExecutor:
 
 def _header(path: Path) -> ImageInfo:
     try:
-        check_whole(path)
-        return open_image(path)[1]
+        return picture_header(path)
     except ImageError as error:
         raise LightFieldError(str(error)) from error
 
@@ -126,7 +125,9 @@ def _read(files: Files, window: Window) -> tuple[Tensor, Tensor | None]:
     def read(index: int, path: Path) -> float:
         image, info = open_image(path)
         _check_alike(path, info, paths[0], first)  # it may have been replaced since it was looked at
-        colours, alpha = decode(path, image.crop(window.x.start, window.y.start, width, height))
+        if (height, width) != (info.height, info.width):  # a crop of everything takes a seventh of the time
+            image = image.crop(window.x.start, window.y.start, width, height)
+        colours, alpha = decode(path, image)
         views[index] = colours.transpose(2, 0, 1)
         return 1.0 if alpha is None else float(alpha.mean() / np.iinfo(alpha.dtype).max)
 

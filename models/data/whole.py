@@ -1,10 +1,11 @@
-"""Whether a picture file is all there, without decoding it."""
+"""What a picture file is, and whether all of it is there, without decoding it."""
 
 import mmap
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..images import ImageError
+from ..images import ImageError, ImageInfo, open_image
 
 _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
@@ -31,11 +32,49 @@ def check_whole(path: Path) -> None:
         raise ImageError(f"{path}: truncated or damaged (the file ends before its picture does)")
 
 
+def picture_header(path: Path) -> ImageInfo:
+    """What a picture file holds, of a file that is all there.
+
+    A plain PNG tells it in its first bytes, in a fifth of the time that a decoder's opening takes: light fields have
+    hundreds.
+
+    Raises:
+        ImageError: as ``open_image`` and ``check_whole``.
+    """
+    info = _plain_png(path)
+    if info is None:
+        check_whole(path)
+        info = open_image(path)[1]
+    return info
+
+
+def _plain_png(path: Path) -> ImageInfo | None:
+    """None where it is no whole PNG of grey or RGB, or has what its reader has to look at: alpha, palette, EXIF."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            chunks = dict(_png_chunks(data))
+            if b"IHDR" not in chunks or b"IDAT" not in chunks or b"IEND" not in chunks or b"eXIf" in chunks:
+                return None
+            width, height, bits, colours = struct.unpack_from(">IIBB", data, chunks[b"IHDR"])
+    except (OSError, ValueError, struct.error):  # missing, empty or broken: whoever opens it tells that
+        return None
+    if bits not in (8, 16) or colours not in (0, 2) or not 0 < width < 2**31 or not 0 < height < 2**31:
+        return None
+    return ImageInfo(format="png", bits=bits, channels=1 if colours == 0 else 3, height=height, width=width)
+
+
 def _png_is_whole(data: mmap.mmap) -> bool:
+    return any(kind == b"IEND" for kind, _ in _png_chunks(data))
+
+
+def _png_chunks(data: mmap.mmap) -> Iterator[tuple[bytes, int]]:
+    """Kind and place of every chunk that ends within the file, up to the last one."""
     at = len(_PNG)
-    while at + 12 <= len(data):
+    while data[: len(_PNG)] == _PNG and at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        at += 12 + length
+        if at + 12 + length > len(data):
+            return
+        yield kind, at + 8
         if kind == b"IEND":
-            return at <= len(data)
-    return False
+            return
+        at += 12 + length
