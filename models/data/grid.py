@@ -25,7 +25,10 @@ def read(path: Path, options: ReadOptions) -> LightField:
     matches = {file: match for file in pictures if (match := pattern.fullmatch(file.stem)) is not None}
     if not matches:
         wanted = f"the pattern {options.pattern!r}" if options.pattern else "two numbers, row and column"
-        raise LightFieldError(f"{path}: no readable pattern: want names with {wanted}, got {pictures[0].name}")
+        raise LightFieldError(
+            f"{path}: no readable pattern: want names with {wanted}, got {pictures[0].name} "
+            f"(generate takes a folder of photographs as photo:{path})"
+        )
     if options.pattern is None:
         kinds: dict[tuple[str, ...], str] = {}
         for file, match in matches.items():
