@@ -1,6 +1,6 @@
 """Command of the benchmark suite.
 
-``python -m benchmarks [--full] [--only OP] [--device cpu|cuda] [--json FILE]`` runs it;
+``python -m benchmarks [--full] [--only OP] [--match TEXT] [--device cpu|cuda] [--json FILE]`` runs it;
 ``python -m benchmarks compare A B`` compares two results;
 ``python -m benchmarks floors --name NAME --gb-s N --gflop-s float32=N ... --json FILE`` writes what each CUDA case must
 take at least on a GPU of these rates, by arithmetic, with no GPU at hand;
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--only", choices=MODULES, action="append", metavar="OP", help=f"one of {', '.join(MODULES)}; repeatable"
     )
+    run.add_argument("--match", default="", metavar="TEXT", help="only cases whose line has this text, as 720x1280")
     run.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     run.add_argument("--seconds", type=float, help="time for each side of a case")
     run.add_argument("--ours-only", action="store_true", help="leave the rivals out")
@@ -96,6 +97,8 @@ def _run(options: argparse.Namespace) -> int:
     seconds = options.seconds or SECONDS[options.full]
     wrong = 0
     for case in _cases(options.only or MODULES, options.device, options.full, skipped):
+        if options.match not in str(case):
+            continue
         if options.ours_only:
             case = replace(case, build=partial(_without_rivals, case))
         print(f"{case} ...", flush=True)

@@ -246,6 +246,10 @@ def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, caps
     monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny()]))
     assert command.main(["--device", "cpu", "--seconds", "0", "--ours-only", "--json", str(file)]) == 0
     assert json.loads(file.read_text())["rows"][0]["rivals"] == {}
+    other = replace(tiny(), shape="another")
+    monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny(), other]))
+    assert command.main(["--device", "cpu", "--seconds", "0", "--match", "another", "--json", str(file)]) == 0
+    assert [row["shape"] for row in json.loads(file.read_text())["rows"]] == ["another"]
 
 
 @pytest.mark.parametrize("full", [False, True])
