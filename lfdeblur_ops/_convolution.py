@@ -4,7 +4,7 @@ PyTorch has no public name for a convolution with its activation or addition fus
 torch.compile uses. Where one is missing, or a dtype has no oneDNN convolution, PyTorch's own convolution does the work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ._dispatch import Impl, triton_missing
 
+_COPIED = 64 << 20  # bytes of copies at a time in the backward pass
 _HALF = (torch.bfloat16, torch.float16)
 
 
@@ -143,12 +144,33 @@ def convolution_backward(
 
     need_x, *need_weight = wanted
     if x.device.type == "cpu" and any(need_weight):
-        # oneDNN's gradient of the weight takes up to three times as long on channels-last tensors, the input's less.
-        grad_x = run(grad, x, (True, False, False))[0] if need_x else None
-        grads = (grad_x, *run(grad.contiguous(), x.contiguous(), (False, need_weight[0], need_weight[1]))[1:])
+        # It comes first, so that its copies are gone before the input's gradient takes memory.
+        of_weight = _of_weight(grad, x, lambda grad, x: run(grad, x, (False, need_weight[0], need_weight[1]))[1:])
+        grads = (run(grad, x, (True, False, False))[0] if need_x else None, *of_weight)
     else:
         grads = run(grad, x, wanted)
     return tuple(g.to(dtype) if widen and g is not None else g for g in grads)  # type: ignore[return-value]
+
+
+def _of_weight(
+    grad: Tensor, x: Tensor, run: Callable[[Tensor, Tensor], tuple[Tensor | None, ...]]
+) -> tuple[Tensor | None, ...]:
+    """Gradients of weight and bias from contiguous copies, of some pictures at a time to save memory.
+
+    oneDNN takes up to three times as long for them on channels-last tensors; for the input's gradient it does not.
+    """
+    if not all(isinstance(size, int) for size in (*x.shape, *grad.shape)):  # traced with sizes that are not known yet
+        return run(grad.contiguous(), x.contiguous())
+    at_once = max(1, _COPIED // max(1, x[:1].nbytes + grad[:1].nbytes))
+    total: tuple[Tensor | None, ...] | None = None
+    for some_grad, some_x in zip(grad.split(at_once), x.split(at_once), strict=True):
+        part = run(some_grad.contiguous(), some_x.contiguous())
+        if total is None:
+            total = part
+        else:
+            total = tuple(b if a is None or b is None else a + b for a, b in zip(total, part, strict=True))
+    assert total is not None
+    return total
 
 
 def activation_backward(grad: Tensor, out: Tensor, negative_slope: float) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lfdeblur_ops import BackendError, conv3x3
+from lfdeblur_ops import BackendError, _convolution, conv3x3
 
 from .conftest import DEVICE
 from .convolution_checks import BACKENDS, LAYOUTS, check, draw, require
@@ -78,6 +78,14 @@ def test_only_wanted_gradients(backend, device):
         some = [a.detach().requires_grad_(j == i) if j < 5 else a for j, a in enumerate(full)]
         (grad,) = torch.autograd.grad(run(some, 0.1, backend).square().sum(), some[i])
         torch.testing.assert_close(grad, grads[i], rtol=1e-4, atol=1e-4)  # sums over all pixels, in another order
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_some_pictures_at_a_time(monkeypatch, bias):
+    """On the CPU, as for batches whose copies would take much memory."""
+    monkeypatch.setattr(_convolution, "_COPIED", 2 * 4 * 10 * 7 * (5 + 6))  # of two pictures
+    arguments = make((5, 10, 7), 5, 6, bias=bias, grad=True)
+    check("conv3x3", lambda: run(arguments, 0.1, "cpu"), [*arguments, 0.1])
 
 
 @pytest.mark.parametrize("stride", [1, 2])
