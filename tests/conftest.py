@@ -11,6 +11,11 @@ torch.use_deterministic_algorithms(True, warn_only=True)
 DEVICE = {"cpu": "cpu", "reference": "cpu", "cuda": "cuda", "triton": "cuda"}
 
 
+def compiler(backend):
+    """Of torch.compile: the reference is many small operations, which Inductor takes minutes to compile."""
+    return "aot_eager" if backend == "reference" else "inductor"
+
+
 def pytest_collection_modifyitems(items):
     if torch.cuda.is_available():
         return

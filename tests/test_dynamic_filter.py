@@ -5,6 +5,7 @@ import torch
 
 from lfdeblur_ops import BackendError, dynamic_filter, reference
 
+from .conftest import compiler
 from .tolerances import FLOATS, TOL
 
 SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 4, 16, 9), (1, 3, 6, 71), (2, 5, 3, 40), (1, 2, 40, 1)]
@@ -92,8 +93,10 @@ def test_opcheck(backend, device, layout):
 
 def test_compiles_without_graph_break(backend, device):
     x, f, k = make((1, 3, 8, 9), 5, torch.float32, device, grad=True)
-    compiled = torch.compile(lambda x, f: dynamic_filter(x * 2, f, k, backend=backend).sum(), fullgraph=True)
-    compiled(x, f).backward()
+    run = torch.compile(
+        lambda x, f: dynamic_filter(x * 2, f, k, backend=backend).sum(), fullgraph=True, backend=compiler(backend)
+    )
+    run(x, f).backward()
     compiled_grads = x.grad.clone(), f.grad.clone()
     x.grad = f.grad = None
     dynamic_filter(x * 2, f, k, backend=backend).sum().backward()

@@ -266,7 +266,7 @@ COMMAND = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "generat
 OPTIONS = ("--aperture", "disk:1", "--disparity=-1:1:6", "--dual-pixel")
 
 
-@pytest.mark.parametrize(("workers", "layout"), [(1, "lfdof"), (2, "lfdof"), (2, "webdataset")])
+@pytest.mark.parametrize(("workers", "layout"), [(1, "lfdof"), (2, "webdataset")])
 def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
     """kill -9 of the command alone: its workers end by themselves."""
     scenes, out = write_scenes(tmp_path / "scenes", 6, h=150, w=150), tmp_path / "out"

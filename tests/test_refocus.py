@@ -5,6 +5,7 @@ import torch
 
 from lfdeblur_ops import BackendError, backends, reference, refocus
 
+from .conftest import compiler
 from .tolerances import FLOATS, TOL
 
 INTEGERS = (torch.uint8, torch.uint16)
@@ -193,7 +194,8 @@ def test_compiles_without_graph_break(backend, device):
         return refocus(light_field * 2, disparity, aperture=weights, backend=backend).square().sum()
 
     compiled = torch.autograd.grad(
-        torch.compile(run, fullgraph=True)(light_field, disparity, weights), (light_field, disparity, weights)
+        torch.compile(run, fullgraph=True, backend=compiler(backend))(light_field, disparity, weights),
+        (light_field, disparity, weights),
     )
     eager = torch.autograd.grad(run(light_field, disparity, weights), (light_field, disparity, weights))
     for ours, theirs in zip(compiled, eager, strict=True):
