@@ -34,7 +34,7 @@ bench: install
 bench-full: install
 	$(BIN)/python -m benchmarks --full --json build/bench-full.json
 
-# All that is committed of speed: results, their report and README's tables. On a quiet machine, ten minutes.
+# All that is committed of speed: results, their report and README's tables. On a quiet machine, eight minutes.
 RESULTS := benchmarks/results
 H200 := --name 'NVIDIA H200' --gb-s 4300 --gflop-s float32=67000 bfloat16=790000 float16=790000
 results: install
