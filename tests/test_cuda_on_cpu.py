@@ -1,7 +1,9 @@
 """The CUDA kernels, compiled as C++ and run on the CPU, against the float64 reference; and the harness against kernels
 broken on purpose."""
 
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -362,10 +364,21 @@ BROKEN = {
 }
 
 
+@pytest.fixture(scope="module")
+def broken_kernels(kernels, cache, tmp_path_factory):
+    """All of them, compiled side by side; what is not broken is there since ``kernels``."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = {
+            name: pool.submit(build_broken, cache, tmp_path_factory.mktemp("broken"), *substitution)
+            for name, (substitution, _) in BROKEN.items()
+        }
+    return {name: job.result() for name, job in jobs.items()}
+
+
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_kernels_are_caught(kernels, cache, tmp_path, name):
+def test_broken_kernels_are_caught(kernels, broken_kernels, name):
     substitution, error = BROKEN[name]
-    broken = build_broken(cache, tmp_path, *substitution)
+    broken = broken_kernels[name]
     if substitution[-1].startswith("dynamic_filter"):
         layout = "channels_last" if "rows of filters" in name else "planar"
         arguments = ((1, 6, 13, 72), 5, True, layout, "replicate", torch.float32)
