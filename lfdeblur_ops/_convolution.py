@@ -159,7 +159,8 @@ def _of_weight(
 
     oneDNN takes up to three times as long for them on channels-last tensors; for the input's gradient it does not.
     """
-    if not all(isinstance(size, int) for size in (*x.shape, *grad.shape)):  # traced with sizes that are not known yet
+    # Sums of parts would be rounded once more in a narrow dtype; and sizes are not known yet where they are traced.
+    if x.dtype in _HALF or not all(isinstance(size, int) for size in (*x.shape, *grad.shape)):
         return run(grad.contiguous(), x.contiguous())
     at_once = max(1, _COPIED // max(1, x[:1].nbytes + grad[:1].nbytes))
     total: tuple[Tensor | None, ...] | None = None

@@ -102,21 +102,23 @@ def return_large_blocks() -> None:
     from run to run. Those of up to 16 MB, bands of rows and their neighbours, it keeps: fresh pages for each of them
     took a fifth of a photograph's time. For programs that own their process; tensors of photographs are larger anyway.
     """
-    with suppress(AttributeError):  # not glibc
-        library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, 16 << 20)
-        library.mallopt(_TRIM_THRESHOLD, 64 << 20)
+    _keep(blocks=16 << 20, in_all=64 << 20)
 
 
 def keep_freed_memory() -> None:
     """From now on, keep memory that was freed for reuse: for work that takes blocks of the same sizes again and again.
 
-    Fresh pages for the light of each scene took a fifth of its time. For programs that own their process.
+    Else each scene's light is written to fresh pages. For programs that own their process.
     """
+    _keep(blocks=1 << 30, in_all=1 << 30)
+
+
+def _keep(*, blocks: int, in_all: int) -> None:
+    """How large freed blocks of memory are kept for reuse, and how much of them at the heap's end."""
     with suppress(AttributeError):  # not glibc
         library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, 1 << 30)
-        library.mallopt(_TRIM_THRESHOLD, 1 << 30)
+        library.mallopt(_MMAP_THRESHOLD, blocks)
+        library.mallopt(_TRIM_THRESHOLD, in_all)
 
 
 @dataclass(frozen=True)

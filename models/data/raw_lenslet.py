@@ -45,12 +45,11 @@ def raw_files(folder: Path) -> RawFiles | None:
     if len(whites) != 1 or len(darks) > 1 or not captures:
         return None
     try:
-        if len({_kind(open_image(path)[1]) for path in (*whites, *darks, *captures)}) != 1:
-            return None
-        if open_image(whites[0])[1].channels != 1:
-            return None
+        kinds = {_kind(open_image(path)[1]) for path in pictures}
     except ImageError:
         return None  # whoever takes the folder for something else tells it
+    if len(kinds) != 1 or kinds.pop()[2] != 1:
+        return None
     return RawFiles(whites[0], darks[0] if darks else None, captures)
 
 

@@ -125,7 +125,7 @@ def _read(files: Files, window: Window) -> tuple[Tensor, Tensor | None]:
     def read(index: int, path: Path) -> float:
         image, info = open_image(path)
         _check_alike(path, info, paths[0], first)  # it may have been replaced since it was looked at
-        if (height, width) != (info.height, info.width):  # a crop of everything takes a seventh of the time
+        if (height, width) != (info.height, info.width):  # a crop of everything would be a copy more
             image = image.crop(window.x.start, window.y.start, width, height)
         colours, alpha = decode(path, image)
         views[index] = colours.transpose(2, 0, 1)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..images import ImageError, ImageInfo, open_image
+from .png import SIGNATURE
 
-_PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
+_JPEG, _RIFF = b"\xff\xd8\xff", b"RIFF"
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
@@ -19,7 +20,7 @@ def check_whole(path: Path) -> None:
     if not path.is_file() or path.stat().st_size < 16:
         return  # what it is instead of a picture is told by whoever opens it
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:8] == _PNG:
+        if data[:8] == SIGNATURE:
             whole = _png_is_whole(data)
         elif data[:3] == _JPEG:
             # Between the last scan's start and the end of the image, the two marks cannot occur in its data.
@@ -35,8 +36,7 @@ def check_whole(path: Path) -> None:
 def picture_header(path: Path) -> ImageInfo:
     """What a picture file holds, of a file that is all there.
 
-    A plain PNG tells it in its first bytes, in a fifth of the time that a decoder's opening takes: light fields have
-    hundreds.
+    A plain PNG tells it in its first bytes, sooner than an opened decoder does: light fields have hundreds.
 
     Raises:
         ImageError: as ``open_image`` and ``check_whole``.
@@ -69,8 +69,8 @@ def _png_is_whole(data: mmap.mmap) -> bool:
 
 def _png_chunks(data: mmap.mmap) -> Iterator[tuple[bytes, int]]:
     """Kind and place of every chunk that ends within the file, up to the last one."""
-    at = len(_PNG)
-    while data[: len(_PNG)] == _PNG and at + 12 <= len(data):
+    at = len(SIGNATURE) if data[: len(SIGNATURE)] == SIGNATURE else len(data)
+    while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if at + 12 + length > len(data):
             return
