@@ -13,12 +13,13 @@ import torch
 from lfdeblur_models import cli, load_network
 from lfdeblur_models.data import Recipe, generate
 from lfdeblur_models.training.config import Config, parse_config
+from lfdeblur_models.training.log import RunLog
 from lfdeblur_models.training.start import checkpoint_weights, start_network
 from lfdeblur_models.training.train import train
 
 from .tolerances import TOL
 from .toy_scenes import write_scenes
-from .training_runs import as_toml, curve, recipe, write_pairs
+from .training_runs import as_toml, curve, recipe, rows, write_pairs
 
 COMMAND = [sys.executable, "-m", "lfdeblur_models.cli", "train"]
 
@@ -72,8 +73,8 @@ def test_a_network_learns_and_its_weights_load(pairs, tmp_path):
 def test_killed_in_mid_epoch_and_resumed_is_the_unbroken_run(pairs, tmp_path):
     config = recipe(pairs, run={"steps": 150, "checkpoint_every": 7, "validate_every": 70}, validation=watching(pairs))
     file, whole, broken = write(tmp_path / "recipe.toml", config), tmp_path / "whole", tmp_path / "broken"
-    process = subprocess.Popen([*COMMAND, "--config", file, "--out", broken])
     train(config, whole)
+    process = subprocess.Popen([*COMMAND, "--config", file, "--out", broken])
     deadline = time.monotonic() + 120
     while not (broken / "last.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -88,6 +89,36 @@ def test_killed_in_mid_epoch_and_resumed_is_the_unbroken_run(pairs, tmp_path):
     after, unbroken = (checkpoint_weights(folder / "last.ckpt") for folder in (broken, whole))
     for name, value in unbroken.items():
         torch.testing.assert_close(after[name], value, **TOL[torch.float32])
+
+
+@pytest.mark.parametrize("hook", ["on_validation_batch_end", "on_train_batch_start"])
+def test_stopped_beside_a_checkpoint_that_is_validated(pairs, tmp_path, monkeypatch, hook):
+    """Step 10 has a checkpoint and a validation of two pictures: stopped in or after them, they are logged once."""
+    config = recipe(
+        pairs,
+        run={"steps": 16, "checkpoint_every": 5, "validate_every": 5},
+        validation=watching(pairs) | {"pictures": 2},
+    )
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(config, whole)
+
+    unpatched = getattr(RunLog, hook)
+
+    def stop(callback, trainer, *arguments, **named):
+        if trainer.global_step == 10:
+            raise InterruptedError
+        unpatched(callback, trainer, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLog, hook, stop)
+        with pytest.raises(InterruptedError):
+            train(config, broken)
+    train(config, broken, resume=True)
+    for log, column in (("training.csv", "loss"), ("validation.csv", "psnr")):
+        after, unbroken = (rows(folder, log) for folder in (broken, whole))
+        assert [row["step"] for row in after] == [row["step"] for row in unbroken]
+        logged, expected = ([float(row[column]) for row in table] for table in (after, unbroken))
+        assert logged == pytest.approx(expected, rel=1e-5)
 
 
 def test_two_processes_give_the_gradients_of_one_with_the_doubled_batch(pairs, tmp_path):

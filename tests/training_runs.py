@@ -57,10 +57,15 @@ def as_toml(config):
     return "\n".join(lines) + "\n"
 
 
+def rows(out, name):
+    """The rows of a log."""
+    with open(out / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def curve(out, name="training.csv", column="loss"):
     """A column of a log, by step."""
-    with open(out / name, newline="") as file:
-        rows = list(csv.DictReader(file))
-    steps = [int(row["step"]) for row in rows]
+    table = rows(out, name)
+    steps = [int(row["step"]) for row in table]
     assert len(set(steps)) == len(steps)
-    return {step: float(row[column]) for step, row in zip(steps, rows, strict=True)}
+    return {step: float(row[column]) for step, row in zip(steps, table, strict=True)}

@@ -6,9 +6,9 @@ import warnings
 from pathlib import Path
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from ..output import OutputError, atomic_path, make_output_folder
+from .checkpoints import Checkpoints
 from .config import Config, ConfigError
 from .data import PairData
 from .log import WEIGHTS, Progress, RunLog
@@ -98,12 +98,10 @@ def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
         enable_model_summary=False,
         callbacks=[
             RunLog(out, progress),
-            ModelCheckpoint(
-                dirpath=out,
-                filename=CHECKPOINT.removesuffix(".ckpt"),
-                every_n_train_steps=run.checkpoint_every,
-                save_on_train_epoch_end=False,
-                enable_version_counter=False,
+            Checkpoints(
+                out / CHECKPOINT,
+                run.checkpoint_every,
+                None if config.validation is None else run.validate_every,
             ),
         ],
     )

@@ -1,0 +1,34 @@
+"""When a run is written down."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+
+class Checkpoints(Checkpoint):
+    """One file, replaced every few steps.
+
+    At a step that is validated too it waits for the validation's end: a run killed in between goes on before both, and
+    no row of the log is lost.
+
+    Args:
+        path: the file.
+        every: steps between two checkpoints.
+        validate_every: steps between two validations; None: there are none.
+    """
+
+    def __init__(self, path: Path, every: int, validate_every: int | None) -> None:
+        self.path, self.every, self.validate_every = path, every, validate_every
+
+    def on_train_batch_end(self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.validate_every is None or trainer.global_step % self.validate_every:
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, module: Any) -> None:
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        if trainer.global_step % self.every == 0:
+            trainer.save_checkpoint(self.path)
