@@ -37,7 +37,7 @@ MODULES = (
     "training_step",
     "generate",  # last: it changes how the process keeps memory
 )
-SECONDS = {False: 0.4, True: 5.0}  # for each side of a case, quick and full
+SECONDS = {False: 0.4, True: 2.0}  # for each side of a case, quick and full
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -53,13 +53,15 @@ def convolution(
     transposed: bool = False,
     negative_slope: float = 1.0,
     residual: Tensor | None = None,
+    layout: torch.memory_format | None = None,
 ) -> Tensor:
-    """``leaky_relu(conv(x) + bias) + residual`` on the CPU, channels-last. A slope of 1 is no activation."""
+    """``leaky_relu(conv(x) + bias) + residual`` on the CPU. A slope of 1 is no activation; no layout is ``x``'s."""
     dtype = x.dtype
+    layout = layout or layout_of(x)
     n, _, h, w = x.shape
     if h == 0 or w == 0:  # PyTorch's convolutions refuse it
         size = (2 * h, 2 * w) if transposed else (-(-h // stride), -(-w // stride))
-        return empty_channels_last(x, (n, weight.shape[1 if transposed else 0], *size))
+        return x.new_empty((n, weight.shape[1 if transposed else 0], *size))
     if dtype in _HALF and not fused(dtype):
         # Without such instructions float32 is a hundred times faster than a convolution in the narrow type.
         wide = [t if t is None else t.float() for t in (x, weight, bias, residual)]
@@ -72,11 +74,14 @@ def convolution(
             transposed=transposed,
             negative_slope=negative_slope,
             residual=wide[3],
+            layout=layout,
         )
         return out.to(dtype)
-    x = x.contiguous(memory_format=torch.channels_last)
+    x = x.contiguous(memory_format=layout)
     if x.numel() == 0 or not fused(dtype):
-        return _plain(x, weight, bias, stride, padding, transposed, negative_slope, residual)
+        return _plain(x, weight, bias, stride, padding, transposed, negative_slope, residual).contiguous(
+            memory_format=layout
+        )
     attribute = ("none", []) if negative_slope == 1 else ("leaky_relu", [negative_slope])
     geometry = ([stride, stride], [1, 1], 1)
     if transposed:
@@ -84,7 +89,7 @@ def convolution(
             x, weight, bias, list(padding), [0, 0], *geometry, *attribute, ""
         )
     elif residual is not None and negative_slope == 1:
-        residual = residual.contiguous(memory_format=torch.channels_last)
+        residual = residual.contiguous(memory_format=layout)
         out = torch.ops.mkldnn._convolution_pointwise.binary(
             x, residual, weight, bias, list(padding), *geometry, "add", None, None, [], None
         )
@@ -93,7 +98,7 @@ def convolution(
         out = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, list(padding), *geometry, *attribute, "")
     if residual is not None:
         out.add_(residual)
-    return out.contiguous(memory_format=torch.channels_last)  # oneDNN takes one channel or pixel for either layout
+    return out.contiguous(memory_format=layout)  # oneDNN takes one channel or pixel for either layout
 
 
 def _plain(
@@ -112,7 +117,7 @@ def _plain(
         F.leaky_relu_(out, negative_slope)
     if residual is not None:
         out.add_(residual)
-    return out.contiguous(memory_format=torch.channels_last)
+    return out
 
 
 def convolution_backward(
@@ -182,5 +187,12 @@ def activation_backward(grad: Tensor, out: Tensor, negative_slope: float) -> Ten
     return before
 
 
-def empty_channels_last(x: Tensor, shape: Sequence[int | torch.SymInt]) -> Tensor:
-    return x.new_empty(tuple(shape)).to(memory_format=torch.channels_last)  # for fake tensors: nothing is copied
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Layout of what is computed from ``x``: on the CPU that of ``x``, a slice's too; on others channels-last."""
+    if x.device.type != "cpu" or (x.stride(1) == 1 and not x.is_contiguous()):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt]) -> Tensor:
+    return x.new_empty(tuple(shape)).to(memory_format=layout_of(x))  # for fake tensors: nothing is copied

@@ -9,13 +9,14 @@ from ._convolution import (
     activation_backward,
     convolution,
     convolution_backward,
-    empty_channels_last,
+    empty_output,
+    layout_of,
     triton_impl,
 )
 from ._dispatch import Impl, define, register, select
 
 # x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
-# negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], channels-last, OH = (H - 1) // stride + 1
+# negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], OH = (H - 1) // stride + 1
 define(
     "conv3x3(Tensor x, Tensor? x2, Tensor weight, Tensor? bias, Tensor? residual, int stride, float negative_slope) "
     "-> Tensor",
@@ -40,7 +41,7 @@ def conv3x3(
     The border is padded with one pixel of zeros. Neither the concatenation nor a value before the activation is kept.
 
     Args:
-        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides, fastest channels-last.
+        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides.
         weight: ``[O, C + C2, 3, 3]``, as that of ``torch.nn.Conv2d``; dtype and device of ``x``, as all others.
         bias: ``[O]`` or None.
         activation: ``"leaky_relu"`` or None.
@@ -53,9 +54,11 @@ def conv3x3(
             it.
 
     Returns:
-        ``[N, O, OH, OW]``, channels-last, dtype of ``x``; summed in float32 (float64 for float64). Differentiable in
-        all tensors; the backward pass keeps the inputs and, for the activation, the output, which has its input's sign.
-        Under autocast all tensors are cast to the autocast dtype.
+        ``[N, O, OH, OW]``, dtype of ``x``; summed in float32 (float64 for float64). On the CPU channels-last where the
+        channels of ``x`` lie side by side, else contiguous: there the forward pass is faster channels-last, training
+        is not. On other devices channels-last. Differentiable in all tensors; the backward pass keeps the inputs and,
+        for the activation, the output, which has its input's sign. Under autocast all tensors are cast to the autocast
+        dtype.
 
     Raises:
         RuntimeError: shapes or devices disagree.
@@ -104,7 +107,9 @@ def _cpu(
     negative_slope: float,
 ) -> Tensor:
     joint = x if x2 is None else torch.cat([x, x2], 1)
-    return convolution(joint, weight, bias, stride=stride, negative_slope=negative_slope, residual=residual)
+    return convolution(
+        joint, weight, bias, stride=stride, negative_slope=negative_slope, residual=residual, layout=layout_of(x)
+    )
 
 
 @torch.library.register_fake("lfdeblur::conv3x3")
@@ -118,7 +123,7 @@ def _(
     negative_slope: float,
 ) -> Tensor:
     n, _, h, w = x.shape
-    return empty_channels_last(x, (n, weight.shape[0], (h - 1) // stride + 1, (w - 1) // stride + 1))
+    return empty_output(x, (n, weight.shape[0], (h - 1) // stride + 1, (w - 1) // stride + 1))
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]

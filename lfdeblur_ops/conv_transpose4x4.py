@@ -9,13 +9,13 @@ from ._convolution import (
     activation_backward,
     convolution,
     convolution_backward,
-    empty_channels_last,
+    empty_output,
     triton_impl,
 )
 from ._dispatch import Impl, define, register, select
 
 # x [N, C, H, W], weight [C, O, 4, 4], bias [O], residual [N, O, 2H, 2W], negative_slope 0 to 1 (1: no activation)
-# -> [N, O, 2H, 2W], channels-last
+# -> [N, O, 2H, 2W]
 define(
     "conv_transpose4x4(Tensor x, Tensor weight, Tensor? bias, Tensor? residual, float negative_slope) -> Tensor",
     triton=True,
@@ -35,7 +35,7 @@ def conv_transpose4x4(
     """Double the size of ``x``: ``activation(conv_transpose(x) + bias) + residual``, stride 2, padding 1.
 
     Args:
-        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides, fastest channels-last.
+        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides.
         weight: ``[C, O, 4, 4]``, as that of ``torch.nn.ConvTranspose2d``; dtype and device of ``x``, as all others.
         bias: ``[O]`` or None.
         activation: ``"leaky_relu"`` or None.
@@ -44,8 +44,8 @@ def conv_transpose4x4(
         backend: ``auto``, or ``triton | cpu | reference``, as for ``conv3x3``.
 
     Returns:
-        ``[N, O, 2H, 2W]``, channels-last, dtype of ``x``; summed in float32 (float64 for float64). Differentiable in
-        all tensors. Under autocast all tensors are cast to the autocast dtype.
+        ``[N, O, 2H, 2W]``, dtype of ``x``, laid out as by ``conv3x3``; summed in float32 (float64 for float64).
+        Differentiable in all tensors. Under autocast all tensors are cast to the autocast dtype.
 
     Raises:
         RuntimeError: shapes or devices disagree.
@@ -79,7 +79,7 @@ def _cpu(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
 @torch.library.register_fake("lfdeblur::conv_transpose4x4")
 def _(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, negative_slope: float) -> Tensor:
     n, _, h, w = x.shape
-    return empty_channels_last(x, (n, weight.shape[1], 2 * h, 2 * w))
+    return empty_output(x, (n, weight.shape[1], 2 * h, 2 * w))
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]

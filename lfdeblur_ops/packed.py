@@ -143,6 +143,7 @@ class PackedConvolution:
             transposed=self.transposed,
             negative_slope=self.slope,
             residual=residual,
+            layout=torch.channels_last,
         )
         return out.to(self.dtype)
 

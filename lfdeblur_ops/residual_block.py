@@ -9,13 +9,13 @@ from ._convolution import (
     activation_backward,
     convolution,
     convolution_backward,
-    empty_channels_last,
+    empty_output,
     triton_impl,
 )
 from ._dispatch import Impl, define, register, select
 
 # x [N, C, H, W], weight1 and weight2 [C, C, 3, 3], bias1 and bias2 [C], negative_slope 0 to 1
-# -> [N, C, H, W], channels-last
+# -> [N, C, H, W]
 define(
     "residual_block(Tensor x, Tensor weight1, Tensor? bias1, Tensor weight2, Tensor? bias2, float negative_slope) "
     "-> Tensor",
@@ -36,16 +36,16 @@ def residual_block(
     """``x + conv3x3(leaky_relu(conv3x3(x, weight1, bias1)), weight2, bias2)``, the residual block of DRBNet and EDSR.
 
     Args:
-        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides, fastest channels-last.
+        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; any strides.
         weight1, weight2: ``[C, C, 3, 3]``, as those of ``torch.nn.Conv2d``; dtype and device of ``x``, as all others.
         bias1, bias2: ``[C]`` or None.
         negative_slope: of LeakyReLU, from 0 to 1.
         backend: ``auto``, or ``triton | cpu | reference``, as for ``conv3x3``.
 
     Returns:
-        ``[N, C, H, W]``, channels-last, dtype of ``x``; summed in float32 (float64 for float64). Differentiable in all
-        tensors; the values between the convolutions are not kept but computed anew in the backward pass. Under autocast
-        all tensors are cast to the autocast dtype.
+        ``[N, C, H, W]``, dtype of ``x``, laid out as by ``conv3x3``; summed in float32 (float64 for float64).
+        Differentiable in all tensors; the values between the convolutions are not kept but computed anew in the
+        backward pass. Under autocast all tensors are cast to the autocast dtype.
 
     Raises:
         RuntimeError: shapes or devices disagree.
@@ -85,7 +85,7 @@ def _cpu(
 def _(
     x: Tensor, weight1: Tensor, bias1: Tensor | None, weight2: Tensor, bias2: Tensor | None, negative_slope: float
 ) -> Tensor:
-    return empty_channels_last(x, x.shape)
+    return empty_output(x, x.shape)
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]

@@ -9,6 +9,9 @@ from .conftest import DEVICE
 from .convolution_checks import BACKENDS, LAYOUTS, check, draw, require
 from .tolerances import FLOATS
 
+# Of x and x2: the result is laid out as x.
+PAIRS = [*((layout, layout) for layout in LAYOUTS), ("channels_last", "contiguous"), ("contiguous", "slice")]
+
 
 @pytest.fixture(params=BACKENDS)
 def backend(request):
@@ -20,11 +23,11 @@ def device(backend):
     return DEVICE[backend]
 
 
-def make(size, c, o, *, c2=0, stride=1, residual=True, bias=True, x_layout="channels_last", **options):
+def make(size, c, o, *, c2=0, stride=1, residual=True, bias=True, x_layout="channels_last", x2_layout=None, **options):
     """x, x2, weight, bias, residual, stride: the reference's arguments but the last."""
     n, h, w = size
     x = draw(n, c, h, w, layout=x_layout, **options)
-    x2 = draw(n, c2, h, w, layout=x_layout, **options) if c2 else None
+    x2 = draw(n, c2, h, w, layout=x2_layout or x_layout, **options) if c2 else None
     weight = draw(o, c + c2, 3, 3, scale=(9 * (c + c2)) ** -0.5, **options)
     added = draw(n, o, -(-h // stride), -(-w // stride), layout="channels_last", **options) if residual else None
     return [x, x2, weight, draw(o, **options) if bias else None, added, stride]
@@ -54,10 +57,11 @@ def test_sizes(backend, device, size):
         check("conv3x3", lambda a=arguments: run(a, 0.1, backend), [*arguments, 0.1])
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_and_absent_tensors(backend, device, layout):
+@pytest.mark.parametrize("layouts", PAIRS, ids="-".join)
+def test_layouts_and_absent_tensors(backend, device, layouts):
     for present in ({"residual": False}, {"bias": False}, {"residual": False, "bias": False}):
-        arguments = make((2, 6, 11), 16, 32, c2=16, x_layout=layout, device=device, grad=True, **present)
+        options = dict(zip(("x_layout", "x2_layout"), layouts, strict=True)) | present
+        arguments = make((2, 6, 11), 16, 32, c2=16, device=device, grad=True, **options)
         check("conv3x3", lambda a=arguments: run(a, 0.1, backend), [*arguments, 0.1])
 
 
@@ -105,9 +109,10 @@ def test_gradcheck(backend, device, stride):
 def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
-    for layout in LAYOUTS:
+    for layout, other in PAIRS:
         for stride, slope in ((1, 0.1), (2, 1.0)):
-            arguments = make((2, 5, 6), 8, 16, c2=8, stride=stride, x_layout=layout, device=device, grad=True)
+            options = {"x_layout": layout, "x2_layout": other, "device": device, "grad": True}
+            arguments = make((2, 5, 6), 8, 16, c2=8, stride=stride, **options)
             torch.library.opcheck(torch.ops.lfdeblur.conv3x3.default, (*arguments, slope))
 
 

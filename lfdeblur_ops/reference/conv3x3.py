@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
+from .._convolution import layout_of
 from ._empty import empty_result
 
 
@@ -19,7 +20,7 @@ def conv3x3(
 ) -> Tensor:
     """``leaky_relu(conv(cat([x, x2])) + bias) + residual``, kept in float32 (float64 for float64), rounded once.
 
-    Arguments as those of ``torch.ops.lfdeblur.conv3x3``; the result is channels-last.
+    Arguments as those of ``torch.ops.lfdeblur.conv3x3``; the result has the layout that the op's has.
     """
     n, _, h, w = x.shape
     if h == 0 or w == 0:
@@ -31,4 +32,4 @@ def conv3x3(
     with without_autocast(x):
         out = F.leaky_relu(F.conv2d(joint.to(acc), weight.to(acc), bias, stride, padding=1), negative_slope)
     out = out if residual is None else out + residual.to(acc)
-    return out.to(x.dtype).contiguous(memory_format=torch.channels_last)
+    return out.to(x.dtype).contiguous(memory_format=layout_of(x))

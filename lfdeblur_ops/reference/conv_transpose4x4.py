@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
+from .._convolution import layout_of
 from ._empty import empty_result
 
 
@@ -13,7 +14,7 @@ def conv_transpose4x4(
 ) -> Tensor:
     """``leaky_relu(conv_transpose(x) + bias) + residual``, kept in float32 (float64 for float64), rounded once.
 
-    Arguments as those of ``torch.ops.lfdeblur.conv_transpose4x4``; the result is channels-last.
+    Arguments as those of ``torch.ops.lfdeblur.conv_transpose4x4``; the result has the layout that the op's has.
     """
     n, _, h, w = x.shape
     if h == 0 or w == 0:
@@ -24,4 +25,4 @@ def conv_transpose4x4(
         out = F.conv_transpose2d(x.to(acc), weight.to(acc), bias, stride=2, padding=1)
     out = F.leaky_relu(out, negative_slope)
     out = out if residual is None else out + residual.to(acc)
-    return out.to(x.dtype).contiguous(memory_format=torch.channels_last)
+    return out.to(x.dtype).contiguous(memory_format=layout_of(x))

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
+from .._convolution import layout_of
 from ._empty import empty_result
 
 
@@ -13,7 +14,7 @@ def residual_block(
 ) -> Tensor:
     """``x + conv(leaky_relu(conv(x)))``, kept in float32 (float64 for float64), rounded once.
 
-    Arguments as those of ``torch.ops.lfdeblur.residual_block``; the result is channels-last.
+    Arguments as those of ``torch.ops.lfdeblur.residual_block``; the result has the layout that the op's has.
     """
     if x.shape[2] == 0 or x.shape[3] == 0:
         return empty_result(x.shape, x, weight1, bias1, weight2, bias2)
@@ -22,4 +23,4 @@ def residual_block(
     with without_autocast(x):
         hidden = F.leaky_relu(F.conv2d(x.to(acc), weight1.to(acc), bias1, padding=1), negative_slope)
         out = x.to(acc) + F.conv2d(hidden, weight2.to(acc), bias2, padding=1)
-    return out.to(x.dtype).contiguous(memory_format=torch.channels_last)
+    return out.to(x.dtype).contiguous(memory_format=layout_of(x))

@@ -105,9 +105,9 @@ class DynamicResidual(nn.Module):
             negative_slope=SLOPE,
         )
         del features
-        wide = to_filters[0].out_channels
-        for_filters, for_residual = to_filters[1](both[:, :wide]), to_residual[1](both[:, wide:])
+        for_filters, for_residual = both.split([to_filters[0].out_channels, to_residual[0].out_channels], 1)
         del both
+        for_filters, for_residual = to_filters[1](for_filters), to_residual[1](for_residual)
         return drb_head(
             for_filters,
             to_filters[2].weight,
