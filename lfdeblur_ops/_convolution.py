@@ -78,6 +78,8 @@ def convolution(
         )
         return out.to(dtype)
     x = x.contiguous(memory_format=layout)
+    if layout == torch.contiguous_format:
+        weight = weight.contiguous()  # one that is channels-last would make the result so
     if x.numel() == 0 or not fused(dtype):
         return _plain(x, weight, bias, stride, padding, transposed, negative_slope, residual).contiguous(
             memory_format=layout
@@ -140,6 +142,8 @@ def convolution_backward(
     widen = grad.device.type == "cpu" and dtype in _HALF and not fused(dtype)
     if widen:
         grad, x, weight = grad.float(), x.float(), weight.float()
+    if x.device.type == "cpu":
+        weight = weight.contiguous()
 
     def run(grad: Tensor, x: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor | None, ...]:
         grads: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
@@ -147,36 +151,44 @@ def convolution_backward(
         )
         return grads
 
-    need_x, *need_weight = wanted
-    if x.device.type == "cpu" and any(need_weight):
-        # It comes first, so that its copies are gone before the input's gradient takes memory.
-        of_weight = _of_weight(grad, x, lambda grad, x: run(grad, x, (False, need_weight[0], need_weight[1]))[1:])
-        grads = (run(grad, x, (True, False, False))[0] if need_x else None, *of_weight)
-    else:
-        grads = run(grad, x, wanted)
+    grads = _some_at_a_time(grad, x, wanted, run) if x.device.type == "cpu" else run(grad, x, wanted)
     return tuple(g.to(dtype) if widen and g is not None else g for g in grads)  # type: ignore[return-value]
 
 
-def _of_weight(
-    grad: Tensor, x: Tensor, run: Callable[[Tensor, Tensor], tuple[Tensor | None, ...]]
+def _some_at_a_time(
+    grad: Tensor,
+    x: Tensor,
+    wanted: tuple[bool, bool, bool],
+    run: Callable[[Tensor, Tensor, tuple[bool, bool, bool]], tuple[Tensor | None, ...]],
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of weight and bias from contiguous copies, of some pictures at a time to save memory.
+    """Gradients of some pictures at a time: oneDNN copies tensors into layouts of its own.
 
-    oneDNN takes up to three times as long for them on channels-last tensors; for the input's gradient it does not.
+    Those of the weight come from contiguous copies: oneDNN takes up to three times as long for them on channels-last
+    tensors; for the input's gradient it does not.
     """
+
+    def part(grad: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
+        need_x, *need_weight = wanted
+        grads: tuple[Tensor | None, ...] = (None, None)
+        if any(need_weight):
+            grads = run(grad.contiguous(), x.contiguous(), (False, need_weight[0], need_weight[1]))[1:]
+        return run(grad, x, (True, False, False))[0] if need_x else None, *grads
+
     # Sums of parts would be rounded once more in a narrow dtype; and sizes are not known yet where they are traced.
     if x.dtype in _HALF or not all(isinstance(size, int) for size in (*x.shape, *grad.shape)):
-        return run(grad.contiguous(), x.contiguous())
+        return part(grad, x)
     at_once = max(1, _COPIED // max(1, x[:1].nbytes + grad[:1].nbytes))
-    total: tuple[Tensor | None, ...] | None = None
-    for some_grad, some_x in zip(grad.split(at_once), x.split(at_once), strict=True):
-        part = run(some_grad.contiguous(), some_x.contiguous())
-        if total is None:
-            total = part
-        else:
-            total = tuple(b if a is None or b is None else a + b for a, b in zip(total, part, strict=True))
-    assert total is not None
-    return total
+    if at_once >= x.shape[0]:
+        return part(grad, x)
+    grad_x = torch.empty_like(x, memory_format=layout_of(x)) if wanted[0] else None
+    sums: list[Tensor | None] = [None, None]
+    for begin in range(0, x.shape[0], at_once):
+        some = slice(begin, begin + at_once)
+        of_x, *terms = part(grad[some], x[some])
+        if grad_x is not None and of_x is not None:
+            grad_x[some] = of_x
+        sums = [b if a is None or b is None else a + b for a, b in zip(sums, terms, strict=True)]
+    return grad_x, *sums
 
 
 def activation_backward(grad: Tensor, out: Tensor, negative_slope: float) -> Tensor:
