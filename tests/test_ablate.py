@@ -189,11 +189,25 @@ def test_what_the_command_refuses(run, folders, tmp_path):
         (["--config", config, "--set", "feature.network=vgg19"], "vgg19"),
         (["--config", config, "--set", "augment.crop=60"], "smaller than the crop of 60"),
         (["--config", config, "--seeds", "0"], "--seeds"),
+        (["--config", config, "--set", "network.width=4"], "network.width: got 4"),
+        (["--config", config, "--set", 'feature.layers=["nope"]'], "layers: got 'nope'"),
     ):
         code, _, err = run(*arguments, "--out", out)
         assert (code, len(err.splitlines())) == (2, 1)
         assert message in err
         assert not out.exists()
+
+
+def test_equal_pictures_are_infinitely_good(run, folders, tmp_path):
+    for name in ("0.png", "1.png"):
+        scored = Path(folders["scored"])
+        (scored / "source" / name).write_bytes((scored / "target" / name).read_bytes())
+    config = write(tmp_path / "ablate.toml", folders)
+    assert run("--config", config, "--out", tmp_path / "out")[0] == 0
+    before = files(tmp_path / "out")
+    assert json.loads(before["json"])["input"]["held out"]["psnr"] is None
+    assert run("--config", config, "--out", tmp_path / "out")[0] == 0
+    assert files(tmp_path / "out") == before
 
 
 def test_the_shipped_recipe_is_small():

@@ -239,6 +239,13 @@ def test_safetensors(run, tmp_path, weights):
     assert (code, "cut.safetensors: not a readable file of weights" in err) == (2, True)
 
 
+def test_folder_by_default(run, tmp_path, weights, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "a.png", colours())
+    assert run("a.png", "--weights", weights)[:2] == (0, "1 picture in restored\n")
+    assert (tmp_path / "restored" / "a.png").is_file()
+
+
 @pytest.mark.parametrize("name", ["noref-defocus/text_defocus.jpg", "pairs-lfdof/input/IMG_2385.png"])
 def test_real_pictures_in_tiles(run, tmp_path, name):
     folder, file = name.split("/", 1)

@@ -140,7 +140,21 @@ def test_equal_pictures_are_infinitely_good(run, weights, tmp_path):
     out = tmp_path / "out"
     assert run("--data", "folders", "--root", tmp_path / "pairs", "--weights", weights, "--out", out)[0] == 0
     assert scores(out)["whole", "0", "input"]["psnr"] == float("inf")
-    assert json.loads((out / "scores.json").read_text())["protocols"]["whole"]["mean"]["input"]["psnr"] is None
+    whole = json.loads((out / "scores.json").read_text())["protocols"]["whole"]
+    assert whole["mean"]["input"]["psnr"] is None
+    assert [picture["picture"] for picture in whole["pictures"]] == ["0"]
+
+
+def test_a_picture_called_mean(run, weights, tmp_path):
+    root = write_pairs(tmp_path / "pairs", 2)
+    for folder in ("source", "target"):
+        (root / folder / "1.png").rename(root / folder / "mean.png")
+    out = tmp_path / "out"
+    assert run("--data", "folders", "--root", root, "--weights", weights, "--out", out)[0] == 0
+    whole = json.loads((out / "scores.json").read_text())["protocols"]["whole"]
+    psnrs = [picture["output"]["psnr"] for picture in whole["pictures"]]
+    assert [picture["picture"] for picture in whole["pictures"]] == ["0", "mean"]
+    assert whole["mean"]["output"]["psnr"] == pytest.approx(sum(psnrs) / 2)
 
 
 def test_dual_views_and_grey_sixteen_bits(run, tmp_path):

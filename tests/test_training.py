@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import get_args
@@ -12,6 +13,7 @@ import torch
 
 from lfdeblur_models import cli, load_network
 from lfdeblur_models.data import Recipe, generate
+from lfdeblur_models.images import write_image
 from lfdeblur_models.training.config import Config, parse_config
 from lfdeblur_models.training.log import RunLog
 from lfdeblur_models.training.start import checkpoint_weights, start_network
@@ -96,7 +98,7 @@ def test_stopped_beside_a_checkpoint_that_is_validated(pairs, tmp_path, monkeypa
     """Step 10 has a checkpoint and a validation of two pictures: stopped in or after them, they are logged once."""
     config = recipe(
         pairs,
-        run={"steps": 16, "checkpoint_every": 5, "validate_every": 5},
+        run={"steps": 16, "checkpoint_every": 5, "validate_every": 5, "log_every": 4},
         validation=watching(pairs) | {"pictures": 2},
     )
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -119,6 +121,40 @@ def test_stopped_beside_a_checkpoint_that_is_validated(pairs, tmp_path, monkeypa
         assert [row["step"] for row in after] == [row["step"] for row in unbroken]
         logged, expected = ([float(row[column]) for row in table] for table in (after, unbroken))
         assert logged == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_finished_run_is_given_more_steps(pairs, tmp_path):
+    options = {"checkpoint_every": 3, "validate_every": 4, "log_every": 3}
+    for steps in (4, 9):
+        config = recipe(
+            pairs,
+            run={"steps": steps} | options,
+            optimizer={"schedule": "constant"},
+            network={"start": "identity"},
+            validation=watching(pairs),
+        )
+        train(config, tmp_path / "extended", resume=steps == 9)
+    train(config, tmp_path / "whole")
+    for log in ("training.csv", "validation.csv"):
+        steps, wanted = ([row["step"] for row in rows(tmp_path / name, log)] for name in ("extended", "whole"))
+        assert sorted(set(steps) - set(wanted)) == (["4"] if log == "training.csv" else [])
+        assert set(wanted) <= set(steps)
+    after, unbroken = (checkpoint_weights(tmp_path / name / "last.ckpt") for name in ("extended", "whole"))
+    for name, value in unbroken.items():
+        torch.testing.assert_close(after[name], value, **TOL[torch.float32])
+
+
+def test_interrupted(pairs, tmp_path):
+    file = write(tmp_path / "recipe.toml", recipe(pairs, run={"steps": 100000, "checkpoint_every": 1}))
+    out = tmp_path / "out"
+    process = subprocess.Popen([*COMMAND, "--config", file, "--out", out], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert "lfdeblur: interrupted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert not list(out.glob(".*"))
 
 
 def test_two_processes_give_the_gradients_of_one_with_the_doubled_batch(pairs, tmp_path):
@@ -216,6 +252,10 @@ def test_what_the_command_refuses(run, pairs, tmp_path):
         (["--config", file, "--set", "data.0.kind=cuhk"], "no truth"),
         (["--config", file, "--set", "network.variant=no-residual"], "identity needs the residual branch"),
         (["--config", file, "--set", 'data.0.scenes=["1"]'], "only pixel4 has them"),
+        (["--config", file, "--set", "network.width=4"], "width: got 4, start: identity needs at least 6"),
+        (["--config", file, "--set", "data.0.sensor_noise=abc"], "noise: got 'abc'"),
+        (["--config", file, "--set", "loss.feature=1", "--set", 'loss.layers=["nope"]'], "layers: got 'nope'"),
+        (["--config", file, "--set", "loss.feature=1", "--set", "augment.crop=16"], "augment.crop: got 16, too small"),
         (["--config", file, "--resume"], "no such checkpoint"),
     ):
         code, error = run(*arguments, "--out", out)
@@ -226,9 +266,56 @@ def test_what_the_command_refuses(run, pairs, tmp_path):
     code, error = run("--config", file, "--out", out)
     assert code == 2
     assert "holds a run already" in error
-    code, error = run("--config", file, "--set", "network.width=7", "--out", out, "--resume")
-    assert code == 2
-    assert "network.width: got 7, the run has 6" in error
+    for change, message in (
+        ("network.width=7", "network.width: got 7, the run has 6"),
+        ("optimizer.learning_rate=0.5", "optimizer.learning_rate: got 0.5, the run has 0.001"),
+        ("run.ema=0.0", "run.ema: got 0.0, the run has 0.9"),
+    ):
+        code, error = run("--config", file, "--set", change, "--out", out, "--resume")
+        assert code == 2
+        assert message in error
+
+
+def test_without_a_gpu_none_is_asked_for(run, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    file = write(tmp_path / "recipe.toml", recipe(pairs, run={"accelerator": "cuda"}))
+    code, error = run("--config", file, "--out", tmp_path / "out")
+    assert (code, "run.accelerator: got cuda" in error, (tmp_path / "out").exists()) == (2, True, False)
+
+
+def test_the_folder_has_the_recipes_name(run, pairs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = write(tmp_path / "mine.toml", recipe(pairs, run={"steps": 1}))
+    assert run("--config", file)[0] == 0
+    assert (tmp_path / "runs" / "mine" / "weights.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("height", "noise", "message"),
+    [(40, b"", "sharp has 48x40 pixels, defocused 48x48"), (48, b"x", "sharp is not a readable picture")],
+)
+def test_bad_shards_are_named_before_training(run, tmp_path, height, noise, message):
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        for kind, high in (("defocused", 48), ("truth", height)):
+            file = tmp_path / f"0.{kind}.png"
+            write_image(file, torch.zeros(3, high, 48, dtype=torch.uint8))
+            if noise and kind == "truth":
+                file.write_bytes(noise * 100)
+            tar.add(file, file.name)
+    file = write(tmp_path / "recipe.toml", recipe("", data=[{"kind": "shards", "root": str(tmp_path / "shard.tar")}]))
+    code, error = run("--config", file, "--out", tmp_path / "out")
+    assert (code, (tmp_path / "out").exists()) == (2, False)
+    assert message in error
+
+
+def test_small_pictures_in_shards_are_named(run, tmp_path):
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        for kind in ("defocused", "truth"):
+            write_image(tmp_path / f"0.{kind}.png", torch.zeros(3, 20, 48, dtype=torch.uint8))
+            tar.add(tmp_path / f"0.{kind}.png", f"0.{kind}.png")
+    file = write(tmp_path / "recipe.toml", recipe("", data=[{"kind": "shards", "root": str(tmp_path)}]))
+    code, error = run("--config", file, "--out", tmp_path / "out")
+    assert (code, "48x20 pixels, smaller than the crop of 24" in error) == (2, True)
 
 
 def test_a_recipe_survives_the_way_through_toml(pairs, tmp_path):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ..networks.identity import PAIRS
 from ..training.config import (
     AugmentConfig,
     Count,
@@ -70,6 +71,8 @@ class AblationConfig(Part):
                 raise ValueError(f"{part.kind} has no truth to train on")
         if self.network.variant != "full" or self.network.start != "random":
             raise ValueError("network: variant and start are what the table varies; leave them out")
+        if self.network.width < PAIRS:
+            raise ValueError(f"network.width: got {self.network.width}, the rows' start needs at least {PAIRS}")
         if self.feature.feature == 0:
             raise ValueError("feature: its weight is 0, want a feature loss to compare with L1")
         names = [part.name for part in self.evaluation]

@@ -14,6 +14,7 @@ from ..evaluation.evaluate import evaluate, restorer
 from ..evaluation.report import write_text
 from ..evaluation.scenes import Scenes
 from ..evaluation.scores import PUBLISHED, Metric, choose_metrics, least_side
+from ..features import FeatureWeightsError
 from ..networks import DRBNet
 from ..output import check_output_folder, make_output_folder
 from ..training.config import ConfigError
@@ -24,7 +25,7 @@ from ..training.train import CHECKPOINT
 from ..training.train import train as run_training
 from .config import AblationConfig, EvaluationConfig
 from .plan import ROWS, Row, Run, recipe
-from .table import Scores, Table
+from .table import Scores, Table, from_json, to_json
 
 RECIPE, FINISHED, SCORES = "recipe.json", "finished", "scores.json"
 Progress = Callable[[str, int], None]
@@ -59,7 +60,12 @@ def ablate(config: AblationConfig, out: str | Path, *, progress: Progress = lamb
     }
     for part in (*config.light_field, *config.real):
         open_source(part, config.network.views, config.augment.crop)
-    RestorationLoss(config.feature)
+    try:
+        RestorationLoss(config.feature).check_side(config.augment.crop)
+    except FeatureWeightsError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"recipe: {error}") from error
     make_output_folder(out)
     write_text(out / RECIPE, json.dumps(wanted, indent=2) + "\n")
 
@@ -142,7 +148,7 @@ def _scores(
     """By set: the means of the input's and the output's scores; from the run's folder where they are known."""
     file = folder / SCORES
     if file.exists():
-        known: Scores = json.loads(file.read_text())
+        known: Scores = from_json(json.loads(file.read_text()))
         return known
     restore = restorer(_network(config, row, folder))
     scores: Scores = {}
@@ -151,5 +157,5 @@ def _scores(
         if found.failed:
             raise DataError(found.failed[0])
         scores[name] = {which: found.mean(PUBLISHED.name, which) for which in ("input", "output")}
-    write_text(file, json.dumps(scores, indent=2) + "\n")
+    write_text(file, json.dumps(to_json(scores), indent=2, allow_nan=False) + "\n")
     return scores

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,13 +138,30 @@ class Table:
                     sets[name]["psnr_against_rival"] = vars(self.against(row.name, row.rival, name, psnr))
             rows.append({"variant": row.name, "varied": row.group, "rival": row.rival, "sets": sets})
         inputs = {name: {m.name: self.input(name, m.name).mean for m in self.metrics} for name in self.sets}
-        return json.dumps({"input": inputs, "rows": rows, "seeds": self.scores}, indent=2, allow_nan=False) + "\n"
+        values = to_json({"input": inputs, "rows": rows, "seeds": self.scores})
+        return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
     def write(self, out: Path) -> None:
         """``table.md``, ``table.csv`` and ``table.json``, each whole or not at all. Raises OutputError."""
         write_text(out / "table.md", self.markdown())
         write_text(out / "table.csv", self.as_csv())
         write_text(out / "table.json", self.as_json())
+
+
+def to_json(value: Any) -> Any:
+    """Nested values with null for numbers that JSON lacks: the PSNR of equal pictures is infinite."""
+    if isinstance(value, dict):
+        return {key: to_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [to_json(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def from_json(value: Any) -> Any:
+    """Scores as ``to_json`` gave them."""
+    if isinstance(value, dict):
+        return {key: from_json(inner) for key, inner in value.items()}
+    return math.inf if value is None else value
 
 
 def _digits(metric: Metric) -> int:

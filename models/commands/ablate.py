@@ -13,7 +13,9 @@ from .train import check_parts
 
 def ablate(
     config: Annotated[str, typer.Option(help="Recipe: a TOML file, or the name of the one that ships: ablate.")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs and the table; what is finished there is kept.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs and the table; what is finished there is kept.")] = Path(
+        "ablation"
+    ),
     seeds: Annotated[int | None, typer.Option(min=1, help="Runs of each row. Default: the recipe's.")] = None,
     set_: Annotated[
         list[str] | None,

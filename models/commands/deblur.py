@@ -30,7 +30,7 @@ FAILED, TERMINATED = 1, 128 + signal.SIGTERM
 
 def deblur(
     images: Annotated[list[Path], typer.Argument(metavar="IMG...", help="8- or 16-bit PNG, TIFF, JPEG or WebP.")],
-    out: Out,
+    out: Out = Path("restored"),
     weights: Annotated[
         Path | None,
         typer.Option(help="Published checkpoint or own state dict. Default: the compact network that ships."),

@@ -24,7 +24,9 @@ def train(
     config: Annotated[
         str, typer.Option(help="Recipe: a TOML file, or the name of one that ships: stage1, stage2, ...")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run; made if missing.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; made if missing. Default: runs/, the recipe's name.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: data.0.root=/data/LFDOF, run.steps=1000."),
@@ -50,6 +52,7 @@ def train(
         TimeRemainingColumn(),
         TextColumn("left"),
     )
+    out = out or Path("runs") / Path(config).stem
     console = Console(stderr=True)
     bar = Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=600

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from .picture_files import DataError
 
 TRUTHS = ("sharp", "truth")
+_HEADER = 1 << 16  # bytes that hold a picture's header, with rare exceptions
 KINDS = ("defocused", "sharp", "left", "right")
 
 
@@ -58,6 +59,21 @@ class ShardPairs(Dataset[dict[str, Any]]):
         if not self.pairs:
             raise DataError(f"{root}: no pairs in the shards")
 
+    def check(self, crop: int | None = None) -> None:
+        """Look at all pictures' headers.
+
+        Raises: DataError: one that is no picture, is not of its pair's size, or is smaller than ``crop`` pixels.
+        """
+        for key, members in self.pairs:
+            sizes = {kind: _size(key, kind, member) for kind, member in members.items()}
+            first = sizes["defocused"]
+            for kind, size in sizes.items():
+                where = f"{members[kind].shard}: the pair {key}"
+                if size != first:
+                    raise DataError(f"{where}: {kind} has {size[0]}x{size[1]} pixels, defocused {first[0]}x{first[1]}")
+            if crop is not None and min(first) < crop:
+                raise DataError(f"{where}: {first[0]}x{first[1]} pixels, smaller than the crop of {crop}")
+
     def __len__(self) -> int:
         return len(self.pairs)
 
@@ -82,6 +98,20 @@ def _index(shard: Path) -> dict[str, dict[str, Member]]:
     except (OSError, tarfile.TarError) as error:
         raise DataError(f"{shard}: not a readable shard ({error})") from error
     return found
+
+
+def _size(key: str, kind: str, member: Member) -> tuple[int, int]:
+    """Width and height."""
+    for read in (min(_HEADER, member.size), member.size):
+        with open(member.shard, "rb") as file:
+            file.seek(member.offset)
+            data = file.read(read)
+        try:
+            image = pyvips.Image.new_from_buffer(data, "")
+            return image.width, image.height
+        except pyvips.Error:
+            continue
+    raise DataError(f"{member.shard}: the pair {key}: {kind} is not a readable picture")
 
 
 def _decode(key: str, member: Member) -> Tensor:

@@ -43,13 +43,15 @@ def write_json(path: Path, evaluation: Evaluation, facts: dict[str, Any]) -> Non
     """
     protocols = {}
     for protocol in (known for known in PROTOCOLS if known.name in evaluation.rows):
-        pictures: dict[str, dict[str, Any]] = {}
+        pictures: list[dict[str, Any]] = []
         for picture, row, scores in entries(evaluation, protocol.name):
             finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-            pictures.setdefault(picture, {})[row] = finite
-        mean = pictures.pop("mean", {})
-        listed = [{"picture": picture} | rows for picture, rows in pictures.items()]
-        protocols[protocol.name] = {"definition": protocol.definition, "mean": mean, "pictures": listed}
+            if row == "input":
+                pictures.append({"picture": picture})
+            pictures[-1][row] = finite
+        mean = pictures.pop() if pictures else {}
+        mean.pop("picture", None)
+        protocols[protocol.name] = {"definition": protocol.definition, "mean": mean, "pictures": pictures}
     metrics = {m.name: {"title": m.title, "better": "higher" if m.higher else "lower"} for m in evaluation.metrics}
     values = facts | {"metrics": metrics, "protocols": protocols, "failed": evaluation.failed}
     write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")

@@ -1,10 +1,25 @@
 """When a run is written down."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from ..output import atomic_path
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints written beside their place and renamed; Lightning's come from the system's temporary folder."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class Checkpoints(Checkpoint):

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..data.noise import parse_noise
+from ..networks.identity import PAIRS
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -50,6 +53,9 @@ class NetworkConfig(Part):
     def _startable(self) -> "NetworkConfig":
         if self.start == "identity" and self.variant == "no-residual":
             raise ValueError("start: identity needs the residual branch, which carries the picture's detail")
+        restored = 1 if self.variant == "single-scale" else self.scales
+        if self.start == "identity" and self.width < PAIRS and restored > 1:
+            raise ValueError(f"width: got {self.width}, start: identity needs at least {PAIRS}")
         return self
 
 
@@ -77,6 +83,8 @@ class DataConfig(Part):
             raise ValueError(f"root: missing, want the folder of {self.kind}")
         if self.kind != "pixel4" and self.scenes:
             raise ValueError(f"scenes: only pixel4 has them, got {self.kind}")
+        if self.sensor_noise is not None:
+            parse_noise(self.sensor_noise)
         return self
 
 

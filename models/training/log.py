@@ -34,9 +34,16 @@ class RunLog(Callback):
     def __init__(self, out: Path, progress: Progress) -> None:
         self.out, self.progress = out, progress
         self.writer: SummaryWriter | None = None
-        self.begun = self.last = time.monotonic()
-        self.sums: dict[str, float] = {}
+        self.begun = self.last = self.paused = time.monotonic()
+        self.sums: dict[str, float] = {}  # since the last row
         self.count = 0
+        self.timed = 0  # steps since ``last``
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": self.sums, "count": self.count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.sums, self.count = state_dict["sums"], state_dict["count"]
 
     def on_train_start(self, trainer: Trainer, module: Any) -> None:
         if trainer.is_global_zero:
@@ -44,6 +51,7 @@ class RunLog(Callback):
                 _keep_until(self.out / name, COLUMNS[name], trainer.global_step)
             self.writer = SummaryWriter(str(self.out / "tensorboard"), purge_step=trainer.global_step + 1)
         self.begun = self.last = time.monotonic()
+        self.timed = 0
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not trainer.is_global_zero:
@@ -52,8 +60,9 @@ class RunLog(Callback):
         for name, value in outputs.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         self.count += 1
+        self.timed += 1
         now = time.monotonic()
-        speed = self.count * run.batch / max(now - self.last, 1e-9)
+        speed = self.timed * run.batch / max(now - self.last, 1e-9)
         self.progress(step, self.sums["loss"] / self.count, speed)
         if step % run.log_every == 0 or step == run.steps:
             values = {name: total / self.count for name, total in self.sums.items()}
@@ -64,7 +73,10 @@ class RunLog(Callback):
             assert self.writer is not None
             for name, value in shared.items():
                 self.writer.add_scalar(f"training/{name}", value, step)
-            self.sums, self.count, self.last = {}, 0, now
+            self.sums, self.count, self.timed, self.last = {}, 0, 0, now
+
+    def on_validation_start(self, trainer: Trainer, module: Any) -> None:
+        self.paused = time.monotonic()
 
     def on_validation_batch_end(
         self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -83,7 +95,7 @@ class RunLog(Callback):
         self.writer.add_image(f"validation/{outputs['name']}", outputs["pictures"].clamp(0, 1).cpu(), step)
 
     def on_validation_end(self, trainer: Trainer, module: Any) -> None:
-        self.last, self.sums, self.count = time.monotonic(), {}, 0  # the time of validation is not training's
+        self.last += time.monotonic() - self.paused  # the time of validation is not training's
 
     def on_save_checkpoint(self, trainer: Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         if trainer.is_global_zero:

@@ -1,5 +1,6 @@
 """The loss of a recipe: ``l1 * L1 + feature * FeatureLoss``."""
 
+import torch
 from torch import Tensor, nn
 
 from ..features import FeatureLoss, feature_network
@@ -18,6 +19,19 @@ class RestorationLoss(nn.Module):
         self.features: FeatureLoss | None = None
         if config.feature:
             self.features = FeatureLoss(feature_network(config.network, config.layers, config.weights))
+
+    def check_side(self, side: int) -> None:
+        """Raises ValueError where squares of this side are too small for the feature network."""
+        if self.features is None:
+            return
+        square = torch.zeros(1, 3, side, side)
+        try:
+            with torch.no_grad():
+                self.features(square, square)
+        except RuntimeError as error:
+            raise ValueError(
+                f"augment.crop: got {side}, too small for the feature network {self.config.network}"
+            ) from error
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """``output`` and ``target`` ``[N, 3, H, W]`` in [0, 1]; the parts ``l1`` and ``feature``, and ``loss``."""

@@ -96,7 +96,9 @@ def open_source(config: DataConfig, views: int, crop: int | None, seed: int = 0)
     if config.kind == "pixel4":
         return Pixel4Pairs(root, dual=dual, scenes=config.scenes)
     if config.kind == "shards":
-        return ShardPairs(root, dual=dual)
+        shards = ShardPairs(root, dual=dual)
+        shards.check(crop)
+        return shards
     items = find_pictures(
         config.kind,
         root,

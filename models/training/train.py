@@ -2,13 +2,20 @@
 
 import json
 import logging
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from lightning.pytorch import Trainer
 
+from ..deblur import WeightsError
+from ..features import FeatureWeightsError
 from ..output import OutputError, atomic_path, make_output_folder
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, WholeFiles
 from .config import Config, ConfigError
 from .data import PairData
 from .log import WEIGHTS, Progress, RunLog
@@ -16,6 +23,11 @@ from .module import Deblurring
 from .start import start_network
 
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
+# What the checkpoint decides.
+KEPT = (
+    *(f"network.{name}" for name in ("views", "width", "kernel_size", "scales", "variant")),
+    *(f"optimizer.{name}" for name in ("learning_rate", "betas", "weight_decay")),
+)
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -42,7 +54,8 @@ def train(
     Returns: the path of the weights.
 
     Raises:
-        ConfigError: the recipe does not fit the run in ``out``, or there is none to go on with.
+        ConfigError: the recipe cannot be followed here, does not fit the run in ``out``, or there is none to go on
+            with.
         DataError, LightFieldError: missing, misshaped or unreadable data; the first is named.
         FeatureWeightsError, WeightsError: weights to start from, or of the feature network, are missing or do not fit.
         OutputError: ``out`` cannot be written, or holds another run.
@@ -53,7 +66,7 @@ def train(
         _check_same(config, out)
     elif checkpoint.exists():
         raise OutputError(f"{out}: holds a run already; resume it or choose another folder")
-    module = Deblurring(config, start_network(config.network, config.run.seed))
+    module = _module(config, resume)
     data = PairData(config)
     make_output_folder(out)
     trainer = _trainer(config, out, progress)
@@ -70,9 +83,41 @@ def train(
             ".*in eval mode.*",
         ):
             warnings.filterwarnings("ignore", message=message)
-        trainer.fit(module, data, ckpt_path=str(checkpoint) if resume else None)
+        with _interruptible(trainer):
+            trainer.fit(module, data, ckpt_path=str(checkpoint) if resume else None)
         trainer.save_checkpoint(checkpoint)
     return out / WEIGHTS
+
+
+def _module(config: Config, resume: bool) -> Deblurring:
+    """The network with its first weights (those of a run that goes on are in its checkpoint), and its loss."""
+    if config.run.accelerator == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("run.accelerator: got cuda, but PyTorch finds no GPU here")
+    network = config.network.model_copy(update={"start": "random"}) if resume else config.network
+    try:
+        module = Deblurring(config, start_network(network, config.run.seed))
+        module.loss.check_side(config.augment.crop)
+    except (FeatureWeightsError, WeightsError):
+        raise
+    except ValueError as error:
+        raise ConfigError(f"recipe: {error}") from error
+    return module
+
+
+@contextmanager
+def _interruptible(trainer: Trainer) -> Iterator[None]:
+    """Ctrl-C stays one: Lightning would end the process with code 1, and ignore it from then on."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
@@ -86,7 +131,7 @@ def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
         strategy="ddp" if processes > 1 else "auto",
         precision=PRECISION[run.precision],  # type: ignore[arg-type]
         max_steps=run.steps,
-        max_epochs=1,
+        max_epochs=-1,  # a finished run may be given more steps
         gradient_clip_val=config.optimizer.clip or None,
         val_check_interval=run.validate_every,
         check_val_every_n_epoch=None,
@@ -96,6 +141,7 @@ def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[WholeFiles()],
         callbacks=[
             RunLog(out, progress),
             Checkpoints(
@@ -111,10 +157,14 @@ def _check_same(config: Config, out: Path) -> None:
     if not (out / CHECKPOINT).is_file():
         raise ConfigError(f"--resume: {out / CHECKPOINT}: no such checkpoint")
     try:
-        before = json.loads((out / RECIPE).read_text())["network"]
-    except (OSError, ValueError, KeyError) as error:
+        before = json.loads((out / RECIPE).read_text())
+    except (OSError, ValueError) as error:
         raise ConfigError(f"--resume: {out / RECIPE}: not readable ({error})") from error
-    now = json.loads(json.dumps(config.network.model_dump()))
-    for name in ("views", "width", "kernel_size", "scales", "variant"):
-        if before.get(name) != now[name]:
-            raise ConfigError(f"--resume: network.{name}: got {now[name]!r}, the run has {before.get(name)!r}")
+    now = json.loads(json.dumps(config.model_dump()))
+    for key in KEPT:
+        part, _, name = key.partition(".")
+        then = before.get(part, {}).get(name)
+        if then != now[part][name]:
+            raise ConfigError(f"--resume: {key}: got {now[part][name]!r}, the run has {then!r}")
+    if bool(before.get("run", {}).get("ema")) != bool(config.run.ema):
+        raise ConfigError(f"--resume: run.ema: got {config.run.ema}, the run has {before['run']['ema']}")
