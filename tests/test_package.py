@@ -16,7 +16,7 @@ def test_build_info():
     info = lfdeblur_ops.build_info()
     assert info["version"] == lfdeblur_ops.__version__ == importlib.metadata.version("lfdeblur-ops")
     assert info["extension"] is True
-    assert info["cpu_capability"] in ("baseline", "avx2")
+    assert info["cpu_capability"] in ("baseline", "avx2", "avx512")
     assert info["torch_running"] == torch.__version__
     assert re.match(r"2\.\d+", info["torch_built"])
     if info["cuda"]:

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "cpu/buffer.h"
 #include "lfdeblur/dynamic_filter.h"
 
 #define LFD_KERNELS "cpu/drb_head_kernels.h"

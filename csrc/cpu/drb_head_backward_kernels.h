@@ -21,7 +21,7 @@ template <class T>
 struct PointwiseBackward {
   using R = acc_t<T>;
   int64_t outputs, channels, padded;
-  std::vector<R> weight, weight_grad, rows, result;
+  Buffer<R> weight, weight_grad, rows, result;
 
   PointwiseBackward(int64_t outputs_, int64_t channels_, const R* from)
       : outputs(outputs_), channels(channels_), padded(round_up<R>(channels_)) {
@@ -78,10 +78,10 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
   const int radius = s.k / 2;
   const R infinity = std::numeric_limits<R>::infinity();
   const bool clipped = s.low != -infinity || s.high != infinity;
-  std::vector<R> planar(std::max(s.kernel.channels, s.residual.channels) * kBlock);
-  std::vector<R> filters_(taps * stride, R(0)), grads_(s.channels * stride, R(0)), before(s.channels * kBlock);
-  std::vector<R> sums(s.channels * kBlock);
-  std::vector<R> tap_grads(std::max<int64_t>(taps, s.channels) * kBlock);
+  Buffer<R> planar(std::max(s.kernel.channels, s.residual.channels) * kBlock);
+  Buffer<R> filters_(taps * stride, R(0)), grads_(s.channels * stride, R(0)), before(s.channels * kBlock);
+  Buffer<R> sums(s.channels * kBlock);
+  Buffer<R> tap_grads(std::max<int64_t>(taps, s.channels) * kBlock);
   R *filters = filters_.data() + margin, *g = grads_.data() + margin;
   PointwiseBackward<T> kernel(taps, s.kernel.channels, w.kernel);
   PointwiseBackward<T> residual(s.channels, s.residual.channels, w.residual);

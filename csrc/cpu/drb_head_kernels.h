@@ -19,7 +19,35 @@ inline void transpose_lanes(const T* from, int64_t from_stride, acc_t<T>* to, in
   for (int j = 0; j < kLanes<acc_t<T>>; ++j)
     for (int i = 0; i < kLanes<acc_t<T>>; ++i) to[i * to_stride + j] = to_acc(from[j * from_stride + i]);
 }
-#if defined(LFD_AVX2)
+#if defined(LFD_AVX512)
+template <class T>
+inline void transpose_floats(const T* from, int64_t from_stride, float* to, int64_t to_stride) {
+  if constexpr (sizeof(T) != sizeof(float)) {
+    alignas(kVectorBytes) float wide[16 * 16];
+    for (int j = 0; j < 16; ++j) store(wide + j * 16, load(from + j * from_stride));
+    transpose_floats(wide, 16, to, to_stride);
+  } else {
+    for (int i = 0; i < 16; i += 4) {
+      __m512 r[4], s[4];
+      for (int j = 0; j < 4; ++j) {  // pixels j, j + 4, j + 8, j + 12: loads place the quarters, shuffles are scarce
+        const float* p = from + j * from_stride + i;
+        r[j] = _mm512_castps128_ps512(_mm_loadu_ps(p));
+        r[j] = _mm512_insertf32x4(r[j], _mm_loadu_ps(p + 4 * from_stride), 1);
+        r[j] = _mm512_insertf32x4(r[j], _mm_loadu_ps(p + 8 * from_stride), 2);
+        r[j] = _mm512_insertf32x4(r[j], _mm_loadu_ps(p + 12 * from_stride), 3);
+      }
+      for (int j = 0; j < 4; j += 2) {
+        s[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
+        s[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
+      }
+      for (int j = 0; j < 2; ++j) {
+        store(to + (i + 2 * j) * to_stride, (Vec<float>)_mm512_shuffle_ps(s[j], s[j + 2], 0x44));
+        store(to + (i + 2 * j + 1) * to_stride, (Vec<float>)_mm512_shuffle_ps(s[j], s[j + 2], 0xee));
+      }
+    }
+  }
+}
+#elif defined(LFD_AVX2)
 template <class T>
 inline void transpose_floats(const T* from, int64_t from_stride, float* to, int64_t to_stride) {
   __m256 r[8], s[8];
@@ -39,6 +67,8 @@ inline void transpose_floats(const T* from, int64_t from_stride, float* to, int6
     store(to + (i + 4) * to_stride, (Vec<float>)_mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
   }
 }
+#endif
+#if defined(LFD_AVX2) || defined(LFD_AVX512)
 template <>
 inline void transpose_lanes(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
   transpose_floats(from, from_stride, to, to_stride);
@@ -167,8 +197,8 @@ void drb_head(const T* kernel_features, const T* residual_features, const U* ima
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
   const int64_t taps = int64_t(s.k) * s.k;
-  std::vector<R> features(std::max(s.kernel.channels, s.residual.channels) * kBlock);
-  std::vector<R> filters(taps * kBlock), residual(s.channels * kBlock), sums(s.channels * kBlock);
+  Buffer<R> features(std::max(s.kernel.channels, s.residual.channels) * kBlock);
+  Buffer<R> filters(taps * kBlock), residual(s.channels * kBlock), sums(s.channels * kBlock);
   Picture<U> picture(s);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t n = row / s.height, y = row % s.height;

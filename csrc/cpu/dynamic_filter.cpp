@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "cpu/buffer.h"
+
 #define LFD_KERNELS "cpu/dynamic_filter_kernels.h"
 #include "cpu/each_isa.h"
 

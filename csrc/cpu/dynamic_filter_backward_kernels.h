@@ -140,8 +140,8 @@ void dynamic_filter_backward(const T* grad, const T* x, const T* filters, T* gra
                              const DynamicFilterShape& s, int64_t begin, int64_t end) {
   using R = acc_t<T>;
   const int radius = s.k / 2;
-  const int64_t plane = s.height * s.width, stride = s.width + s.k - 1 + 2 * kLanes<R>;
-  std::vector<R> g_rows(s.channels * stride), picture(s.channels * stride), padded(s.channels * stride);
+  const int64_t plane = s.height * s.width, stride = PaddedRows<R>(s, 1).stride;
+  Buffer<R> g_rows(s.channels * stride), picture(s.channels * stride), padded(s.channels * stride);
   std::vector<R> sums(s.channels * s.width);
   PaddedRows<R> one_row(s, 1);
   for (int64_t unit = begin; unit < end; ++unit) {

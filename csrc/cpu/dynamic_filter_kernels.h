@@ -100,7 +100,7 @@ template <class T>
 void dynamic_filter(const T* x, const T* filters, T* out, const DynamicFilterShape& s, int64_t begin, int64_t end) {
   using R = acc_t<T>;
   PaddedRows<R> padded(s, s.k);
-  std::vector<R> sums(kChunk * padded.stride);
+  Buffer<R> sums(kChunk * padded.stride);
   const int64_t plane = s.height * s.width;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t y = row % s.height, group = row / s.height;

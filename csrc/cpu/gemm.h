@@ -1,47 +1,54 @@
 // A small matrix product, operands in the first-level cache. No include guard: each_isa.h includes this once per
 // instruction set.
 
-// c[m][0 .. V * kLanes) += (without Add: =) sum_k a[m * a_m + k * a_k] * b[k * b_k ..]
+// Rows of a tile: with two vectors each, the sums fill the registers and hide the latency of a multiply-add.
+#if defined(LFD_AVX512)
+constexpr int kTileRows = 14;
+#else
+constexpr int kTileRows = 6;
+#endif
+
+// c[m][0 .. V * kLanes) += (without Add: =) sum_k a[m * a_m + k * a_k] * b[k * b_k ..]; b's vectors lie b_v apart.
 template <class R, int M, int V, bool Add>
-inline void gemm_tile(int64_t depth, const R* a, int64_t a_m, int64_t a_k, const R* b, int64_t b_k, R* c, int64_t c_m) {
+inline void gemm_tile(int64_t depth, const R* a, int64_t a_m, int64_t a_k, const R* b, int64_t b_k, R* c, int64_t c_m,
+                      int64_t b_v) {
   constexpr int L = kLanes<R>;
   Vec<R> sum[M][V];
-#pragma GCC unroll 6
+#pragma GCC unroll 14
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) sum[m][v] = Add ? load(c + m * c_m + v * L) : Vec<R>{};
   for (int64_t k = 0; k < depth; ++k) {
     Vec<R> right[V];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) right[v] = load(b + k * b_k + v * L);
-#pragma GCC unroll 6
+    for (int v = 0; v < V; ++v) right[v] = load(b + k * b_k + v * b_v);
+#pragma GCC unroll 14
     for (int m = 0; m < M; ++m) {
       const Vec<R> left = splat<R>(a[m * a_m + k * a_k]);
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) sum[m][v] += left * right[v];
     }
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 14
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) store(c + m * c_m + v * L, sum[m][v]);
 }
 
+// gemm_tile of `rows` rows, at most M.
+template <class R, int M, int V, bool Add, class... Args>
+inline void gemm_tile_of(int64_t rows, Args... args) {
+  if (rows == M) return gemm_tile<R, M, V, Add>(args...);
+  if constexpr (M > 1) gemm_tile_of<R, M - 1, V, Add>(rows, args...);
+}
+
 template <class R, int V, bool Add = true>
 inline void gemm_rows(int64_t rows, int64_t depth, const R* a, int64_t a_m, int64_t a_k, const R* b, int64_t b_k, R* c,
-                      int64_t c_m) {
-  // Groups of five and six rows: ten or twelve sums fill the registers and hide the latency of a multiply-add.
-  const int64_t groups = (rows + 5) / 6;
+                      int64_t c_m, int64_t b_v = kLanes<R>) {
+  const int64_t groups = (rows + kTileRows - 1) / kTileRows;
   for (int64_t g = 0, m = 0; g < groups; ++g) {
-    const int64_t count = rows * (g + 1) / groups - m;
-    const R* from = a + m * a_m;
-    R* to = c + m * c_m;
-    if (count == 6) gemm_tile<R, 6, V, Add>(depth, from, a_m, a_k, b, b_k, to, c_m);
-    if (count == 5) gemm_tile<R, 5, V, Add>(depth, from, a_m, a_k, b, b_k, to, c_m);
-    if (count == 4) gemm_tile<R, 4, V, Add>(depth, from, a_m, a_k, b, b_k, to, c_m);
-    if (count == 3) gemm_tile<R, 3, V, Add>(depth, from, a_m, a_k, b, b_k, to, c_m);
-    if (count == 2) gemm_tile<R, 2, V, Add>(depth, from, a_m, a_k, b, b_k, to, c_m);
-    if (count == 1) gemm_tile<R, 1, V, Add>(depth, from, a_m, a_k, b, b_k, to, c_m);
+    const int64_t count = rows * (g + 1) / groups - m;  // groups of one size, but for one row
+    gemm_tile_of<R, kTileRows, V, Add>(count, depth, a + m * a_m, a_m, a_k, b, b_k, c + m * c_m, c_m, b_v);
     m += count;
   }
 }

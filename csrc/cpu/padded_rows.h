@@ -7,13 +7,16 @@ inline int64_t clamp_row(int64_t p, int64_t size) { return p < 0 ? 0 : (p < size
 // Rows of the picture in the sum's type with the border put on, the last k of them kept.
 template <class R>
 struct PaddedRows {
-  int64_t stride;  // of one row; a few lanes longer than the row, so that whole vectors can be read
+  int64_t stride;  // of one row; whole vectors, some longer than the row, so that whole ones can be read
   int k;
-  std::vector<R> data;
+  Buffer<R> data;
   std::vector<int64_t> tags;
 
   PaddedRows(const DynamicFilterShape& s, int rows)
-      : stride(s.width + s.k - 1 + 2 * kLanes<R>), k(rows), data(rows * kChunk * stride), tags(rows, INT64_MIN) {}
+      : stride((s.width + s.k - 1) / kLanes<R> * kLanes<R> + 3 * kLanes<R>),
+        k(rows),
+        data(rows * kChunk * stride),
+        tags(rows, INT64_MIN) {}
 
   // Row p (-k < p < height + k) of `chunk` channels; `plane` numbers the picture and the channels for the cache.
   template <class T>

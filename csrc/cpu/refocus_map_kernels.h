@@ -37,9 +37,11 @@ inline void axis_shifts(Vec<R> disparity, R offset, int64_t size, typename Simd<
 
 template <class R>
 inline bool all_zero(typename Simd<R>::Mask m) {
-  typedef int64_t Words __attribute__((vector_size(32)));
+  typedef int64_t Words __attribute__((vector_size(kVectorBytes)));
   const Words w = (Words)m;
-  return (w[0] | w[1] | w[2] | w[3]) == 0;
+  int64_t any = 0;
+  for (int i = 0; i < kLanes<double>; ++i) any |= w[i];
+  return any == 0;
 }
 
 // The samples of one view at one row of output pixels.

@@ -1,7 +1,8 @@
 #include "cpu/winograd.h"
 
 #include <algorithm>
-#include <vector>
+
+#include "cpu/buffer.h"
 
 #define LFD_KERNELS "cpu/winograd_kernels.h"
 #include "cpu/each_isa.h"
@@ -18,7 +19,9 @@ WinogradRuns winograd_runs(int64_t n, int64_t height, int64_t width, int64_t cha
 
 template <class T>
 void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end) {
-  LFD_RUN_BEST(winograd_conv3x3(call, begin, end));
+  // The wider vectors take 16 channels of either input at once.
+  const bool sixteens = call.inputs[0].channels % 16 == 0 && call.inputs[1].channels % 16 == 0;
+  LFD_RUN_ON(sixteens ? isa() : std::min(isa(), Isa::avx2), winograd_conv3x3(call, begin, end));
 }
 
 template void winograd_conv3x3(const WinogradCall<float>&, int64_t, int64_t);

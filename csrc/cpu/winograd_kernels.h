@@ -25,6 +25,18 @@ inline void winograd_points(Vec<float> d0, Vec<float> d1, Vec<float> d2, Vec<flo
   store(to + 5 * stride, d1 - 2.5f * d3 + d5);
 }
 
+// c [rows, outputs] = a [rows, depth] * weights that lie as [outputs / kPanel, depth, kPanel].
+inline void gemm_panels(int64_t rows, int64_t outputs, int64_t depth, const float* a, int64_t a_m, int64_t a_k,
+                        const float* panels, float* c, int64_t c_m) {
+  constexpr int L = kLanes<float>;
+  int64_t o = 0;
+  if constexpr (L == kPanel)
+    for (; o + 2 * L <= outputs; o += 2 * L)
+      gemm_rows<float, 2, false>(rows, depth, a, a_m, a_k, panels + o * depth, kPanel, c + o, c_m, depth * kPanel);
+  for (; o < outputs; o += kPanel)
+    gemm_rows<float, kPanel / L, false>(rows, depth, a, a_m, a_k, panels + o * depth, kPanel, c + o, c_m);
+}
+
 // The four outputs of the six points' products.
 inline void winograd_outputs(Vec<float> m0, Vec<float> m1, Vec<float> m2, Vec<float> m3, Vec<float> m4, Vec<float> m5,
                              Vec<float>* to) {
@@ -40,7 +52,7 @@ template <class T>
 void winograd_input(const T* const* rows, const int64_t* steps, int64_t channels, int64_t width, int64_t left,
                     int64_t count, float* to, int64_t tile_stride, int64_t position_stride) {
   constexpr int L = kLanes<float>;
-  alignas(32) float points[kPositions * L];
+  alignas(kVectorBytes) float points[kPositions * L];
   for (int64_t t = 0; t < count; ++t) {
     const int64_t first = left + t * kTile - 1;
     const bool inside = first >= 0 && first + kSpan <= width;
@@ -103,7 +115,7 @@ void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end) {
   const int64_t width = std::min(kOutputsAtOnce, call.outputs);
   // The 16 more keep the 36 positions of a tile off one another's cache lines.
   const int64_t in_stride = runs.tiles * channels + 16, out_stride = runs.tiles * width + 16;
-  thread_local std::vector<float> scratch;  // fresh memory for each call would cost more than the transforms
+  thread_local Buffer<float> scratch;  // fresh memory for each call would cost more than the transforms
   scratch.resize(std::max<size_t>(scratch.size(), kPositions * (in_stride + out_stride)));
   float *inputs = scratch.data(), *products = inputs + kPositions * in_stride;
   for (int64_t run = begin; run < end; ++run) {
@@ -127,10 +139,8 @@ void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end) {
     for (int64_t o = 0; o < call.outputs; o += width) {
       const int64_t outputs = std::min(width, call.outputs - o);
       for (int p = 0; p < kPositions; ++p)
-        for (int64_t panel = 0; panel < outputs; panel += kPanel)
-          gemm_rows<float, 2, false>(count, channels, inputs + p * in_stride, channels, 1,
-                                     call.weight + (p * call.outputs + o + panel) * channels, kPanel,
-                                     products + p * out_stride + panel, width);
+        gemm_panels(count, outputs, channels, inputs + p * in_stride, channels, 1,
+                    call.weight + (p * call.outputs + o) * channels, products + p * out_stride, width);
       for (int64_t i = 0; i < outputs; i += kLanes<float>)
         winograd_output(call, n, top, first * kTile, count, o + i, products + i, width, out_stride);
     }
