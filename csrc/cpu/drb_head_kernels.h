@@ -103,11 +103,11 @@ void read_planar(const T* from, const FeatureLayout& f, int64_t count, acc_t<T>*
 // sums[m][0 .. count) = bias[m] + sum_c weight[m][c] * planar[c]; rows of `stride`.
 template <class R>
 void predict(int64_t outputs, int64_t channels, int64_t count, const R* weight, const R* bias, const R* planar, R* sums,
-             int64_t stride) {
+             int64_t stride, const void* ahead = nullptr) {
   const int64_t padded = round_up<R>(count);
   for (int64_t m = 0; m < outputs; ++m)
     for (int64_t x = 0; x < padded; x += kLanes<R>) store(sums + m * stride + x, splat<R>(bias[m]));
-  gemm(outputs, padded, channels, weight, channels, 1, planar, kBlock, sums, stride);
+  gemm(outputs, padded, channels, weight, channels, 1, planar, kBlock, sums, stride, ahead);
 }
 
 template <class R>
@@ -205,12 +205,17 @@ void drb_head(const T* kernel_features, const T* residual_features, const U* ima
     picture.move_to(image, n, s.first_row + y);
     for (int64_t x = 0; x < s.width; x += kBlock) {
       const int64_t count = std::min(kBlock, s.width - x);
-      const auto read = [&](const T* from, const FeatureLayout& f) {
-        read_planar(from + n * f.sn + y * f.sy + x * f.sx, f, count, features.data());
-      };
-      read(kernel_features, s.kernel);
-      predict(taps, s.kernel.channels, count, w.kernel, w.kernel_bias, features.data(), filters.data(), kBlock);
-      read(residual_features, s.residual);
+      const T* kernel_at = kernel_features + n * s.kernel.sn + y * s.kernel.sy + x * s.kernel.sx;
+      const T* residual_at = residual_features + n * s.residual.sn + y * s.residual.sy + x * s.residual.sx;
+      read_planar(kernel_at, s.kernel, count, features.data());
+      // While the products keep the processor busy, the features that are read next come from memory.
+      const void* next[] = {residual_at, kernel_at + kBlock * s.kernel.sx};
+      for (int64_t half : {0, 1}) {
+        const int64_t first = half * (taps / 2), last = half ? taps : taps / 2;
+        predict(last - first, s.kernel.channels, count, w.kernel + first * s.kernel.channels, w.kernel_bias + first,
+                features.data(), filters.data() + first * kBlock, kBlock, next[half]);
+      }
+      read_planar(residual_at, s.residual, count, features.data());
       predict(s.channels, s.residual.channels, count, w.residual, w.residual_bias, features.data(), residual.data(),
               kBlock);
       picture.filter(filters.data(), kBlock, x, count, sums.data());

@@ -99,6 +99,7 @@ void winograd_output(const WinogradCall<T>& call, int64_t n, int64_t top, int64_
       int64_t step = 0;
       const T* add = call.residual.channels ? call.residual.row(n, top + i, call.residual_rows_above, &step) : nullptr;
       for (int64_t j = 0; j < width; ++j) {
+        __builtin_prefetch(to + (kTile + j) * call.outputs, 1);  // of the next tile
         Vec<float> v = out[i][j] + bias;
         v = v > Vec<float>{} ? v : v * call.slope;
         if (add) v += load(add + (left + j) * step + o);
