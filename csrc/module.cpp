@@ -16,6 +16,7 @@ constexpr bool kCuda = false;
 static py::object text_or_none(const char* text) { return text ? py::object(py::str(text)) : py::object(py::none()); }
 
 PYBIND11_MODULE(_C, m) {
+  m.def("isa_error", &lfdeblur::cpu::isa_error);
   m.def("build_facts", [] {
     py::dict facts;
     facts["cuda"] = kCuda;

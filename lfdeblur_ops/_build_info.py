@@ -13,7 +13,8 @@ def build_info() -> dict[str, Any]:
 
     Returns a dict: ``version``; ``extension`` (True, or why it is missing); ``cuda`` (kernels built in);
     ``cuda_version`` and ``cuda_architectures`` of the build (None without); ``cpu_capability``, the CPU instruction
-    set in use (None without the extension); ``torch_built`` and ``torch_running``.
+    set in use: ``baseline``, ``avx2`` or ``avx512`` (None without the extension; the environment variable
+    ``LFDEBLUR_CPU_ISA`` lowers it); ``torch_built`` and ``torch_running``.
     """
     facts = _load.extension.build_facts() if _load.extension is not None else {}
     return {

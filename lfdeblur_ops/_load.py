@@ -21,3 +21,6 @@ else:
             RuntimeWarning,
             stacklevel=3,
         )
+
+if extension is not None and (wrong := extension.isa_error()):
+    raise ValueError(wrong)

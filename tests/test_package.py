@@ -35,12 +35,23 @@ def test_backends_give_a_reason():
             assert "CUDA" in table["cuda"]
 
 
-def test_instruction_set_can_be_lowered():
+def capability(level):
     code = "import lfdeblur_ops; print(lfdeblur_ops.build_info()['cpu_capability'])"
-    out = subprocess.run(
-        [sys.executable, "-c", code], env={"LFDEBLUR_CPU_ISA": "baseline"}, capture_output=True, text=True, check=True
-    )
-    assert out.stdout.strip() == "baseline"
+    return subprocess.run([sys.executable, "-c", code], env={"LFDEBLUR_CPU_ISA": level}, capture_output=True, text=True)
+
+
+def test_instruction_set_can_be_lowered():
+    levels = ["baseline", "avx2", "avx512"]
+    best = levels.index(capability("").stdout.strip())
+    for wanted, level in enumerate(levels):
+        assert capability(level).stdout.strip() == levels[min(wanted, best)]
+
+
+def test_unknown_instruction_set_is_named():
+    out = capability("avx3")
+    assert out.returncode == 1
+    message = out.stderr.strip().splitlines()[-1]
+    assert message == "ValueError: LFDEBLUR_CPU_ISA: got 'avx3', want 'baseline', 'avx2' or 'avx512'"
 
 
 def test_package_data():

@@ -1,5 +1,6 @@
 #include "cpu/dynamic_filter.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "cpu/buffer.h"
@@ -9,15 +10,18 @@
 
 namespace lfdeblur::cpu {
 
+// A pixel's row of taps side by side is shorter than the widest vectors.
+static Isa isa_for(const DynamicFilterShape& shape) { return shape.fx == 1 ? isa() : std::min(isa(), Isa::avx2); }
+
 template <class T>
 void dynamic_filter(const T* x, const T* filters, T* out, const DynamicFilterShape& shape, int64_t begin, int64_t end) {
-  LFD_RUN_BEST(dynamic_filter(x, filters, out, shape, begin, end));
+  LFD_RUN_ON(isa_for(shape), dynamic_filter(x, filters, out, shape, begin, end));
 }
 
 template <class T>
 void dynamic_filter_backward(const T* grad, const T* x, const T* filters, T* grad_x, T* grad_filters,
                              const DynamicFilterShape& shape, int64_t begin, int64_t end) {
-  LFD_RUN_BEST(dynamic_filter_backward(grad, x, filters, grad_x, grad_filters, shape, begin, end));
+  LFD_RUN_ON(isa_for(shape), dynamic_filter_backward(grad, x, filters, grad_x, grad_filters, shape, begin, end));
 }
 
 #define INSTANTIATE(T)                                                                                            \
