@@ -16,7 +16,7 @@ import torch
 from lfdeblur_models import cli, load_network
 from lfdeblur_models.data import Recipe, generate
 from lfdeblur_models.images import write_image
-from lfdeblur_models.training.config import Config, parse_config
+from lfdeblur_models.training.config import Config, parse_config, read_config
 from lfdeblur_models.training.log import RunLog
 from lfdeblur_models.training.module import Deblurring
 from lfdeblur_models.training.start import checkpoint_weights, start_network
@@ -336,6 +336,8 @@ def test_the_folder_has_the_recipes_name(run, pairs, tmp_path, monkeypatch):
     file = write(tmp_path / "mine.toml", recipe(pairs, run={"steps": 1}))
     assert run("--config", file)[0] == 0
     assert (tmp_path / "runs" / "mine" / "weights.safetensors").is_file()
+    # So the second stage that ships finds the first one's weights.
+    assert Path(read_config("stage2").network.start) == Path("runs", "stage1", "weights.safetensors")
 
 
 @pytest.mark.parametrize(
