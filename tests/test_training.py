@@ -1,5 +1,7 @@
 """``lfdeblur train``: runs, interruptions, processes, logs and what is refused before a run."""
 
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -14,8 +16,9 @@ import torch
 from lfdeblur_models import cli, load_network
 from lfdeblur_models.data import Recipe, generate
 from lfdeblur_models.images import write_image
-from lfdeblur_models.training.config import Config, parse_config
+from lfdeblur_models.training.config import Config, parse_config, read_config
 from lfdeblur_models.training.log import RunLog
+from lfdeblur_models.training.module import Deblurring
 from lfdeblur_models.training.start import checkpoint_weights, start_network
 from lfdeblur_models.training.train import train
 
@@ -161,9 +164,19 @@ def test_two_processes_give_the_gradients_of_one_with_the_doubled_batch(pairs, t
     one = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1}, optimizer={"clip": 0.0})
     two = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1, "devices": 2}, optimizer={"clip": 0.0})
     file = write(tmp_path / "two.toml", two)
-    process = subprocess.Popen([*COMMAND, "--config", file, "--out", tmp_path / "two"])
+    process = subprocess.Popen(
+        [*COMMAND, "--config", file, "--out", tmp_path / "two"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"FORCE_COLOR": "1"},
+        text=True,
+    )
     train(one, tmp_path / "one")
-    assert process.wait(timeout=120) == 0
+    told, bars = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert told.splitlines() == [str(tmp_path / "two" / "weights.safetensors")]
+    assert "step 1/1" in bars
+    assert "step 0/1" not in bars  # the second process, which is told nothing, has no bar of its own
     gradients = []
     for name in ("one", "two"):
         saved = torch.load(tmp_path / name / "last.ckpt", weights_only=True)
@@ -240,6 +253,40 @@ def test_bad_data_is_named_before_training(run, pairs, tmp_path, spoil, message)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pictures_that_turn_out_to_be_damaged_are_named(run, pairs, tmp_path, workers):
+    for path in (pairs / "source").iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    file = write(tmp_path / "recipe.toml", recipe(pairs, run={"workers": workers}))
+    code, error = run("--config", file, "--out", tmp_path / "out")
+    assert code == 2
+    assert error.startswith(f"lfdeblur: error: {pairs / 'source'}/")
+    assert "damaged" in error
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_a_run_that_diverges_keeps_what_came_before(run, pairs, tmp_path, monkeypatch, logged):
+    """A step spoils the weights: the next one's loss tells, or the checkpoint that would hold them."""
+    step = Deblurring.optimizer_step
+
+    def spoil(module, *arguments, **options):
+        step(module, *arguments, **options)
+        if module.trainer.global_step == 4:  # counted after the step
+            with torch.no_grad():
+                next(module.network.parameters()).fill_(float("nan"))
+
+    monkeypatch.setattr(Deblurring, "optimizer_step", spoil)
+    every = 2 if logged else 1
+    file = write(tmp_path / "recipe.toml", recipe(pairs, run={"steps": 9, "checkpoint_every": every}))
+    code, error = run("--config", file, "--out", tmp_path / "out")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert ("step 6: the loss is nan" if logged else "step 5: weights are not finite") in error
+    assert torch.load(tmp_path / "out" / "last.ckpt", weights_only=True)["global_step"] == 4
+    kept = load_network(tmp_path / "out" / "weights.safetensors").state_dict()
+    assert all(bool(value.isfinite().all()) for value in kept.values())
+    assert all(math.isfinite(loss) for loss in curve(tmp_path / "out").values())
+
+
 def test_what_the_command_refuses(run, pairs, tmp_path):
     file, out = write(tmp_path / "recipe.toml", recipe(pairs)), tmp_path / "out"
     for arguments, message in (
@@ -250,6 +297,7 @@ def test_what_the_command_refuses(run, pairs, tmp_path):
         (["--config", file, "--set", "loss.feature=1", "--set", "loss.network=vgg19"], "vgg19-dcbb9e9d.pth"),
         (["--config", file, "--set", "run.batch=3", "--set", "run.devices=2"], "multiple of the 2 processes"),
         (["--config", file, "--set", "data.0.kind=cuhk"], "no truth"),
+        (["--config", file, "--set", "validation.kind=cuhk", "--set", "validation.root=x"], "validation: cuhk has no"),
         (["--config", file, "--set", "network.variant=no-residual"], "identity needs the residual branch"),
         (["--config", file, "--set", 'data.0.scenes=["1"]'], "only pixel4 has them"),
         (["--config", file, "--set", "network.width=4"], "width: got 4, start: identity needs at least 6"),
@@ -288,6 +336,8 @@ def test_the_folder_has_the_recipes_name(run, pairs, tmp_path, monkeypatch):
     file = write(tmp_path / "mine.toml", recipe(pairs, run={"steps": 1}))
     assert run("--config", file)[0] == 0
     assert (tmp_path / "runs" / "mine" / "weights.safetensors").is_file()
+    # So the second stage that ships finds the first one's weights.
+    assert Path(read_config("stage2").network.start) == Path("runs", "stage1", "weights.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def ablate(
     from ..data.picture_files import DataError
     from ..features import FeatureWeightsError
     from ..training.config import ConfigError, read_recipe
+    from ..training.log import DivergedError
 
     changes = [*(set_ or ()), *([] if seeds is None else [f"seeds={seeds}"])]
     try:
@@ -54,7 +55,7 @@ def ablate(
             table = run_ablation(
                 recipe, out, progress=lambda label, steps: bar.update(task, description=label, completed=steps)
             )
-        except (ConfigError, DataError, FeatureWeightsError) as error:
+        except (ConfigError, DataError, DivergedError, FeatureWeightsError) as error:
             raise CommandError(str(error)) from error
     table.write(out)
     typer.echo(table.text())

@@ -35,9 +35,12 @@ def train(
 ) -> None:
     """Train DRBNet by a recipe: weights.safetensors, last.ckpt, CSV and TensorBoard logs in the folder."""
     check_parts()
+    from lightning.pytorch.utilities import rank_zero_only
+
     from ..data.picture_files import DataError
     from ..features import FeatureWeightsError
     from ..training.config import ConfigError, read_config
+    from ..training.log import DivergedError
     from ..training.train import train as run_training
 
     try:
@@ -57,14 +60,18 @@ def train(
     bar = Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=600
     )
-    with bar:
-        task = bar.add_task("train", total=recipe.run.steps, loss=float("nan"), speed=0.0)
+    task = bar.add_task("train", total=recipe.run.steps, loss=float("nan"), speed=0.0)
 
-        def show(steps: int, loss: float, speed: float) -> None:
-            bar.update(task, completed=steps, loss=loss, speed=speed)
+    def show(steps: int, loss: float, speed: float) -> None:
+        bar.update(task, completed=steps, loss=loss, speed=speed)
+        bar.start()  # not before: of several processes on one terminal, only the first is told
 
-        try:
-            weights = run_training(recipe, out, resume=resume, progress=show)
-        except (ConfigError, DataError, FeatureWeightsError) as error:
-            raise CommandError(str(error)) from error
-    typer.echo(str(weights))
+    try:
+        weights = run_training(recipe, out, resume=resume, progress=show)
+    except (ConfigError, DataError, DivergedError, FeatureWeightsError) as error:
+        raise CommandError(str(error)) from error
+    finally:
+        if console.is_terminal:
+            bar.stop()
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        typer.echo(str(weights))

@@ -175,6 +175,8 @@ class Config(Part):
         for part in self.data:
             if part.kind in ("cuhk", "pixeldp"):
                 raise ValueError(f"data: {part.kind} has no truth to train on")
+        if self.validation is not None and self.validation.kind in ("cuhk", "pixeldp"):
+            raise ValueError(f"validation: {self.validation.kind} has no truth to score against")
         return self
 
 

@@ -1,11 +1,13 @@
 """What a run leaves behind: CSV files, TensorBoard, weights."""
 
 import csv
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
@@ -20,6 +22,10 @@ COLUMNS = {
 Progress = Callable[[int, float, float], None]
 
 
+class DivergedError(ArithmeticError):
+    """A loss or weights that are not finite: nothing after that is worth keeping."""
+
+
 class RunLog(Callback):
     """Losses every ``log_every`` steps, validation, and the averaged weights with every checkpoint.
 
@@ -29,6 +35,8 @@ class RunLog(Callback):
     Args:
         out: the run's folder.
         progress: called after each step with the steps done, the loss and the pairs per second.
+
+    Raises: DivergedError: during the run; the files then hold what came before.
     """
 
     def __init__(self, out: Path, progress: Progress) -> None:
@@ -57,6 +65,8 @@ class RunLog(Callback):
         if not trainer.is_global_zero:
             return
         run, step = module.config.run, trainer.global_step
+        if not math.isfinite(outputs["loss"]):
+            raise _diverged(step, f"the loss is {float(outputs['loss'])}")
         for name, value in outputs.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         self.count += 1
@@ -98,12 +108,22 @@ class RunLog(Callback):
         self.last += time.monotonic() - self.paused  # the time of validation is not training's
 
     def on_save_checkpoint(self, trainer: Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+        # Gradients that are not finite spoil the weights one step before the loss tells.
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in module.network.parameters()):
+            raise _diverged(trainer.global_step, "weights are not finite")
         if trainer.is_global_zero:
             save_weights(module.best, self.out / WEIGHTS)
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
         if self.writer is not None:
             self.writer.close()
+
+
+def _diverged(step: int, what: str) -> DivergedError:
+    return DivergedError(
+        f"step {step}: {what}; checkpoint, weights and logs of before are kept. Start again, or from them with "
+        "network.start, with a lower optimizer.learning_rate or optimizer.clip"
+    )
 
 
 def _append(path: Path, columns: tuple[str, ...], row: dict[str, Any]) -> None:

@@ -12,8 +12,11 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Trainer
 
+from ..data import LightFieldError
+from ..data.picture_files import DataError
 from ..deblur import WeightsError
 from ..features import FeatureWeightsError
+from ..images import ImageError
 from ..output import OutputError, atomic_path, make_output_folder
 from .checkpoints import Checkpoints, WholeFiles
 from .config import Config, ConfigError
@@ -57,6 +60,8 @@ def train(
         ConfigError: the recipe cannot be followed here, does not fit the run in ``out``, or there is none to go on
             with.
         DataError, LightFieldError: missing, misshaped or unreadable data; the first is named.
+        ImageError: a picture turns out to be damaged during the run; it can be replaced and the run go on.
+        DivergedError: the loss or the weights are no longer finite; the last checkpoint before that is kept.
         FeatureWeightsError, WeightsError: weights to start from, or of the feature network, are missing or do not fit.
         OutputError: ``out`` cannot be written, or holds another run.
     """
@@ -83,7 +88,7 @@ def train(
             ".*in eval mode.*",
         ):
             warnings.filterwarnings("ignore", message=message)
-        with _interruptible(trainer):
+        with _interruptible(trainer), _plain_errors():
             trainer.fit(module, data, ckpt_path=str(checkpoint) if resume else None)
         trainer.save_checkpoint(checkpoint)
     return out / WEIGHTS
@@ -102,6 +107,16 @@ def _module(config: Config, resume: bool) -> Deblurring:
     except ValueError as error:
         raise ConfigError(f"recipe: {error}") from error
     return module
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What is wrong with a file, without the worker's traceback that the loader puts before it."""
+    try:
+        yield
+    except (DataError, ImageError, LightFieldError) as error:
+        last = str(error).strip().splitlines()[-1]
+        raise type(error)(last.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")) from error
 
 
 @contextmanager
