@@ -117,9 +117,7 @@ def test_dynamic_filter_beside_the_widest_loads(kernels, dtype, at_end):
         for misplaced in range(5):
             kernels.misplaced = misplaced
             check(kernels.dynamic_filter(x, filters, 3, "zeros"), expected)
-            for got, want in zip(
-                kernels.dynamic_filter_backward(grad, x, filters, 3, "zeros"), gradients, strict=True
-            ):
+            for got, want in zip(kernels.dynamic_filter_backward(grad, x, filters, 3, "zeros"), gradients, strict=True):
                 check(got, want)
         kernels.misplaced = None
 

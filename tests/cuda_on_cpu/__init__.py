@@ -138,9 +138,7 @@ class Library:
             count = (extent + offset) * t.element_size()
             pointers.append(self._c.guarded_alloc(ctypes.c_size_t(count), int(self.at_end)))
             memory = (ctypes.c_char * count).from_address(pointers[-1])
-            copy = torch.frombuffer(memory, dtype=t.dtype).as_strided(
-                t.shape, strides, 0 if self.at_end else offset
-            )
+            copy = torch.frombuffer(memory, dtype=t.dtype).as_strided(t.shape, strides, 0 if self.at_end else offset)
             if read_only:
                 copy.copy_(t)
                 self._c.guarded_read_only(ctypes.c_void_p(pointers[-1]))
