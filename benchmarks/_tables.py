@@ -105,7 +105,8 @@ def report(result: dict[str, Any], name: str, pictures: list[str]) -> str:
         machine_line(result["machine"]) + "\n",
         "Medians, the sides taken in turn; ratios are medians of paired ratios, below 1 the rival is faster. The floor "
         "is the larger of bytes over bandwidth and operations over peak, both measured in this run; data that stays in "
-        "a cache can beat it. Peak memory is beyond the inputs.\n",
+        "a cache can beat it, and so can Winograd's convolutions, of which the direct form's operations are counted. "
+        "Peak memory is beyond the inputs.\n",
         markdown(result["rows"]),
         *(f"Skipped {module}: {reason}\n" for module, reason in result.get("skipped", {}).items()),
         *(f"![{picture}]({picture})\n" for picture in pictures),

@@ -81,9 +81,11 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     yield case(PHOTO, torch.float32, device, backward=True, rivals=every if full else quick[:1])
     yield case(CROP, torch.float32, device, rivals=every if full else quick)
     yield case(CROP, torch.float32, device, backward=True, rivals=every if full else quick)
+    if full or device == "cuda":
+        yield case(PHOTO, torch.float16, device, rivals=quick[1:])
+        yield case(PHOTO, torch.bfloat16, device, backward=True, rivals=tuple(FORMS) if full else quick[:1])
     if full:
         yield case(PHOTO, torch.bfloat16, device, channels_last=True)
-        yield case(PHOTO, torch.bfloat16, device, backward=True)
         for k in (3, 5, 9, 15):
             yield case(PHOTO, torch.float32, device, k=k, rivals=("addcmul_ taps",))
     for side in (128, 256, 512, 1024, 2048) if full else (128, 512):

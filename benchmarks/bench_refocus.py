@@ -120,12 +120,14 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     yield case(9, 8, torch.uint8, device, rivals=eager if full else sums)
     yield case(15, 1, torch.float32, device, rivals=many if full else sums)
     yield case(15, 1, torch.uint8, device, rivals=eager if full else sums[:1])
+    if full or device == "cuda":
+        yield case(15, 1, torch.float16, device, rivals=sums[1:])
+        yield case(15, 64, torch.uint8, device, rivals=sums if full else sums[1:])
     if full:
         yield case(9, 8, torch.float32, device, interpolation="bicubic", rivals=sums)
         yield case(15, 16, torch.float32, device, rivals=many)
         yield case(15, 16, torch.uint8, device, rivals=eager)
         yield case(15, 16, torch.float32, device, interpolation="bicubic", rivals=sums)
-        yield case(15, 64, torch.uint8, device, rivals=sums)
         yield case(9, 1, torch.float32, device, backward=True, rivals=eager)
         yield case(9, 8, torch.float32, device, backward=True, rivals=eager)
     for count in (1, 2, 4, 8, 16, 32) if full else (2, 16):
