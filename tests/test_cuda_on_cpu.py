@@ -403,6 +403,24 @@ BROKEN = {
         ),
         KernelError,
     ),
+    "misaligned read": (
+        (
+            "dynamic_filter_tile.h",
+            "aligned16(image) && aligned16(other_image)",
+            "aligned16(other_image)",
+            "dynamic_filter_backward.cu",
+        ),
+        KernelError,
+    ),
+    "stride of 32 bits": (
+        (
+            "dynamic_filter.cu",
+            "(ky * k + kx + i) * s.ft",
+            "(ky * k + kx + i) * static_cast<int>(s.ft)",
+            "dynamic_filter.cu",
+        ),
+        KernelError,
+    ),
     "read out of bounds": (
         ("dynamic_filter.cu", "live = px < s.width && py < s.height", "live = px < s.width", "dynamic_filter.cu"),
         KernelError,
@@ -464,10 +482,20 @@ def broken_kernels(kernels, cache, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_kernels_are_caught(kernels, broken_kernels, name):
+def test_broken_kernels_are_caught(kernels, broken_kernels, monkeypatch, name):
     substitution, error = BROKEN[name]
     broken = broken_kernels[name]
-    if substitution[-1].startswith("dynamic_filter"):
+    for library in (kernels, broken):
+        monkeypatch.setattr(library, "at_end", True)
+        monkeypatch.setattr(library, "misplaced", 0 if name == "misaligned read" else None)
+    if name == "stride of 32 bits":
+        x, filters = random((1, 1, 2, 8), torch.float32), random((1, 9, 2, 8), torch.float32, seed=1)
+        for library in (kernels, broken):
+            monkeypatch.setattr(library, "far", (1, 1))
+        kernels.dynamic_filter(x, filters, 3, "zeros")
+        with pytest.raises(error):
+            broken.dynamic_filter(x, filters, 3, "zeros")
+    elif substitution[-1].startswith("dynamic_filter"):
         layout = "channels_last" if "rows of filters" in name else "planar"
         arguments = ((1, 6, 13, 72), 5, True, layout, "replicate", torch.float32)
         run_filter(kernels, *arguments)

@@ -25,6 +25,8 @@ FLAGS = [
     "-fPIC",
     "-fno-gnu-unique",
     "-fno-strict-aliasing",
+    "-fsanitize=alignment",
+    "-fsanitize-undefined-trap-on-error",
     "-Wall",
     "-Werror",
     "-Wno-unknown-pragmas",

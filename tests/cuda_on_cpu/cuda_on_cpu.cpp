@@ -80,7 +80,11 @@ std::string place() {
   return text;
 }
 
-void on_fault(int, siginfo_t* info, void*) {
+void on_fault(int signal, siginfo_t* info, void*) {
+  if (signal == SIGILL) {  // the compiler's check of alignment
+    error = "misaligned access" + place();
+    siglongjmp(recovery, 1);
+  }
   const auto* address = static_cast<unsigned char*>(info->si_addr);
   error = "access outside of every buffer";
   for (const Buffer& b : buffers) {
@@ -163,11 +167,6 @@ uint64_t shuffle(uint64_t bits, unsigned lane, int line) {
 
 void allow_shared(const void* kernel, size_t bytes) { shared_allowed[kernel] = bytes; }
 
-void fail(const char* what) {
-  error = what + place();
-  siglongjmp(recovery, 1);
-}
-
 // Takes the first of the launches not yet taken; false: there is none.
 extern "C" int take_launch(const void** kernel, int64_t* threads, int64_t* shared_bytes) {
   if (launches.empty()) return false;
@@ -234,11 +233,12 @@ cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes
   own_stack.ss_sp = signal_stack;
   own_stack.ss_size = sizeof(signal_stack);
   sigaltstack(&own_stack, &old_stack);
-  struct sigaction action{}, old_segv{}, old_bus{};
+  struct sigaction action{}, old_segv{}, old_bus{}, old_ill{};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigaction(SIGSEGV, &action, &old_segv);
   sigaction(SIGBUS, &action, &old_bus);
+  sigaction(SIGILL, &action, &old_ill);
 
   bool ok = false;
   if (!sigsetjmp(recovery, 1)) {
@@ -253,6 +253,7 @@ cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes
     for (Fiber& fiber : fibers) fiber.started = false;
   sigaction(SIGSEGV, &old_segv, nullptr);
   sigaction(SIGBUS, &old_bus, nullptr);
+  sigaction(SIGILL, &old_ill, nullptr);
   sigaltstack(&old_stack, nullptr);
   guarded_free(shared_base);
   return error.empty() ? cudaSuccess : cudaErrorLaunchFailure;
