@@ -108,7 +108,7 @@ def test_dynamic_filter_beside_the_widest_loads(kernels, dtype, at_end):
     planes = random((2, 18, 3, 16), dtype, seed=1)
     apart = [
         torch.empty_strided(planes.shape, strides, dtype=dtype).copy_(planes)
-        for strides in ((18 * 48 + 1, 48, 16, 1), (18 * 49, 49, 16, 1), (18 * 64, 51, 17, 1))
+        for strides in ((18 * 48 + 1, 48, 16, 1), (18 * 64, 49, 16, 1), (18 * 64, 64, 17, 1))
     ]
     for filters in (planes, *apart):
         expected = kernels.dynamic_filter(x, filters, 3, "zeros")
