@@ -53,6 +53,7 @@ class Case:
         operations: floating-point operations that must be done (a multiply-add is two).
         arithmetic: dtype whose measured peak, or float32's if that is higher, bounds the operations.
         series: plot and position on it, for scaling rows: ``("planes", 8)``.
+        headline: it stands in the tables; rows of a series alone do not.
         threads: of torch, for the row only.
         tolerance: ``rtol`` and ``atol`` of ours against ``expected``; None: that of ``tests/tolerances.py``.
     """
@@ -67,6 +68,7 @@ class Case:
     mode: str = "forward"
     arithmetic: str = "float32"
     series: tuple[str, int] | None = None
+    headline: bool = False
     threads: int | None = None
     tolerance: dict[str, float] | None = field(default=None, hash=False)
 
@@ -84,6 +86,7 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
         "dtype": case.dtype,
         "device": case.device,
         "series": list(case.series) if case.series else None,
+        "headline": case.headline or case.series is None,
         "threads": case.threads or machine["threads"],
     }
     threads = torch.get_num_threads()

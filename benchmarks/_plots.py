@@ -10,6 +10,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ._tables import is_headline
+
 OURS = "ours"
 XLABEL = {"size": "side of a square picture, pixels", "planes": "focal planes", "threads": "threads"}
 
@@ -17,7 +19,7 @@ XLABEL = {"size": "side of a square picture, pixels", "planes": "focal planes", 
 def plot(result: dict[str, Any], out: Path, stem: str) -> list[str]:
     """Write the plots of a result to ``out``; returns the file names."""
     rows = [row for row in result["rows"] if OURS in row]
-    single = [row for row in rows if not row["series"]]
+    single = [row for row in rows if is_headline(row)]
     names = []
     if single:
         names += [_save(_roofline(single, result["machine"]), out, f"{stem}_roofline.png")]

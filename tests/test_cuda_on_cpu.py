@@ -152,6 +152,8 @@ def test_dynamic_filter_several_tiles(kernels, dtype, layout, border):
     for k in (5, 7):
         run_filter(kernels, (1, 5, 35, 256), k, True, layout, border, dtype)
     run_filter(kernels, (2, 1, 2, 264), 7, True, layout, border, dtype)  # fewer rows than a kernel has
+    # A strip of columns with neighbours on both sides, rows of filters of every alignment.
+    run_filter(kernels, (1, 1, 5, 401), 7, True, layout, border, dtype)
 
 
 def test_dynamic_filter_outside_taps_have_no_gradient(kernels):
@@ -438,6 +440,15 @@ BROKEN = {
         ),
         AssertionError,
     ),
+    "two blocks write a pixel": (
+        (
+            "dynamic_filter_backward.cu",
+            "threadIdx.x == 0 || threadIdx.x == 31",
+            "threadIdx.x == 0",
+            "dynamic_filter_backward.cu",
+        ),
+        AssertionError,
+    ),
     "write out of bounds": (
         ("refocus.cu", "r < rows && y0 + r < s.h", "r < rows", "refocus.cu"),
         KernelError,
@@ -497,7 +508,7 @@ def test_broken_kernels_are_caught(kernels, broken_kernels, monkeypatch, name):
             broken.dynamic_filter(x, filters, 3, "zeros")
     elif substitution[-1].startswith("dynamic_filter"):
         layout = "channels_last" if "rows of filters" in name else "planar"
-        arguments = ((1, 6, 13, 72), 5, True, layout, "replicate", torch.float32)
+        arguments = ((1, 6, 13, 144), 5, True, layout, "replicate", torch.float32)
         run_filter(kernels, *arguments)
         with pytest.raises(error):
             run_filter(broken, *arguments)
