@@ -254,6 +254,9 @@ def test_refocus_strides_beyond_32_bits(kernels, monkeypatch, dtype, axis):
     light_field, aperture = random((2, 2, 2, 2, 3, 9), dtype), apertures(1, 2, 2)
     for disparity in (torch.tensor([0.5]), torch.tensor([-0.25, 0.5, 1.0]), map_of(1, 3, 9)):
         run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate")
+    # Of several tiles, so that some lie inside of the view.
+    light_field, disparity = random((1, 2, 2, 1, 47, 141), dtype), torch.tensor([-0.25, 0.5, 1.0])
+    run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate", gradients=False)
 
 
 @pytest.mark.parametrize("border", BORDERS["refocus"])

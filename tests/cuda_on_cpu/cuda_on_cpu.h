@@ -3,10 +3,10 @@
 // A launch runs block after block, from both ends of the grid in turn, so that what two blocks write shows. The threads
 // of a block are fibers: each runs to its next barrier, in an order that turns around at every barrier, so that a
 // missing barrier shows. Shared memory is poisoned before every block (all bits set: NaN in every floating type) and
-// ends at a guard page, like the buffers of `guarded_alloc`: what is read before it was written spoils the numbers, what
-// lies outside stops the launch. So does a barrier that not all reach, a shuffle that not all of its warp reach, or an
-// address that is no multiple of the size of what is read or written there. A block gets more than 48 KiB of shared
-// memory only if its kernel asked.
+// ends at a guard page, like the buffers of `guarded_alloc`: what is read before it was written spoils the numbers,
+// what lies outside stops the launch. So does a barrier that not all reach, a shuffle that not all of its warp reach,
+// or an address that is no multiple of the size of what is read or written there. A block gets more than 48 KiB of
+// shared memory only if its kernel asked.
 #pragma once
 #include <cstddef>
 #include <cstdint>
