@@ -104,9 +104,10 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{case} ...", flush=True)
         try:
             row = run_case(case, machine, seconds)
-        except AssertionError as error:
+        except Exception as error:  # the other rows are worth having all the same
             wrong += 1
-            print(error, file=sys.stderr)
+            is_wrong = isinstance(error, AssertionError)
+            print(error if is_wrong else f"{case}: fails with {type(error).__name__}: {error}", file=sys.stderr)
             continue
         result["rows"].append(row)
         print(_tables.text_row(row), flush=True)
@@ -114,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
     for module, reason in skipped.items():
         print(f"skipped {module}: {reason}")
     _write(result, options.json)
-    print(f"{len(result['rows'])} rows, {wrong} wrong, {time.perf_counter() - started:.0f} s")
+    print(f"{len(result['rows'])} rows, {wrong} wrong or failed, {time.perf_counter() - started:.0f} s")
     return 1 if wrong else 0
 
 
@@ -153,7 +154,9 @@ def _cases(modules: Sequence[str], device: str, full: bool, skipped: dict[str, s
 def _write(result: dict[str, Any], path: Path | None) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n")
+        partial_file = path.with_name(path.name + ".partial")
+        partial_file.write_text(json.dumps(result, indent=1) + "\n")
+        partial_file.replace(path)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -186,7 +189,14 @@ def _readme(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
+    try:
+        result = json.loads(path.read_text())
+        if "rows" not in result and "kernels" not in result:
+            raise ValueError("want a result that --json wrote")
+    except (OSError, ValueError, TypeError) as error:
+        print(f"benchmarks: {path}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    return result
 
 
 if __name__ == "__main__":

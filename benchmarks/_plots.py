@@ -8,6 +8,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from ._tables import is_headline
 
 OURS = "ours"
 XLABEL = {"size": "side of a square picture, pixels", "planes": "focal planes", "threads": "threads"}
@@ -16,7 +19,7 @@ XLABEL = {"size": "side of a square picture, pixels", "planes": "focal planes", 
 def plot(result: dict[str, Any], out: Path, stem: str) -> list[str]:
     """Write the plots of a result to ``out``; returns the file names."""
     rows = [row for row in result["rows"] if OURS in row]
-    single = [row for row in rows if not row["series"]]
+    single = [row for row in rows if is_headline(row)]
     names = []
     if single:
         names += [_save(_roofline(single, result["machine"]), out, f"{stem}_roofline.png")]
@@ -29,7 +32,7 @@ def plot(result: dict[str, Any], out: Path, stem: str) -> list[str]:
 
 
 def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
-    figure, axis = plt.subplots(figsize=(9, 6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(11, 6), layout="constrained")
     bandwidth = max(machine["read_gb_s"], machine["copy_gb_s"])
     intensities = [row["operations"] / row["bytes"] for row in rows]
     span = [min([*intensities, 0.5]) / 2, max([*intensities, 100]) * 2]
@@ -40,12 +43,14 @@ def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure
             xs = [span[0], *([knee] if span[0] < knee < span[1] else []), span[1]]
             label = f"{bandwidth:.3g} GB/s, {peak:.3g} GFLOP/s ({dtype})"
             axis.plot(xs, [min(x * bandwidth, peak) for x in xs], style, color="0.4", label=label)
-    kinds: dict[str, list[dict[str, Any]]] = {}
+    kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        kinds.setdefault(f"{row['op']} {row['mode']} {row['dtype']}", []).append(row)
-    for (label, mine), marker in zip(kinds.items(), itertools.cycle("os^vD*PX"), strict=False):
+        kinds.setdefault((row["op"], _kind(row)), []).append(row)
+    colors = dict(zip(dict.fromkeys(op for op, _ in kinds), itertools.cycle(plt.get_cmap("tab20").colors[::2])))
+    markers = dict(zip(dict.fromkeys(kind for _, kind in kinds), itertools.cycle("os^vD*PX")))
+    for (op, kind), mine in kinds.items():
         points = [row["operations"] / row["bytes"] for row in mine], [row["gflop_s"] for row in mine]
-        axis.plot(*points, marker, label=label)
+        axis.plot(*points, markers[kind], color=colors[op], label=f"{op}, {kind}")
     axis.set(
         xscale="log",
         yscale="log",
@@ -53,27 +58,31 @@ def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure
         ylabel="GFLOP/s",
         title=f"Roofline, {machine['name']}",
     )
-    axis.grid(which="both", alpha=0.3)
-    axis.legend(fontsize=8)
+    _plain(axis.xaxis, (1.0,))
+    _plain(axis.yaxis)
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right center", fontsize=8)
     return figure
 
 
 def _bars(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure:
     bars: list[tuple[str, float | None]] = []
     for row in rows:
-        bars.append((f"{row['op']} {row['mode']} {row['shape']} {row['dtype']}: {row[OURS]['ms']:.3g} ms", None))
+        bars.append((f"{row['op']} {row['shape']}, {_kind(row)}: {row[OURS]['ms']:.3g} ms", None))
         bars += [(name, rival["ratio"]) for name, rival in row["rivals"].items() if "ratio" in rival]
-    figure, axis = plt.subplots(figsize=(11, 1.2 + 0.22 * len(bars)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(12, 1.2 + 0.22 * len(bars)), layout="constrained")
     for y, (_, ratio) in enumerate(bars):
         if ratio is not None:
             axis.barh(y, ratio - 1, left=1, color="tab:blue" if ratio >= 1 else "tab:red")
-            axis.annotate(f"{ratio:.3g}", (ratio, y), va="center", fontsize=7)
+            axis.annotate(f" {ratio:.3g}", (max(ratio, 1), y), va="center", fontsize=7)
     axis.axvline(1, color="black", lw=1)
     axis.set_yticks(range(len(bars)), [label for label, _ in bars], fontsize=7)
     for tick, (_, ratio) in zip(axis.get_yticklabels(), bars, strict=True):
         tick.set_fontweight("bold" if ratio is None else "normal")
     axis.set(xscale="log", xlabel="time of the rival / ours (left of 1: the rival is faster)", title=machine["name"])
     axis.set_ylim(len(bars) - 0.4, -0.6)
+    _plain(axis.xaxis)
+    axis.set_axisbelow(True)
     axis.grid(axis="x", alpha=0.3)
     return figure
 
@@ -99,10 +108,22 @@ def _scaling(kind: str, rows: list[dict[str, Any]]) -> plt.Figure:
         ticks = [row["series"][1] for row in mine]
         axis.set(xscale="log", yscale="log", xlabel=XLABEL[kind], ylabel="ms", title=f"{op} {mine[0]['dtype']}")
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
-        axis.minorticks_off()
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        _plain(axis.yaxis)
         axis.grid(alpha=0.3)
         axis.legend()
     return figure
+
+
+def _kind(row: dict[str, Any]) -> str:
+    return row["dtype"] if row["mode"] == "forward" else f"{row['mode']}, {row['dtype']}"
+
+
+def _plain(axis: Any, steps: tuple[float, ...] = (1.0, 2.0, 5.0)) -> None:
+    """Numbers without powers at some steps of each decade of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _save(figure: plt.Figure, out: Path, name: str) -> str:

@@ -13,6 +13,11 @@ def key_of(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(row.get(name)) for name in KEY)
 
 
+def is_headline(row: dict[str, Any]) -> bool:
+    """Does a row stand for itself, and not for a point of a scaling plot alone?"""
+    return bool(row.get("headline", not row["series"]))
+
+
 def machine_line(machine: dict[str, Any]) -> str:
     """One line: device, versions, date, commit, measured limits."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
@@ -105,7 +110,8 @@ def report(result: dict[str, Any], name: str, pictures: list[str]) -> str:
         machine_line(result["machine"]) + "\n",
         "Medians, the sides taken in turn; ratios are medians of paired ratios, below 1 the rival is faster. The floor "
         "is the larger of bytes over bandwidth and operations over peak, both measured in this run; data that stays in "
-        "a cache can beat it. Peak memory is beyond the inputs.\n",
+        "a cache can beat it, and so can Winograd's convolutions, of which the direct form's operations are counted. "
+        "Peak memory is beyond the inputs.\n",
         markdown(result["rows"]),
         *(f"Skipped {module}: {reason}\n" for module, reason in result.get("skipped", {}).items()),
         *(f"![{picture}]({picture})\n" for picture in pictures),
@@ -195,7 +201,7 @@ def update_readme(text: str, results: list[dict[str, Any]]) -> str:
         if not pattern.search(text):
             raise ValueError(f"README: no <!-- benchmark:{marker} --> ... <!-- /benchmark:{marker} -->")
         newest = max(of_device, key=lambda result: result["machine"]["date"])
-        rows = [row for row in newest["rows"] if not row["series"]]
+        rows = [row for row in newest["rows"] if is_headline(row)]
         body = f"\n{machine_line(newest['machine'])}\n\n{markdown(rows)}"
         text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
     return text

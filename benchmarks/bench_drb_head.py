@@ -89,6 +89,7 @@ def case(shape, dtype, device, *, features=64, others=64, k=7, backward=False, r
         * (1 + backward),
         operations=2 * pixels * (taps * features + channels * others + channels * taps) * (3 if backward else 1),
         mode="forward+backward" if backward else "forward",
+        arithmetic=str(dtype)[6:],
         tolerance=(TOLERANCE_BACKWARD if backward else TOLERANCE)[dtype],
     )
 

@@ -129,7 +129,7 @@ def case(size, dtype, device, *, kind="single", rivals=FORMS, optimized=False):
         moved=(3 * (len(views) + 1) * height * width + sum(p.numel() for p in net.parameters()))
         * torch.empty((), dtype=dtype).element_size(),
         operations=counter.get_total_flops(),
-        arithmetic="float32" if dtype == torch.bfloat16 and not fast_bfloat16(device) else str(dtype)[6:],
+        arithmetic=str(dtype)[6:],
         tolerance=TOLERANCE[dtype],
     )
 

@@ -48,7 +48,17 @@ def _with_size(function, k, x, filters):
 
 
 def case(
-    shape, dtype, device, *, k=7, backward=False, channels_last=False, rivals=tuple(FORMS), series=None, threads=None
+    shape,
+    dtype,
+    device,
+    *,
+    k=7,
+    backward=False,
+    channels_last=False,
+    rivals=tuple(FORMS),
+    series=None,
+    headline=False,
+    threads=None,
 ):
     n, channels, height, width = shape
     pixels = n * height * width
@@ -66,6 +76,7 @@ def case(
         operations=2 * pixels * channels * k * k * passes,
         mode="forward+backward" if backward else "forward",
         series=series,
+        headline=headline,
         threads=threads,
     )
 
@@ -79,14 +90,17 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     yield case(PHOTO, torch.bfloat16, device, rivals=every if full else quick[1:])
     yield case(PHOTO, torch.float32, device, channels_last=True, rivals=every if full else quick[1:])
     yield case(PHOTO, torch.float32, device, backward=True, rivals=every if full else quick[:1])
-    yield case(CROP, torch.float32, device, rivals=every if full else quick)
+    crop = every if full else quick
+    yield case(CROP, torch.float32, device, rivals=crop, series=("size", CROP[-1]), headline=True)
     yield case(CROP, torch.float32, device, backward=True, rivals=every if full else quick)
+    if full or device == "cuda":
+        yield case(PHOTO, torch.float16, device, rivals=quick[1:])
+        yield case(PHOTO, torch.bfloat16, device, backward=True, rivals=tuple(FORMS) if full else quick[:1])
     if full:
         yield case(PHOTO, torch.bfloat16, device, channels_last=True)
-        yield case(PHOTO, torch.bfloat16, device, backward=True)
         for k in (3, 5, 9, 15):
             yield case(PHOTO, torch.float32, device, k=k, rivals=("addcmul_ taps",))
-    for side in (128, 256, 512, 1024, 2048) if full else (128, 512):
+    for side in (128, 512, 1024, 2048) if full else (128, 512):
         yield case((1, 3, side, side), torch.float32, device, rivals=("addcmul_ taps",), series=("size", side))
     if device == "cpu":
         for threads in thread_counts(full):

@@ -45,7 +45,8 @@ fi
 
 # The options of pyproject.toml need pytest-benchmark, which such a machine may lack.
 mapfile -t tests < <(grep -lE 'mark\.cuda|def test_.*\b(backend|device)\b' tests/test_*.py)
-step tests 180 python3 -m pytest -q -p no:cacheprovider -o addopts= -o filterwarnings= -m cuda "${tests[@]}"
+step tests 180 python3 -m pytest -q -p no:cacheprovider -o addopts= -o filterwarnings= \
+  --continue-on-collection-errors -m cuda "${tests[@]}"
 for tool in memcheck racecheck; do
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" 70 compute-sanitizer --tool "$tool" --error-exitcode 9 \
     python3 -m benchmarks.exercise

@@ -99,7 +99,7 @@ def read_facts(files: list[Path]) -> Facts:
         if match := re.match(r"arch = sm_(\d+)", line):
             arch = match[1]
         elif match := re.match(r"\s*Function (\w+):", line):
-            kernel = _readable(match[1])
+            kernel = readable(match[1])
         elif "REG:" in line:
             values = dict(re.findall(r"(\w+)(?:\[\d\])?:(\d+)", line))
             facts[arch, kernel] = {mine: int(values[theirs]) for theirs, mine in names.items()}
@@ -108,7 +108,7 @@ def read_facts(files: list[Path]) -> Facts:
         if match := re.search(r"(?:arch =|code for) sm_(\d+)", line):
             arch = match[1]
         elif match := re.match(r"\s*Function : (\w+)", line):
-            kernel = _readable(match[1])
+            kernel = readable(match[1])
         elif match := re.search(r"\b(LDG|STG)(?:STS)?\.[A-Z0-9.]*\b128\b", line):  # LDGSTS: to shared memory
             facts[arch, kernel][f"{match[1]}.128"] += 1
     return facts
@@ -126,7 +126,7 @@ def _dump(cuobjdump: str, files: list[Path], option: str) -> list[str]:
     return lines
 
 
-def _readable(mangled: str) -> str:
+def readable(mangled: str) -> str:
     """``dynamic_filter_fwd_kernel<float, 7, 4>``: the kernel's name without namespaces and parameters."""
     library = ctypes.CDLL("libstdc++.so.6")
     library.__cxa_demangle.restype = ctypes.c_char_p

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # of a time limit: the source is put back all the same
     end, slowest = time.monotonic() + options.seconds, 0.0
     times: dict[str, dict[str, float]] = {}
     for variant in (None, *found):

@@ -50,8 +50,12 @@ class GraphEngine:
             if isinstance(block, DynamicResidual):
                 block.merge()
         self.graphs: LeastRecent[Graph] = LeastRecent(GRAPHS, self._capture)
-        self.pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
+        on_gpu = self.device.type == "cuda"
+        self.pool = torch.cuda.graph_pool_handle() if on_gpu else None
+        # Captures in one pool share memory if they share a stream; PyTorch's own stays on the device of its first one.
+        self.stream = torch.cuda.Stream(self.device) if on_gpu else None
         self.lock = threading.Lock()  # a graph has one set of inputs, and all share their memory
+        self.last: Any = None  # event after the last replay, which may have run on another stream
 
     def choices(self) -> dict[str, str]:
         """What runs, in words."""
@@ -70,30 +74,45 @@ class GraphEngine:
             out: Tensor = self.net(*views)
             return out
         with self.lock, torch.cuda.device(self.device):
-            return self.graphs[tuple(center.shape)].replay(views)
+            stream = torch.cuda.current_stream(self.device)
+            if self.last is not None:
+                stream.wait_event(self.last)
+            out = self.graphs[tuple(center.shape)].replay(views)
+            self.last = stream.record_event(self.last)
+            return out
 
     def _capture(self, shape: tuple[int, ...]) -> "Graph":
-        return Graph(self.net, shape, 1 if self.net.views == 1 else 3, self.dtype, self.device, self.pool)
+        views = 1 if self.net.views == 1 else 3
+        return Graph(self.net, shape, views, self.dtype, self.device, self.pool, self.stream)
 
 
 class Graph:
     """The network on inputs of one shape, captured."""
 
     def __init__(
-        self, net: DRBNet, shape: tuple[int, ...], views: int, dtype: torch.dtype, device: torch.device, pool: Any
+        self,
+        net: DRBNet,
+        shape: tuple[int, ...],
+        views: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        pool: Any,
+        stream: Any,
     ) -> None:
-        zeros = torch.zeros(shape, dtype=dtype, device=device)
-        self.inputs = [zeros.to(memory_format=torch.channels_last, copy=True) for _ in range(views)]
-        # Capture needs a stream of its own, and what ran before must not be captured.
-        side = torch.cuda.Stream(device)
-        side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UPS):
-                net(*self.inputs)
-        torch.cuda.current_stream(device).wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=pool):
-            self.output = net(*self.inputs)
+        # Tensors made in inference mode could not be written to by a later call outside of it.
+        with torch.inference_mode(False), torch.no_grad():
+            zeros = torch.zeros(shape, dtype=dtype, device=device)
+            self.inputs = [zeros.to(memory_format=torch.channels_last, copy=True) for _ in range(views)]
+            # What ran before must not be captured.
+            stream.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UPS):
+                    net(*self.inputs)
+            torch.cuda.current_stream(device).wait_stream(stream)
+            self.graph = torch.cuda.CUDAGraph()
+            # thread_local: other threads may go on calling CUDA meanwhile.
+            with torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                self.output = net(*self.inputs)
 
     def replay(self, views: list[Tensor]) -> Tensor:
         """The output, in memory of its own: the graph's is overwritten by the next replay."""

@@ -151,6 +151,13 @@ def test_a_wrong_result_is_not_timed():
         _harness.run_case(wrong, MACHINE, 0.0)
 
 
+def test_a_narrow_type_without_instructions_has_float32s_floor():
+    case = replace(tiny(), arithmetic="bfloat16", operations=10**9)
+    for rate, floor in ((1.0, 10.0), (200.0, 5.0)):
+        machine = MACHINE | {"peak_gflop_s": {"float32": 100.0, "bfloat16": rate}}
+        assert _harness.against_floor(case, machine, 1.0)["floor_ms"] == pytest.approx(floor)
+
+
 def test_a_failing_rival_and_a_missing_feature_are_reported():
     def fail():
         raise RuntimeError("no luck\nat all")
@@ -208,6 +215,29 @@ def test_compare(result, tmp_path, capsys):
     assert printed.count("only in A") == 1
 
 
+@pytest.mark.parametrize("content", [None, "no json", "[]", "{}"])
+def test_what_is_no_result_is_named(tmp_path, capsys, content):
+    file = tmp_path / "a.json"
+    if content is not None:
+        file.write_text(content)
+    for arguments in (["compare", str(file), str(file)], ["report", str(file), "--out", str(tmp_path / "out")]):
+        with pytest.raises(SystemExit, match="2"):
+            command.main(arguments)
+        assert f"benchmarks: {file}: " in capsys.readouterr().err
+
+
+def test_rows_of_the_wanted_rates_on_a_gpu():
+    """What gpu_visit.sh measures, which runs the quick suite."""
+    cases = command._cases(("dynamic_filter", "refocus"), "cuda", False, {})
+    rows = {(case.op, case.mode, case.shape, case.dtype) for case in cases}
+    for dtype in ("float32", "bfloat16"):
+        for mode in ("forward", "forward+backward"):
+            assert ("dynamic_filter", mode, "3x720x1280 k=7", dtype) in rows
+    assert ("dynamic_filter", "forward", "3x720x1280 k=7", "float16") in rows
+    for planes, dtype in ((1, "float32"), (1, "float16"), (1, "uint8"), (64, "uint8")):
+        assert ("refocus", "forward", f"15x15x3x434x625 D={planes} bilinear", dtype) in rows
+
+
 def test_report_and_readme(result, tmp_path):
     path = tmp_path / "results" / "cpu.json"
     path.parent.mkdir()
@@ -242,7 +272,17 @@ def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, caps
     file = tmp_path / "new" / "out.json"
     assert command.main(["--only", "dynamic_filter", "--device", "cpu", "--seconds", "0", "--json", str(file)]) == 1
     assert [row["op"] for row in json.loads(file.read_text())["rows"]] == ["dynamic_filter"]
-    assert "1 rows, 1 wrong" in capsys.readouterr().out
+    assert "1 rows, 1 wrong or failed" in capsys.readouterr().out
+    assert [path.name for path in file.parent.iterdir()] == ["out.json"]
+
+    def fail():
+        raise RuntimeError("out of memory")
+
+    failing = replace(tiny(), build=lambda: replace(sides, ours=fail))
+    monkeypatch.setattr(command, "_cases", lambda *_: iter([failing, tiny()]))
+    assert command.main(["--device", "cpu", "--seconds", "0", "--json", str(file)]) == 1
+    assert len(json.loads(file.read_text())["rows"]) == 1
+    assert "fails with RuntimeError: out of memory" in capsys.readouterr().err
     monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny()]))
     assert command.main(["--device", "cpu", "--seconds", "0", "--ours-only", "--json", str(file)]) == 0
     assert json.loads(file.read_text())["rows"][0]["rivals"] == {}

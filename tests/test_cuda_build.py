@@ -1,7 +1,10 @@
 """What every CUDA kernel uses of a multiprocessor, read from its machine code and held against ``cuda_budgets.json``.
 
 The code is the installed extension's if that is newer than the sources, else it is compiled here, for a minute or two.
-A budget's first matching pattern counts. ``wide``: instructions that must occur with 16-byte operands.
+A budget's first matching pattern counts. ``wide``: instructions that must occur with 16-byte operands. ``shared``:
+bytes of dynamic shared memory of the largest launch, which ``test_cuda_on_cpu.py`` sees. The kernels of ``refocus``
+have no 16-byte loads: a view is read where its shift lands, which such loads are not aligned to; a warp's loads are one
+run of memory all the same.
 """
 
 import json

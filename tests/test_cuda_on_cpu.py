@@ -1,6 +1,7 @@
 """The CUDA kernels, compiled as C++ and run on the CPU, against the float64 reference; and the harness against kernels
 broken on purpose."""
 
+import itertools
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from benchmarks.kernel_facts import headline_launches
 from lfdeblur_ops import reference
 
 from .cuda_on_cpu import KernelError, build, build_broken
+from .test_cuda_build import BUDGETS, budget_of
 from .tolerances import FLOATS, TOL
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine")
@@ -62,6 +64,9 @@ def filters_for(shape, k, shared, layout, dtype):
     filters = random((n, planes, height, width), dtype, seed=1)
     if layout == "channels_last":
         return filters.contiguous(memory_format=torch.channels_last)
+    if layout == "sliced":  # rows, planes and pictures side by side with room between
+        wider = random((n, planes + 1, height + 1, -(-width // 16) * 16 + 16), dtype, seed=1)
+        return wider[:, :planes, :height, :width]
     if layout == "strided":  # neither pixels nor taps side by side
         return filters.transpose(2, 3).contiguous().transpose(2, 3)
     return filters
@@ -91,6 +96,48 @@ def test_dynamic_filter(kernels, dtype, layout, border, at_end):
             run_filter(kernels, shape, k, shape[1] != 2, layout, border, dtype)
 
 
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "begin"])
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_dynamic_filter_beside_the_widest_loads(kernels, dtype, at_end):
+    """All that keeps 16-byte loads from being used, one at a time: widths, strides, addresses."""
+    kernels.at_end = at_end
+    run_filter(kernels, (1, 3, 1, 7), 1, True, "planar", "replicate", dtype)
+    for shape in ((2, 3, 5, 13), (2, 3, 5, 24)):
+        run_filter(kernels, shape, 3, shape[3] == 24, "sliced", "zeros", dtype)
+    x, grad = random((2, 2, 3, 16), dtype), random((2, 2, 3, 16), dtype, seed=2)
+    planes = random((2, 9, 3, 16), dtype, seed=1)
+    apart = [
+        torch.empty_strided(planes.shape, strides, dtype=dtype).copy_(planes)
+        for strides in ((18 * 48 + 1, 48, 16, 1), (18 * 64, 49, 16, 1), (18 * 64, 64, 17, 1))
+    ]
+    for filters in (planes, *apart):
+        expected = kernels.dynamic_filter(x, filters, 3, "zeros")
+        gradients = kernels.dynamic_filter_backward(grad, x, filters, 3, "zeros")
+        check(expected, reference.dynamic_filter(x.double(), planes.double(), 3, "zeros"))
+        for misplaced in range(5):
+            kernels.misplaced = misplaced
+            check(kernels.dynamic_filter(x, filters, 3, "zeros"), expected)
+            for got, want in zip(kernels.dynamic_filter_backward(grad, x, filters, 3, "zeros"), gradients, strict=True):
+                check(got, want)
+        kernels.misplaced = None
+
+
+@pytest.mark.parametrize("layout", ["planar", "channels_last"])
+@pytest.mark.parametrize("axis", range(4))
+def test_dynamic_filter_strides_beyond_32_bits(kernels, monkeypatch, layout, axis):
+    for shape in ((2, 2, 2, 16), (2, 2, 2, 5)):
+        x, grad = random(shape, torch.float16), random(shape, torch.float16, seed=2)
+        filters = filters_for(shape, 3, False, layout, torch.float16)
+        monkeypatch.setattr(kernels, "far", (1, axis))
+        out = kernels.dynamic_filter(x, filters, 3, "replicate")
+        monkeypatch.setattr(kernels, "far", (2, axis))
+        far = kernels.dynamic_filter_backward(grad, x, filters, 3, "replicate")
+        monkeypatch.setattr(kernels, "far", None)
+        check(out, kernels.dynamic_filter(x, filters, 3, "replicate"))
+        for got, want in zip(far, kernels.dynamic_filter_backward(grad, x, filters, 3, "replicate"), strict=True):
+            check(got, want)
+
+
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "per channel"])
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_dynamic_filter_largest_kernel(kernels, dtype, shared):
@@ -105,6 +152,8 @@ def test_dynamic_filter_several_tiles(kernels, dtype, layout, border):
     for k in (5, 7):
         run_filter(kernels, (1, 5, 35, 256), k, True, layout, border, dtype)
     run_filter(kernels, (2, 1, 2, 264), 7, True, layout, border, dtype)  # fewer rows than a kernel has
+    # A strip of columns with neighbours on both sides, rows of filters of every alignment.
+    run_filter(kernels, (1, 1, 5, 401), 7, True, layout, border, dtype)
 
 
 def test_dynamic_filter_outside_taps_have_no_gradient(kernels):
@@ -198,11 +247,25 @@ def test_refocus_strided_views(kernels, dtype, interpolation, border):
     run_refocus(kernels, light_field, map_of(1, 6, 14), aperture, interpolation, border)
 
 
+@pytest.mark.parametrize("axis", range(5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8], ids=str)
+def test_refocus_strides_beyond_32_bits(kernels, monkeypatch, dtype, axis):
+    monkeypatch.setattr(kernels, "far", (0, axis))
+    light_field, aperture = random((2, 2, 2, 2, 3, 9), dtype), apertures(1, 2, 2)
+    for disparity in (torch.tensor([0.5]), torch.tensor([-0.25, 0.5, 1.0]), map_of(1, 3, 9)):
+        run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate")
+    # Of several tiles, so that some lie inside of the view.
+    light_field, disparity = random((1, 2, 2, 1, 47, 141), dtype), torch.tensor([-0.25, 0.5, 1.0])
+    run_refocus(kernels, light_field, disparity, aperture, "bilinear", "replicate", gradients=False)
+
+
 @pytest.mark.parametrize("border", BORDERS["refocus"])
 def test_refocus_more_views_than_a_window(kernels, border):
     for rows, columns in [(70, 2), (2, 70)]:
         light_field = random((1, rows, columns, 1, 3, 5), torch.float32)
-        run_refocus(kernels, light_field, torch.tensor([0.25, -0.125]), apertures(1, rows, columns), "bilinear", border)
+        # Dyadic, and another fraction of a pixel for the view that has a place of the table in the next window.
+        disparity = torch.tensor([33, -17]) / 128
+        run_refocus(kernels, light_field, disparity, apertures(1, rows, columns), "bilinear", border)
 
 
 def test_refocus_more_planes_than_a_window(kernels):
@@ -259,6 +322,36 @@ def test_refocus_survives_nan_disparity(kernels):
     )
 
 
+def test_every_kernel_runs_within_the_shared_memory_of_its_budget(kernels):
+    """The largest launches of each kernel, on tiny images, on a device like that of sm_80."""
+    kernels.launches()
+    for dtype, k, width in itertools.product(FLOATS, (3, 5, 7, 15), (5, 8)):
+        for layout in ("planar", "channels_last"):
+            x, filters = random((1, 4, 2, width), dtype), filters_for((1, 4, 2, width), k, True, layout, dtype)
+            kernels.dynamic_filter(x, filters, k, "replicate")
+            kernels.dynamic_filter_backward(x, x, filters, k, "replicate")
+    for dtype, interpolation, border in itertools.product(
+        FLOATS + INTEGERS, ("bilinear", "bicubic"), BORDERS["refocus"]
+    ):
+        sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+        for views, planes in ((32, 1), (32, 64), (2, 1), (2, 64)):
+            light_field = random((1, views, views, 1, 2, 3), dtype)
+            aperture = torch.zeros((1, views, views), dtype=sum_dtype)
+            aperture[0, 1, 0] = 1  # the other views are skipped
+            for disparity in (torch.zeros(planes, dtype=sum_dtype), torch.zeros(1, 2, 3, dtype=sum_dtype)):
+                arguments = light_field, disparity, aperture, interpolation, border
+                out = kernels.refocus(*arguments).to(sum_dtype)
+                if views == 2:
+                    kernels.refocus_backward(out, out, *arguments)
+    launches = kernels.launches()
+    assert {launch.kernel for launch in launches} == kernels.kernels
+    most = dict.fromkeys((budget["kernel"] for budget in BUDGETS), 0)
+    for launch in launches:
+        name = budget_of(launch.kernel)["kernel"]
+        most[name] = max(most[name], launch.shared)
+    assert most == {budget["kernel"]: budget["shared"] for budget in BUDGETS}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.uint8], ids=str)
 def test_launches_are_those_of_the_kernel_facts(kernels, dtype):
     """Tiny images with the widths, views and planes that choose the kernels of the benchmarked cases."""
@@ -277,7 +370,7 @@ def test_launches_are_those_of_the_kernel_facts(kernels, dtype):
         light_field, aperture = random((1, 15, 15, 1, 2, 3), dtype), apertures(1, 15, 15).float()
         kernels.refocus(light_field, torch.linspace(-1, 1, planes), aperture, interpolation, "replicate")
         happened += kernels.launches()
-    assert sorted(happened) == sorted((row["threads"], row["dynamic_shared"]) for row in stated)
+    assert sorted(happened) == sorted((row["kernel"], row["threads"], row["dynamic_shared"]) for row in stated)
     assert happened
 
 
@@ -315,6 +408,24 @@ BROKEN = {
         ),
         KernelError,
     ),
+    "misaligned read": (
+        (
+            "dynamic_filter_tile.h",
+            "aligned16(image) && aligned16(other_image)",
+            "aligned16(other_image)",
+            "dynamic_filter_backward.cu",
+        ),
+        KernelError,
+    ),
+    "stride of 32 bits": (
+        (
+            "dynamic_filter.cu",
+            "(ky * k + kx + i) * s.ft",
+            "(ky * k + kx + i) * static_cast<int>(s.ft)",
+            "dynamic_filter.cu",
+        ),
+        KernelError,
+    ),
     "read out of bounds": (
         ("dynamic_filter.cu", "live = px < s.width && py < s.height", "live = px < s.width", "dynamic_filter.cu"),
         KernelError,
@@ -328,6 +439,15 @@ BROKEN = {
             "dynamic_filter_backward.cu",
             "__syncthreads();\n      if (s.fx == taps)",
             "if (s.fx == taps)",
+            "dynamic_filter_backward.cu",
+        ),
+        AssertionError,
+    ),
+    "two blocks write a pixel": (
+        (
+            "dynamic_filter_backward.cu",
+            "threadIdx.x == 0 || threadIdx.x == 31",
+            "threadIdx.x == 0",
             "dynamic_filter_backward.cu",
         ),
         AssertionError,
@@ -376,12 +496,22 @@ def broken_kernels(kernels, cache, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_kernels_are_caught(kernels, broken_kernels, name):
+def test_broken_kernels_are_caught(kernels, broken_kernels, monkeypatch, name):
     substitution, error = BROKEN[name]
     broken = broken_kernels[name]
-    if substitution[-1].startswith("dynamic_filter"):
+    for library in (kernels, broken):
+        monkeypatch.setattr(library, "at_end", True)
+        monkeypatch.setattr(library, "misplaced", 0 if name == "misaligned read" else None)
+    if name == "stride of 32 bits":
+        x, filters = random((1, 1, 2, 8), torch.float32), random((1, 9, 2, 8), torch.float32, seed=1)
+        for library in (kernels, broken):
+            monkeypatch.setattr(library, "far", (1, 1))
+        kernels.dynamic_filter(x, filters, 3, "zeros")
+        with pytest.raises(error):
+            broken.dynamic_filter(x, filters, 3, "zeros")
+    elif substitution[-1].startswith("dynamic_filter"):
         layout = "channels_last" if "rows of filters" in name else "planar"
-        arguments = ((1, 6, 13, 72), 5, True, layout, "replicate", torch.float32)
+        arguments = ((1, 6, 13, 144), 5, True, layout, "replicate", torch.float32)
         run_filter(kernels, *arguments)
         with pytest.raises(error):
             run_filter(broken, *arguments)

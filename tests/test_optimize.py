@@ -9,7 +9,6 @@ import torch
 
 from benchmarks._rivals import unfold_fac
 from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize, row_engine
-from lfdeblur_models.graph_engine import LeastRecent
 from lfdeblur_models.images import read_image
 from lfdeblur_models.networks import drbnet
 from lfdeblur_models.networks.official import convert_official
@@ -193,14 +192,6 @@ def test_bad_calls_are_refused():
     with pytest.raises(RuntimeError, match="call optimize again"):
         single.bfloat16()
     assert isinstance(single.eval(), OptimizedDRBNet)
-
-
-def test_of_the_graphs_the_least_recent_goes():
-    made = []
-    cache = LeastRecent(2, lambda key: made.append(key) or key.upper())
-    assert [cache[key] for key in "abacb"] == list("ABACB")
-    assert made == ["a", "b", "c", "b"]
-    assert list(cache.made) == ["c", "b"]
 
 
 BACKENDS = ("reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda))

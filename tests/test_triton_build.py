@@ -6,7 +6,9 @@ are compiled for sm_90 only, unless ``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``.
 """
 
 import json
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
@@ -28,25 +30,38 @@ def architectures(case):
     return tuple(LIMITS) if every else ("90",)
 
 
-def budget_of(case, launch):
-    label = f"{case} {launch.kernel.__name__}"
+def budget_of(case, kernel):
+    label = f"{case} {kernel}"
     return next((budget for budget in BUDGETS if fnmatchcase(label, budget["launch"])), None)
 
 
+def compiled(case):
+    """Kernel, architecture and facts of each launch of a case."""
+    return [
+        (launch.kernel.__name__, arch, facts(launch, arch)) for launch in launches(case) for arch in architectures(case)
+    ]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Of every case; they are compiled side by side, in processes that share nothing."""
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        yield {case: pool.submit(compiled, case) for case in CASES}
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_launches_are_within_their_budgets(case):
-    for launch in launches(case):
-        budget = budget_of(case, launch)
-        assert budget, f"no budget for {case} {launch.kernel.__name__}"
-        for architecture in architectures(case):
-            used = facts(launch, architecture)
-            about = f"{case} {launch.kernel.__name__} sm_{architecture}: {used}"
-            assert used["stack"] == used["local"] == 0, about
-            assert used["shared"] <= LIMITS[architecture]["shared_per_block"], about
-            if metadata.version("triton").startswith(MADE_WITH):
-                assert used["registers"] <= budget["registers"], about
-                assert used["shared"] <= budget["shared"], about
-            assert used["tensor_cores"] == budget["tensor_cores"], about
+def test_launches_are_within_their_budgets(results, case):
+    for kernel, architecture, used in results[case].result():
+        budget = budget_of(case, kernel)
+        about = f"{case} {kernel} sm_{architecture}: {used}"
+        assert budget, f"no budget for {about}"
+        assert used["stack"] == used["local"] == 0, about
+        assert used["shared"] <= LIMITS[architecture]["shared_per_block"], about
+        if metadata.version("triton").startswith(MADE_WITH):
+            assert used["registers"] <= budget["registers"], about
+            assert used["shared"] <= budget["shared"], about
+        assert used["tensor_cores"] == budget["tensor_cores"], about
 
 
 def test_every_configuration_is_compiled():
@@ -82,5 +97,5 @@ def test_a_spilling_kernel_is_seen(monkeypatch):
 
 
 def test_budgets_are_used():
-    labels = [budget_of(case, launch)["launch"] for case in CASES for launch in launches(case)]
+    labels = [budget_of(case, launch.kernel.__name__)["launch"] for case in CASES for launch in launches(case)]
     assert [budget["launch"] for budget in BUDGETS if budget["launch"] not in labels] == []

@@ -18,6 +18,7 @@ namespace cuda_on_cpu {
 namespace {
 
 constexpr size_t kGuard = size_t{1} << 20, kStack = size_t{256} << 10, kSharedLimit = 48 << 10, kMaxThreads = 1024;
+constexpr size_t kPoisoned = size_t{1} << 28;
 
 struct Buffer {
   unsigned char *pages, *data;
@@ -44,8 +45,12 @@ sigjmp_buf recovery;
 void (*kernel)(const void*);
 const void* kernel_closure;
 unsigned char* shared_base = nullptr;
-std::map<const void*, size_t> shared_allowed;     // by the kernels that asked for more
-std::vector<std::pair<size_t, size_t>> launches;  // threads of a block and bytes of its shared memory
+std::map<const void*, size_t> shared_allowed;  // by the kernels that asked for more
+struct Launch {
+  const void* kernel;
+  size_t threads, shared_bytes;
+};
+std::vector<Launch> launches;
 
 void fiber_main() {
   for (;;) {
@@ -75,7 +80,11 @@ std::string place() {
   return text;
 }
 
-void on_fault(int, siginfo_t* info, void*) {
+void on_fault(int signal, siginfo_t* info, void*) {
+  if (signal == SIGILL) {  // the compiler's check of alignment
+    error = "misaligned access" + place();
+    siglongjmp(recovery, 1);
+  }
   const auto* address = static_cast<unsigned char*>(info->si_addr);
   error = "access outside of every buffer";
   for (const Buffer& b : buffers) {
@@ -158,30 +167,27 @@ uint64_t shuffle(uint64_t bits, unsigned lane, int line) {
 
 void allow_shared(const void* kernel, size_t bytes) { shared_allowed[kernel] = bytes; }
 
-void fail(const char* what) {
-  error = what + place();
-  siglongjmp(recovery, 1);
-}
-
 // Takes the first of the launches not yet taken; false: there is none.
-extern "C" int take_launch(int64_t* threads, int64_t* shared_bytes) {
+extern "C" int take_launch(const void** kernel, int64_t* threads, int64_t* shared_bytes) {
   if (launches.empty()) return false;
-  *threads = static_cast<int64_t>(launches.front().first);
-  *shared_bytes = static_cast<int64_t>(launches.front().second);
+  *kernel = launches.front().kernel;
+  *threads = static_cast<int64_t>(launches.front().threads);
+  *shared_bytes = static_cast<int64_t>(launches.front().shared_bytes);
   launches.erase(launches.begin());
   return true;
 }
 
 extern "C" const char* last_error() { return error.c_str(); }
 
-// `bytes` of poisoned memory between guard pages, flush with the second if at_end, else with the first.
+// `bytes` of poisoned memory between guard pages, flush with the second if at_end, else with the first. More than
+// kPoisoned of them are zero instead: pages that nobody touches take no memory.
 extern "C" void* guarded_alloc(size_t bytes, int at_end) {
   const size_t page = sysconf(_SC_PAGESIZE), page_bytes = (bytes + page - 1) / page * page;
   void* all = mmap(nullptr, page_bytes + 2 * kGuard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (all == MAP_FAILED) return nullptr;
   Buffer b{static_cast<unsigned char*>(all) + kGuard, nullptr, page_bytes, bytes};
   mprotect(b.pages, page_bytes, PROT_READ | PROT_WRITE);
-  memset(b.pages, 0xff, page_bytes);
+  if (page_bytes <= kPoisoned) memset(b.pages, 0xff, page_bytes);
   b.data = at_end ? b.pages + page_bytes - bytes : b.pages;
   buffers.push_back(b);
   return b.data;
@@ -210,7 +216,7 @@ cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes
     error = "bad launch";
     return cudaErrorInvalidConfiguration;
   }
-  launches.emplace_back(threads, shared_bytes);
+  launches.push_back({function, threads, shared_bytes});
   if (!stacks) {
     stacks = static_cast<unsigned char*>(mmap(nullptr, kMaxThreads * kStack, PROT_READ | PROT_WRITE,
                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -227,17 +233,18 @@ cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes
   own_stack.ss_sp = signal_stack;
   own_stack.ss_size = sizeof(signal_stack);
   sigaltstack(&own_stack, &old_stack);
-  struct sigaction action{}, old_segv{}, old_bus{};
+  struct sigaction action{}, old_segv{}, old_bus{}, old_ill{};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigaction(SIGSEGV, &action, &old_segv);
   sigaction(SIGBUS, &action, &old_bus);
+  sigaction(SIGILL, &action, &old_ill);
 
   bool ok = false;
   if (!sigsetjmp(recovery, 1)) {
     ok = true;
     for (unsigned i = 0; ok && i < grid.x; ++i) {
-      blockIdx = dim3(i, 0, 0);
+      blockIdx = dim3(i % 2 ? grid.x - 1 - i / 2 : i / 2, 0, 0);
       memset(shared_base, 0xff, shared_bytes);
       ok = run_block(threads, i);
     }
@@ -246,6 +253,7 @@ cudaError_t run(const void* function, dim3 grid, dim3 block, size_t shared_bytes
     for (Fiber& fiber : fibers) fiber.started = false;
   sigaction(SIGSEGV, &old_segv, nullptr);
   sigaction(SIGBUS, &old_bus, nullptr);
+  sigaction(SIGILL, &old_ill, nullptr);
   sigaltstack(&old_stack, nullptr);
   guarded_free(shared_base);
   return error.empty() ? cudaSuccess : cudaErrorLaunchFailure;

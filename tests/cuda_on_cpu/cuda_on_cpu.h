@@ -1,10 +1,12 @@
 // Runs the sources in csrc/cuda/ on a CPU, for tests only: what they use of CUDA, in plain C++.
 //
-// A launch runs block after block. The threads of a block are fibers: each runs to its next barrier, in an order that
-// turns around at every barrier, so that a missing barrier shows. Shared memory is poisoned before every block (all
-// bits set: NaN in every floating type) and ends at a guard page, like the buffers of `guarded_alloc`: what is read
-// before it was written spoils the numbers, what lies outside stops the launch. So does a barrier that not all reach,
-// or a shuffle that not all of its warp reach. A block gets more than 48 KiB of shared memory only if its kernel asked.
+// A launch runs block after block, from both ends of the grid in turn, so that what two blocks write shows. The threads
+// of a block are fibers: each runs to its next barrier, in an order that turns around at every barrier, so that a
+// missing barrier shows. Shared memory is poisoned before every block (all bits set: NaN in every floating type) and
+// ends at a guard page, like the buffers of `guarded_alloc`: what is read before it was written spoils the numbers,
+// what lies outside stops the launch. So does a barrier that not all reach, a shuffle that not all of its warp reach,
+// or an address that is no multiple of the size of what is read or written there. A block gets more than 48 KiB of
+// shared memory only if its kernel asked.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +47,6 @@ unsigned char* shared_memory();
 void barrier(int line);
 // What lane `lane` of the warp gives, once all of the warp gave theirs.
 uint64_t shuffle(uint64_t bits, unsigned lane, int line);
-[[noreturn]] void fail(const char* what);
 void allow_shared(const void* kernel, size_t bytes);
 cudaError_t run(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, void (*body)(const void*),
                 const void* closure);
@@ -53,11 +54,6 @@ cudaError_t run(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, 
 template <class F>
 cudaError_t launch(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, const F& f) {
   return run(kernel, grid, block, shared_bytes, [](const void* closure) { (*static_cast<const F*>(closure))(); }, &f);
-}
-
-template <class W>
-void check_aligned(const W* p) {
-  if (reinterpret_cast<uintptr_t>(p) % sizeof(W)) fail("misaligned access");
 }
 
 }  // namespace cuda_on_cpu
@@ -101,15 +97,11 @@ inline cudaError_t cudaFuncSetAttribute(F kernel, cudaFuncAttribute, int bytes) 
 
 template <class W>
 inline W __ldcs(const W* p) {
-  cuda_on_cpu::check_aligned(p);
-  W value;
-  memcpy(&value, p, sizeof(W));
-  return value;
+  return *p;
 }
 template <class W>
 inline void __stcs(W* p, W value) {
-  cuda_on_cpu::check_aligned(p);
-  memcpy(p, &value, sizeof(W));
+  *p = value;
 }
 
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
