@@ -29,11 +29,15 @@ class Variable(NamedTuple):
 
 
 def is_mat(path: Path) -> bool:
-    """Whether the file starts like a ``.mat`` file of version 5 or 7.3."""
+    """Whether the file starts like a ``.mat`` file of version 5 or 7.3.
+
+    One named ``.mat`` may also be plain HDF5: other programs write version 7.3 without MATLAB's header.
+    """
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(7) == b"MATLAB "
+        has_header = file.read(7) == b"MATLAB "
+    return has_header or (path.suffix.lower() == ".mat" and hdf5.is_hdf5(path))
 
 
 def variables(path: Path) -> dict[str, Variable]:
