@@ -163,6 +163,16 @@ def test_values_that_are_not_in_the_unit_range(tmp_path, save):
     )
 
 
+def test_mat_of_hdf5_without_matlabs_header(tmp_path):
+    """As h5py writes them: the suffix says that the axes are reversed."""
+    views = random_views()
+    with h5py.File(tmp_path / "Bikes.mat", "w") as file:
+        file["LF"] = channels_last(views).transpose(4, 3, 2, 1, 0)
+    field = read_light_field(tmp_path / "Bikes.mat")
+    assert (field.format, field.scene) == ("epfl", "Bikes")
+    assert torch.equal(field.views, views)
+
+
 @pytest.mark.parametrize("save", [save_npz, save_npz_compressed, save_h5])
 def test_truncated_files(tmp_path, save):
     path = save(tmp_path / "toy", views=random_views(4, 4, h=40, w=40).numpy())

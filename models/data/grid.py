@@ -6,6 +6,7 @@ from pathlib import Path
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 from .views import add_position, arrange, file_pixels, flip, list_pictures
 
 # The last two numbers of a name; the text around them must be the same in all names.
@@ -44,7 +45,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         pixels,
         format="grid",
-        scene=path.resolve().name,
+        scene=scene_name(path),
         metadata={
             "first_row": first[0],
             "first_column": first[1],

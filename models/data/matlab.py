@@ -15,6 +15,7 @@ from .errors import LightFieldError
 from .extra import need
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 
 _HEADER = 128
 _CLASSES = {"single": "float32", "double": "float64"}
@@ -84,7 +85,7 @@ def read_mat(path: Path, format: str, transfer: str, options: ReadOptions) -> Li
     return LightField.of_pixels(
         pixels,
         format=format,
-        scene=path.resolve().stem.removesuffix("__Decoded"),
+        scene=scene_name(path),
         metadata={
             "matlab": "7.3" if hdf5.is_hdf5(path) else "5",
             "variables": [other for other in found if other != name],

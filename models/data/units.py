@@ -51,6 +51,32 @@ def make_units(scenes: Sequence[tuple[str, Source | LightField]], recipe: Recipe
         yield Unit(f"pairs-{number:06d}", tuple(scenes[start : start + recipe.shard_scenes]))
 
 
+def make_room(units: Sequence[Unit], storage: Storage) -> None:
+    """Remove what earlier runs made of the scenes of these units in other units: shards of another size or order.
+
+    Raises:
+        OutputError: a shard that would be replaced also holds scenes that are not among those of ``units``.
+    """
+    wanted = {unit.name: {name for name, _ in unit.scenes} for unit in units}
+    asked = {name for scenes in wanted.values() for name in scenes}
+    for path in storage.names(RECORDS):
+        name = path.removeprefix(f"{RECORDS}/").removesuffix(".json")
+        if wanted.get(name) == {name}:
+            continue  # a scene's own, which is looked at when its turn comes
+        record = _read_record(storage, path) or {"rows": [], "files": {}}
+        held = {row["scene"] for row in record["rows"]}
+        if name not in wanted and held.isdisjoint(asked):
+            continue
+        if others := sorted(held - asked):
+            raise OutputError(
+                f"cannot write to {storage}: {name}.tar holds pairs of {', '.join(map(repr, others[:3]))} from another "
+                "run, which would be lost: name all scenes in one run, or another folder"
+            )
+        if not held <= wanted.get(name, set()):
+            for file in (path, *record["files"]):
+                storage.remove(file)
+
+
 def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> Outcome:
     """Render and write what is not done yet; the record is written last.
 
@@ -89,7 +115,9 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
         outcome.files = {}
     for file in set(before["files"] if before else ()) - set(outcome.files):
         storage.remove(file)
-    if not outcome.failures:
+    if outcome.rows:
+        # A shard that lacks a broken scene is in the manifest, and made anew by the next run.
+        mark = None if outcome.failures else mark
         done = {"mark": mark, "recipe": recipe.told(), "rows": outcome.rows, "files": outcome.files}
         storage.put(record, json.dumps(done, sort_keys=True).encode())
     return outcome
