@@ -92,22 +92,29 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
         return Outcome(unit.name, before["rows"], before["files"], again=True)
     storage.remove(record)
     outcome, stages = Outcome(unit.name), Stages()
-    with open_layout(recipe.layout, storage, unit.name) as layout:
-        for name, source in unit.scenes:
-            written = set(layout.files)
-            try:
-                rows = _run_scene(name, source, recipe, reading, layout, stages)
-            except OutputError:
-                raise
-            except Exception as error:  # whatever a damaged file brings about: it must not stop the other scenes
-                for file in set(layout.files) - written:
-                    storage.remove(file)
-                    del layout.files[file]
-                told = str(source) if isinstance(source, Source) else "in memory"
-                said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                outcome.failures.append({"scene": name, "source": told, "error": " ".join(said.split())})
-            else:
-                outcome.rows += rows
+    layout: Layout | None = None
+    try:
+        with open_layout(recipe.layout, storage, unit.name) as layout:
+            for name, source in unit.scenes:
+                written = set(layout.files)
+                try:
+                    rows = _run_scene(name, source, recipe, reading, layout, stages)
+                except OutputError:
+                    raise
+                except Exception as error:  # whatever a damaged file brings about: it must not stop the other scenes
+                    for file in set(layout.files) - written:
+                        storage.remove(file)
+                        del layout.files[file]
+                    told = str(source) if isinstance(source, Source) else "in memory"
+                    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                    outcome.failures.append({"scene": name, "source": told, "error": " ".join(said.split())})
+                else:
+                    outcome.rows += rows
+    except OutputError:  # a full disk: pictures without their truth are of no use, and room for others
+        for file in () if layout is None else layout.files:
+            storage.remove(file)
+        raise
+    assert layout is not None
     outcome.files, outcome.seconds = layout.files, stages.seconds
     if not outcome.rows:
         for file in outcome.files:
