@@ -152,6 +152,10 @@ def test_find_sources(tmp_path):
     for name in ("a_color", "a_depth", "b_rgb", "b_depth"):
         write_image(folder / f"{name}.png", torch.zeros(1, 4, 4))
     assert kinds(folder) == [("rgbd", "a"), ("rgbd", "b")]
+    np.save(folder / "c_depth.npy", np.ones((4, 4)))
+    write_image(folder / "c_color.png", torch.zeros(1, 4, 4))
+    assert kinds(folder)[2:] == [("rgbd", "c")]
+    (folder / "c_color.png").unlink()
     files = folder / "a_color.png", folder / "a_depth.png"
     assert kinds(files[0]) == [("photo", "a_color")]
     assert kinds(f"photo:{folder}") == [("photo", name) for name in ("a_color", "a_depth", "b_depth", "b_rgb")]

@@ -31,7 +31,7 @@ _STEREO = (
 )
 _BY_NAMES = ("grid", "inria", "sequence")  # formats that any folder of pictures could be
 _ARRAY_FILES = (".npz", ".mat", ".h5", ".hdf5", ".lfp", ".lfr", ".zip")
-_DISPARITY_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
+_MAP_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,8 @@ def _told(kind: str, rest: str, text: str) -> Iterator[Source]:
 
 
 def _rgbd_pairs(files: list[Path]) -> Iterator[Source]:
-    depths = {m["name"]: file for file in files if is_image_name(file) and (m := _DEPTH.fullmatch(file.stem))}
+    maps = [file for file in files if file.suffix.lower() in _MAP_SUFFIXES]
+    depths = {match["name"]: file for file in maps if (match := _DEPTH.fullmatch(file.stem))}
     for file in files:
         match = _COLOUR.fullmatch(file.stem) if is_image_name(file) else None
         if match and match["name"] in depths:
@@ -205,6 +206,6 @@ def _stereo_pairs(folder: Path, files: list[Path]) -> Iterator[Source]:
             name = match.groupdict().get("name", "")
             for other in files:
                 told = re.fullmatch(right, other.stem, re.IGNORECASE)
-                if told and other.suffix.lower() in _DISPARITY_SUFFIXES and told.groupdict().get("name", "") == name:
+                if told and other.suffix.lower() in _MAP_SUFFIXES and told.groupdict().get("name", "") == name:
                     yield Source("stereo", (str(file), str(other)), scene_name(folder))
                     return
