@@ -70,16 +70,21 @@ def test_info_about_the_installation(run):
         assert text in out
 
 
-def test_info_about_a_light_field(run, field):
+def test_info_about_a_light_field(run, field, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code, out, _ = run("info", field)
     assert code == 0
     for text in ("toy", "grid", "3 rows x 3 columns", "10 x 12 pixels, RGB", "srgb", "not told by the files"):
         assert text in out
-    assert "1 rows x 1 columns" in run("info", field, "--views", 1)[1]
+    assert "info/toy/contact_sheet.png" in out
+    with Image.open(tmp_path / "info" / "toy" / "contact_sheet.png") as sheet:
+        assert sheet.width > 1800
+    assert "1 rows x 1 columns" in run("info", field, "--views", 1, "--out", tmp_path / "one")[1]
+    assert (tmp_path / "one" / "contact_sheet.png").is_file()
 
 
-def test_info_about_a_real_scene(run):
-    code, out, _ = run("info", data_folder("lf-hci-antinous"))
+def test_info_about_a_real_scene(run, tmp_path):
+    code, out, _ = run("info", data_folder("lf-hci-antinous"), "--out", tmp_path)
     assert code == 0
     for text in ("hci", "9 rows x 9 columns", "512 x 512", "(-3.13"):
         assert text in out

@@ -232,6 +232,18 @@ def test_scenes_can_be_added_and_other_files_stay(tmp_path):
     assert pq.read_table(out / "manifest.parquet")["scene"].to_pylist() == ["scene0"] * 2 + ["scene1"] * 2
 
 
+def test_shards_of_another_size_replace_and_shards_of_other_scenes_stay(tmp_path):
+    scenes, out = write_scenes(tmp_path / "scenes", 3), tmp_path / "out"
+    for size in (1, 2):
+        recipe = Recipe(SMALL.apertures, SMALL.disparities, layout="webdataset", shard_scenes=size)
+        generate([scenes], out, recipe)
+    generate([scenes], tmp_path / "straight", recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+    with pytest.raises(OutputError, match=r"pairs-000000\.tar holds pairs of 'scene0', 'scene1' from another run"):
+        generate([scenes / "scene2"], out, recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+
+
 @pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_broken_scene_does_not_stop_the_rest(tmp_path, layout, workers):
@@ -246,7 +258,7 @@ def test_a_broken_scene_does_not_stop_the_rest(tmp_path, layout, workers):
     assert made.failures == [failure]
     assert failure["scene"] == "scene1"
     assert "view_01_01.png: truncated or damaged" in failure["error"]
-    assert set(pq.read_table(out / "manifest.parquet")["scene"].to_pylist()) <= {"scene0", "scene2"}
+    assert pq.read_table(out / "manifest.parquet")["scene"].to_pylist() == ["scene0"] * 2 + ["scene2"] * 2
     assert not any("scene1" in name for name in seen(out))
     victim.write_bytes(whole)  # mended: the next run takes it in
     assert generate([scenes], out, recipe).failures == []
@@ -314,7 +326,7 @@ def test_a_full_disk(tmp_path, layout):
     assert done.stderr.startswith("lfdeblur: error: cannot write ")
     assert os.strerror(errno.EFBIG) in done.stderr
     assert done.stderr.count("\n") == 1
-    assert not [file for file in out.rglob("*") if file.suffix in (".png", ".tar")]
+    assert not [file for file in out.rglob("*") if file.suffix in (".png", ".tar", ".jpg")]
     assert subprocess.run(command, capture_output=True, timeout=300, check=False).returncode == 0
 
 

@@ -3,6 +3,7 @@
 import importlib
 import pickle
 import tracemalloc
+import zipfile
 
 import h5py
 import numpy as np
@@ -163,6 +164,16 @@ def test_values_that_are_not_in_the_unit_range(tmp_path, save):
     )
 
 
+def test_mat_of_hdf5_without_matlabs_header(tmp_path):
+    """As h5py writes them: the suffix says that the axes are reversed."""
+    views = random_views()
+    with h5py.File(tmp_path / "Bikes.mat", "w") as file:
+        file["LF"] = channels_last(views).transpose(4, 3, 2, 1, 0)
+    field = read_light_field(tmp_path / "Bikes.mat")
+    assert (field.format, field.scene) == ("epfl", "Bikes")
+    assert torch.equal(field.views, views)
+
+
 @pytest.mark.parametrize("save", [save_npz, save_npz_compressed, save_h5])
 def test_truncated_files(tmp_path, save):
     path = save(tmp_path / "toy", views=random_views(4, 4, h=40, w=40).numpy())
@@ -171,6 +182,21 @@ def test_truncated_files(tmp_path, save):
         path.write_bytes(data[: int(len(data) * share)])
         with pytest.raises(LightFieldError, match=rf"toy{path.suffix}: (not a readable|unknown format|truncated)"):
             read_light_field(path)
+
+
+def test_damage_in_the_headers_of_an_npz(tmp_path):
+    """NumPy's parser and zlib have errors of their own."""
+    header = b"{'descr': ("
+    unparsed = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "unparsed.npz", "w") as archive:
+        archive.writestr("views.npy", unparsed)
+    fails("unparsed.npz: not a readable .npz file, or truncated", tmp_path / "unparsed.npz")
+    path = save_npz_compressed(tmp_path / "toy", views=random_views().numpy())
+    data = bytearray(path.read_bytes())
+    start = 30 + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
+    data[start : start + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    fails("toy.npz: not a readable .npz file, or truncated", path)
 
 
 def test_damage_inside_a_compressed_npz(tmp_path):

@@ -2,10 +2,12 @@
 
 import shutil
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import zarr
 
 from lfdeblur_models import cli
 from lfdeblur_models.data import (
@@ -28,6 +30,7 @@ from lfdeblur_models.data.warp import fill_from_behind, warp_to_light_field
 from lfdeblur_models.images import read_image, write_image
 
 from .data_paths import FOLDER, data_folder
+from .light_field_files import write_views
 from .toy_scenes import plane, write_scene, write_scenes
 
 
@@ -149,6 +152,10 @@ def test_find_sources(tmp_path):
     for name in ("a_color", "a_depth", "b_rgb", "b_depth"):
         write_image(folder / f"{name}.png", torch.zeros(1, 4, 4))
     assert kinds(folder) == [("rgbd", "a"), ("rgbd", "b")]
+    np.save(folder / "c_depth.npy", np.ones((4, 4)))
+    write_image(folder / "c_color.png", torch.zeros(1, 4, 4))
+    assert kinds(folder)[2:] == [("rgbd", "c")]
+    (folder / "c_color.png").unlink()
     files = folder / "a_color.png", folder / "a_depth.png"
     assert kinds(files[0]) == [("photo", "a_color")]
     assert kinds(f"photo:{folder}") == [("photo", name) for name in ("a_color", "a_depth", "b_depth", "b_rgb")]
@@ -156,16 +163,59 @@ def test_find_sources(tmp_path):
     assert kinds(f"stereo:{files[0]},{files[1]}") == [("stereo", "a_color")]
     illum = tmp_path / "illum"
     illum.mkdir()
-    for name in ("IMG_1_eslf", "IMG_2_eslf"):
+    for name in ("IMG_1_eslf", "IMG_2.eslf"):
         write_image(illum / f"{name}.png", torch.zeros(3, 14, 28))
     np.savez(illum / "saved.npz", views=plane(1).views.numpy())
-    assert kinds(illum) == [("light_field", name) for name in ("IMG_1_eslf", "IMG_2_eslf", "saved")]
+    assert kinds(illum) == [("light_field", name) for name in ("IMG_1", "IMG_2", "saved")]
+    write_views(
+        tmp_path / "gantry" / "knights" / "rectified", plane(1).views, lambda v, u: f"out_0{v}_0{u}_{-v}_{u}.png"
+    )
+    assert kinds(tmp_path / "gantry") == [("light_field", "knights")]
     for wrong in (tmp_path / "nowhere", f"rgbd:{files[0]}", f"photo:{tmp_path / 'nowhere'}"):
         with pytest.raises(LightFieldError, match=r"no such file|two files"):
             list(find_sources(wrong))
     with pytest.raises(LightFieldError, match="holds 2 scenes, want one"):
         open_source(scenes)
     assert open_source(scenes / "scene0").grid == (3, 3)
+
+
+def test_find_sources_in_a_storage_that_fsspec_knows(tmp_path):
+    """As in a local folder, by the names alone; and what is read is told by its URL."""
+    lights = tmp_path / "lights"
+    write_scenes(lights, 1)
+    np.savez(lights / "scene0.npz", views=plane(1).views.numpy())
+    for name in ("IMG_1_eslf.png", "IMG_2_eslf.png"):
+        write_image(tmp_path / name, torch.full((3, 14 * 8, 14 * 9), 0.5))
+    for name in ("a_color", "a_depth", "b_color", "b_depth"):
+        write_image(tmp_path / f"{name}.png", torch.rand(1, 20, 24).add(0.1).mul(200).byte())
+    group = zarr.open_group(tmp_path / "big.zarr", mode="w")
+    group.create_array("views", data=plane(1).views.numpy())
+    group.attrs["disparity_range"] = [-1.0, 2.0]
+    memory = fsspec.filesystem("memory")
+    try:
+        for part, files in (("lf", ["lights/scene0", "big.zarr"]), ("files", ["lights/scene0.npz", "IMG_2_eslf.png"])):
+            for file in files:
+                memory.put(str(tmp_path / file), f"/in/{part}/{file.rpartition('/')[2]}", recursive=True)
+        for file in tmp_path.glob("[ab]_*.png"):
+            memory.put(str(file), f"/in/rgbd/{file.name}")
+        found = {
+            source.scene: source for url in ("lf", "files", "rgbd") for source in find_sources(f"memory://in/{url}")
+        }
+        assert list(found) == ["big", "scene0", "IMG_2", "a", "b"]
+        small = Reading(synthesis=Synthesis(views=3))
+        grids = [open_source(source, small).grid for source in found.values()]
+        assert grids == [(5, 5), (5, 5), (14, 14), (3, 3), (3, 3)]
+        assert open_source(found["big"]).disparity_range == (-1.0, 2.0)
+        photos = list(find_sources("photo:memory://in/rgbd"))
+        assert [source.scene for source in photos] == ["a_color", "a_depth", "b_color", "b_depth"]
+        assert open_source(photos[0], small).grid == (3, 3)
+        told = "rgbd:memory://in/rgbd/a_color.png,memory://in/rgbd/a_depth.png"
+        assert [str(source) for source in find_sources(told)] == [told]
+        memory.pipe_file("/in/files/scene0.npz", b"PK")
+        with pytest.raises(LightFieldError, match=r"memory://in/files/scene0\.npz: not a readable"):
+            open_source(next(iter(find_sources("memory://in/files/scene0.npz"))))
+    finally:
+        memory.rm("/in", recursive=True)
 
 
 REAL = {

@@ -24,7 +24,10 @@ _NOT_SHOWN = ("camera_positions_vu", "dark_views")
 def info(
     light_field: Annotated[Path | None, typer.Argument(metavar="[LF]", help="Folder or file of a light field.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for contact_sheet.png (views, epipolar images); made if missing.")
+        Path | None,
+        typer.Option(
+            help="Folder for contact_sheet.png (views, epipolar images); made if missing. Default: info/SCENE."
+        ),
     ] = None,
     format: Format = None,
     pattern: Pattern = None,
@@ -63,12 +66,11 @@ def info(
             axes=axes,
             transfer=transfer,
         )
-        rows = _describe(field)
-        if out is not None:
-            sheet = overview(field)
-            make_output_folder(out)
-            write_contact_sheet(out / "contact_sheet.png", sheet)
-            rows["contact sheet"] = out / "contact_sheet.png"
+        folder = check_output_folder(out or Path("info") / field.scene)
+        rows, sheet = _describe(field), overview(field)
+        make_output_folder(folder)
+        write_contact_sheet(folder / "contact_sheet.png", sheet)
+        rows["contact sheet"] = folder / "contact_sheet.png"
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
         table.add_row(name, str(value))

@@ -13,6 +13,7 @@ from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
 from .pixels import Pixels, Window
+from .scene_name import scene_name
 
 _NAMES = ("Hr_SAI_y", "Lr_SAI_y")
 _FOLDER = re.compile(r"SR_(\d+)x(\d+)_(\d+)x")  # data_for_training/SR_5x5_4x/EPFL/000001.h5
@@ -54,7 +55,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         Pixels((*grid, 1, *size), torch.float32, partial(_read, path, name, size)),
         format="basic-lfsr",
-        scene=path.resolve().stem,
+        scene=scene_name(path),
         metadata={"dataset": name, "channel": "Y of YCbCr (16/255 to 235/255)"},
     )
 

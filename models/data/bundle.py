@@ -10,6 +10,7 @@ import numpy as np
 from .arrays import array_pixels, check_disparity, check_range, check_transfer, check_weights, choose, find_axes
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 
 COMPANIONS = ("weights", "disparity", "disparity_range", "transfer")
 
@@ -45,7 +46,7 @@ def light_field_of(
     return LightField.of_pixels(
         pixels,
         format=format,
-        scene=path.resolve().name.split(".")[0],
+        scene=scene_name(path),
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
         metadata=metadata | {"dataset": name, "axes": axes},

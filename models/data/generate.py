@@ -21,7 +21,7 @@ from .recipe import Recipe
 from .scene_pairs import Stages
 from .sources import Reading, Source, find_sources
 from .storage import Storage, open_storage
-from .units import Outcome, Unit, make_units, records, run_unit
+from .units import Outcome, Unit, make_room, make_units, records, run_unit
 
 MANIFEST, REPORT = "manifest.parquet", "report.json"
 
@@ -56,8 +56,9 @@ def generate(
 
     Files below ``out``, each whole or not there at all: pairs in the recipe's layout, ``manifest.parquet`` (a row per
     pair of all runs into this folder), ``report.json`` (broken scenes of this run) and ``.lfdeblur/`` (what is done:
-    the same call goes on where a killed one stopped, and does nothing twice). Older files of the same names are
-    replaced, other files are left alone. The bytes depend on the recipe, the sources and the scenes' names alone.
+    the same call goes on where a killed one stopped, and does nothing twice). Older files of the same names, and of the
+    same scenes in other shards, are replaced; other files are left alone. The bytes depend on the recipe, the sources
+    and the scenes' names alone.
 
     Args:
         sources: whatever ``find_sources`` takes, or light fields in memory; their ``scene`` names differ.
@@ -69,7 +70,8 @@ def generate(
 
     Raises:
         LightFieldError: no such source, or two scenes of one name. Broken scenes do not raise.
-        OutputError: ``out`` cannot be written: disk full, no permission, another run, a worker process was killed.
+        OutputError: ``out`` cannot be written: disk full, no permission, another run, a worker process was killed, or
+            a shard would be replaced that holds other scenes as well.
         ValueError: bad ``workers``, or an aperture that covers no view.
     """
     recipe, reading = recipe or Recipe(), reading or Reading()
@@ -79,8 +81,10 @@ def generate(
     storage.check()
     scenes = named_scenes(sources, reading)
     made, done = Generated(), 0
+    units = list(make_units(scenes, recipe))
     with storage.alone():
-        for outcome, unit in _outcomes(list(make_units(scenes, recipe)), recipe, reading, storage, workers):
+        make_room(units, storage)
+        for outcome, unit in _outcomes(units, recipe, reading, storage, workers):
             collect(made, outcome)
             done += len(unit.scenes)
             progress(done, len(scenes))

@@ -6,10 +6,13 @@ from pathlib import Path
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 from .views import add_position, arrange, file_pixels, flip, list_pictures
 
 # The last two numbers of a name; the text around them must be the same in all names.
 _NAME = re.compile(r"(?P<prefix>.*?)(?P<row>\d+)(?P<between>\D+)(?P<col>\d+)(?P<suffix>\D*)")
+
+_PHOTOGRAPHS = "(generate takes a folder of photographs as photo:"
 
 
 def fits(path: Path) -> bool:
@@ -26,8 +29,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     if not matches:
         wanted = f"the pattern {options.pattern!r}" if options.pattern else "two numbers, row and column"
         raise LightFieldError(
-            f"{path}: no readable pattern: want names with {wanted}, got {pictures[0].name} "
-            f"(generate takes a folder of photographs as photo:{path})"
+            f"{path}: no readable pattern: want names with {wanted}, got {pictures[0].name} {_PHOTOGRAPHS}{path})"
         )
     if options.pattern is None:
         kinds: dict[tuple[str, ...], str] = {}
@@ -40,11 +42,15 @@ def read(path: Path, options: ReadOptions) -> LightField:
     for file, match in matches.items():
         add_position(positions, int(match["row"]), int(match["col"]), file)
     first = min(positions)
-    pixels = file_pixels(flip(arrange(path, positions), options.flip), lens=True)
+    try:
+        files = arrange(path, positions)
+    except LightFieldError as error:
+        raise LightFieldError(f"{error} {_PHOTOGRAPHS}{path})") from error
+    pixels = file_pixels(flip(files, options.flip), lens=True)
     return LightField.of_pixels(
         pixels,
         format="grid",
-        scene=path.resolve().name,
+        scene=scene_name(path),
         metadata={
             "first_row": first[0],
             "first_column": first[1],

@@ -13,6 +13,7 @@ from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
 from .pfm import read_pfm
+from .scene_name import scene_name
 from .views import file_pixels, list_pictures
 
 _NAME = re.compile(r"input_Cam(\d+)")
@@ -55,7 +56,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         pixels,
         format="hci",
-        scene=path.resolve().name,
+        scene=scene_name(path),
         disparity_range=_disparity_range(metadata, disparity),
         disparity=disparity,
         metadata=metadata,

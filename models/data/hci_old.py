@@ -15,6 +15,7 @@ from .handedness import columns_backwards
 from .light_field import LightField, central
 from .options import ReadOptions
 from .pixels import Pixels, Window
+from .scene_name import scene_name
 
 _LF, _DEPTH = "LF", "GT_DEPTH"
 _ENOUGH = 256  # pixels in the middle of a view, to tell left from right
@@ -50,7 +51,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         pixels,
         format="hci-old",
-        scene=path.resolve().stem if path.stem not in ("lf", "LF") else path.resolve().parent.name,
+        scene=scene_name(path),
         disparity_range=None if disparity is None else (float(disparity.min()), float(disparity.max())),
         disparity=disparity,
         metadata=metadata,

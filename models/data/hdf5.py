@@ -31,7 +31,7 @@ def opened(path: Path) -> Iterator[Any]:
             yield file
     except LightFieldError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # whatever the damage looks like to it
         said = " ".join(str(error).split())
         raise LightFieldError(f"{path}: not a readable HDF5 file, truncated or damaged ({said})") from error
 

@@ -13,6 +13,7 @@ from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
 from .pixels import Pixels, Window
+from .scene_name import scene_name
 from .views import alpha_weights
 from .whole import check_whole
 
@@ -54,7 +55,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         Pixels(shape, dtype, partial(_read, path, (a, b)), lens=True),
         format="eslf",
-        scene=path.name.split(".")[0].removesuffix("_eslf"),
+        scene=scene_name(path),
         metadata={"lenslet": (a, b), "padded": not fitting},
     )
 

@@ -15,6 +15,7 @@ from .errors import LightFieldError
 from .extra import need
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 
 _HEADER = 128
 _CLASSES = {"single": "float32", "double": "float64"}
@@ -29,11 +30,15 @@ class Variable(NamedTuple):
 
 
 def is_mat(path: Path) -> bool:
-    """Whether the file starts like a ``.mat`` file of version 5 or 7.3."""
+    """Whether the file starts like a ``.mat`` file of version 5 or 7.3.
+
+    One named ``.mat`` may also be plain HDF5: other programs write version 7.3 without MATLAB's header.
+    """
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(7) == b"MATLAB "
+        has_header = file.read(7) == b"MATLAB "
+    return has_header or (path.suffix.lower() == ".mat" and hdf5.is_hdf5(path))
 
 
 def variables(path: Path) -> dict[str, Variable]:
@@ -80,7 +85,7 @@ def read_mat(path: Path, format: str, transfer: str, options: ReadOptions) -> Li
     return LightField.of_pixels(
         pixels,
         format=format,
-        scene=path.resolve().stem.removesuffix("__Decoded"),
+        scene=scene_name(path),
         metadata={
             "matlab": "7.3" if hdf5.is_hdf5(path) else "5",
             "variables": [other for other in found if other != name],

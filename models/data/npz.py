@@ -1,5 +1,6 @@
 """NumPy's ``.npz``: views that were stored uncompressed are mapped into memory, compressed ones are streamed."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,18 @@ from .light_field import LightField
 from .options import ReadOptions
 
 _LOCAL_HEADER = 30  # bytes before a member's name in a ZIP file
+# What zipfile and NumPy raise on damaged files: NotImplementedError and RuntimeError for methods and flags they lack.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def fits(path: Path) -> bool:
@@ -35,7 +48,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
             }
         with np.load(path, allow_pickle=False) as arrays:
             companions = {name: arrays[name] for name in COMPANIONS if name in headers}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError) as error:
+    except _DAMAGE as error:
         raise LightFieldError(f"{path}: not a readable .npz file, or truncated ({error})") from error
     if not headers:
         raise LightFieldError(f"{path}: holds no array")
@@ -72,7 +85,7 @@ def open_array(path: Path, name: str) -> Iterator[Any]:
                 yield _Streamed(archive, info, shape, fortran, dtype)
     except LightFieldError:
         raise
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, OSError) as error:
+    except (*_DAMAGE, OSError) as error:
         raise LightFieldError(f"{path}: {name} cannot be read, truncated or damaged ({error})") from error
 
 

@@ -13,7 +13,7 @@ from .light_field import LightField
 from .recipe import Recipe
 from .sources import Reading, Source
 from .storage import open_storage
-from .units import make_units, run_unit
+from .units import make_room, make_units, run_unit
 
 
 def generate_with_ray(
@@ -44,7 +44,8 @@ def generate_with_ray(
     storage = open_storage(out)
     storage.check()
     scenes = named_scenes(sources, reading)
-    rows = [{"unit": pickle.dumps(unit)} for unit in make_units(scenes, recipe)]
+    units = list(make_units(scenes, recipe))
+    rows = [{"unit": pickle.dumps(unit)} for unit in units]
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own tells nobody about itself
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
@@ -60,6 +61,7 @@ def generate_with_ray(
 
     made, done = Generated(), 0
     with storage.alone():
+        make_room(units, storage)
         if rows:
             # A block a unit: they differ in size, and a task that dies is run again.
             tasks = ray.data.TaskPoolStrategy(size=workers)

@@ -6,6 +6,7 @@ from pathlib import Path
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 from .views import Files, file_pixels, flip, list_pictures
 
 ORDERS = ("rows", "columns", "lawn-mower")
@@ -27,7 +28,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         file_pixels(flip(files, options.flip), lens=True),
         format="sequence",
-        scene=path.resolve().name,
+        scene=scene_name(path),
         metadata={"order": options.order},
     )
 

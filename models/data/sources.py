@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from .light_field import LightField, LightFieldError
 from .raw_lenslet import fits as is_raw_lenslet
 from .raw_lenslet import raw_files
 from .reader import FORMATS, read_light_field
-from .remote import fetched, is_url, remote_scenes
+from .remote import fetched, is_url, names_of
+from .scene_name import scene_name
 
-KINDS = ("light_field", "rgbd", "stereo", "photo", "remote")
+KINDS = ("light_field", "rgbd", "stereo", "photo")
 _PREFIXES = {"lf": "light_field", "rgbd": "rgbd", "stereo": "stereo", "photo": "photo"}
 _COLOUR = re.compile(r"(?P<name>.*?)[_-]?(?:color|colour|rgb|image)", re.IGNORECASE)
 _DEPTH = re.compile(r"(?P<name>.*?)[_-]?depth", re.IGNORECASE)
@@ -29,7 +31,7 @@ _STEREO = (
 )
 _BY_NAMES = ("grid", "inria", "sequence")  # formats that any folder of pictures could be
 _ARRAY_FILES = (".npz", ".mat", ".h5", ".hdf5", ".lfp", ".lfr", ".zip")
-_DISPARITY_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
+_MAP_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Source:
     """Where one scene comes from.
 
     Attributes:
-        kind: one of ``KINDS``; ``remote``: whatever is found once it is fetched.
-        paths: one for a light field or a photograph; colours and depth; or the left picture and its disparity.
+        kind: one of ``KINDS``.
+        paths: one for a light field or a photograph; colours and depth; or the left picture and its disparity. Each is
+            a path, or the URL of a storage that fsspec knows.
         scene: name of the scene, from the name of the folder or file.
     """
 
@@ -73,8 +76,8 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
             (``NAME_color.*`` beside ``NAME_depth.*``) or of a stereo pair with disparity (Middlebury's names); a folder
             of light fields that are files, or of such folders; a picture (a photograph, unless its name says ``eslf``);
             or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``,
-            ``stereo:LEFT,DISPARITY``, ``photo:PATH`` (a file, or a folder of photographs); or a URL (``s3://...``) of
-            a scene, or of a folder of scenes, in a storage that fsspec knows.
+            ``stereo:LEFT,DISPARITY``, ``photo:PATH`` (a file, or a folder of photographs). Each path may be a URL
+            (``s3://...``) of a storage that fsspec knows; what is there is then told by the names alone.
         format: of ``read_light_field``: the path is one light field of this format; None: found by looking.
 
     Raises:
@@ -86,24 +89,26 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
         yield from _told(_PREFIXES[prefix], rest, text)
         return
     if is_url(text):
-        yield from (Source("remote", (url,), name) for name, url in remote_scenes(text))
+        with names_of(text) as (path, url_of):
+            for source in find_sources(path, format):
+                yield replace(source, paths=tuple(map(url_of, source.paths)))
         return
     path = Path(text)
     if not path.exists():
         raise LightFieldError(f"{path}: no such file or folder")
     if format is not None:
-        yield Source("light_field", (str(path),), path.resolve().name if path.is_dir() else path.stem)
+        yield Source("light_field", (str(path),), scene_name(path))
         return
     if path.is_file():
         is_light_field = not is_image_name(path) or _is_eslf(path) or is_raw_lenslet(path)
-        yield Source("light_field" if is_light_field else "photo", (str(path),), path.stem)
+        yield Source("light_field" if is_light_field else "photo", (str(path),), scene_name(path))
         return
     raw = raw_files(path)
     if raw is not None:
         yield from (Source("light_field", (str(capture),), capture.stem) for capture in raw.captures)
         return
     if any(known.fits(path) for name, known in FORMATS.items() if name not in _BY_NAMES):
-        yield Source("light_field", (str(path),), path.resolve().name)
+        yield Source("light_field", (str(path),), scene_name(path))
         return
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     pictures = [file for file in files if is_image_name(file)]
@@ -113,9 +118,9 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
     if pairs:
         yield from pairs
     elif whole and all(_is_eslf(picture) for picture in pictures):
-        yield from (Source("light_field", (str(file),), file.stem) for file in whole)
+        yield from (Source("light_field", (str(file),), scene_name(file)) for file in whole)
     elif pictures or not folders:
-        yield Source("light_field", (str(path),), path.resolve().name)
+        yield Source("light_field", (str(path),), scene_name(path))
     else:
         for folder in folders:
             yield from find_sources(folder)
@@ -133,10 +138,17 @@ def open_source(source: Source | str | Path, reading: Reading | None = None) -> 
         if len(found) != 1:
             raise LightFieldError(f"{source}: holds {len(found)} scenes, want one; name one of {_names(found)}")
         source = found[0]
-    if source.kind == "remote":
-        with fetched(source.paths[0]) as path:
-            light_field = open_source(path, reading)
-            return replace(light_field, views=light_field.views)  # read before the copy is gone
+    if any(map(is_url, source.paths)):
+        with ExitStack() as copies:
+            paths = [str(copies.enter_context(fetched(url))) for url in source.paths]
+            try:
+                light_field = open_source(replace(source, paths=tuple(paths)), reading)
+                return replace(light_field, views=light_field.views)  # read before the copies are gone
+            except LightFieldError as error:
+                said = str(error)
+                for path, url in zip(paths, source.paths, strict=True):
+                    said = said.replace(path, url)
+                raise LightFieldError(said) from error
     if source.kind == "light_field":
         return read_light_field(source.paths[0], **reading.light_field)
     if source.kind == "photo":
@@ -157,6 +169,13 @@ def _told(kind: str, rest: str, text: str) -> Iterator[Source]:
     paths = rest.split(",") if kind in ("rgbd", "stereo") else [rest]
     if kind in ("rgbd", "stereo") and len(paths) != 2:
         raise LightFieldError(f"{text}: want rgbd:COLOUR,DEPTH or stereo:LEFT,DISPARITY, two files")
+    if is_url(paths[0]):
+        with ExitStack() as stack:
+            names = [stack.enter_context(names_of(url)) for url in paths]
+            for source in _told(kind, ",".join(str(path) for path, _ in names), text):
+                urls = (url_of(path) for (_, url_of), path in zip(names, source.paths, strict=True))
+                yield replace(source, paths=tuple(urls))
+        return
     for told in paths:
         if not Path(told).exists():
             raise LightFieldError(f"{told}: no such file or folder")
@@ -165,17 +184,16 @@ def _told(kind: str, rest: str, text: str) -> Iterator[Source]:
             if is_image_name(file):
                 yield Source("photo", (str(file),), file.stem)
         return
-    path = Path(paths[0])
-    name = path.resolve().name if path.is_dir() else path.stem
-    yield Source(kind, tuple(paths), name)
+    yield Source(kind, tuple(paths), scene_name(Path(paths[0])))
 
 
 def _rgbd_pairs(files: list[Path]) -> Iterator[Source]:
-    depths = {m["name"]: file for file in files if is_image_name(file) and (m := _DEPTH.fullmatch(file.stem))}
+    maps = [file for file in files if file.suffix.lower() in _MAP_SUFFIXES]
+    depths = {match["name"]: file for file in maps if (match := _DEPTH.fullmatch(file.stem))}
     for file in files:
         match = _COLOUR.fullmatch(file.stem) if is_image_name(file) else None
         if match and match["name"] in depths:
-            scene = match["name"] or file.resolve().parent.name
+            scene = match["name"] or scene_name(file.parent)
             yield Source("rgbd", (str(file), str(depths[match["name"]])), scene)
 
 
@@ -188,6 +206,6 @@ def _stereo_pairs(folder: Path, files: list[Path]) -> Iterator[Source]:
             name = match.groupdict().get("name", "")
             for other in files:
                 told = re.fullmatch(right, other.stem, re.IGNORECASE)
-                if told and other.suffix.lower() in _DISPARITY_SUFFIXES and told.groupdict().get("name", "") == name:
-                    yield Source("stereo", (str(file), str(other)), folder.resolve().name)
+                if told and other.suffix.lower() in _MAP_SUFFIXES and told.groupdict().get("name", "") == name:
+                    yield Source("stereo", (str(file), str(other)), scene_name(folder))
                     return

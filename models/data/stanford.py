@@ -6,6 +6,7 @@ from pathlib import Path
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
+from .scene_name import scene_name
 from .views import add_position, arrange, file_pixels, flip, list_pictures
 
 _NAME = re.compile(r"out_(\d+)_(\d+)_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)(_?)")
@@ -46,7 +47,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     return LightField.of_pixels(
         file_pixels(files),
         format="stanford",
-        scene=_scene(path),
+        scene=scene_name(path),
         metadata={
             "camera_positions_vu": [[cameras[file] for file in row] for row in files],
             "order": "lawn-mower" if len(set(backwards)) == 2 else "rows",
@@ -56,9 +57,3 @@ def read(path: Path, options: ReadOptions) -> LightField:
 
 def _mean_v(cameras: dict[Path, tuple[float, float]], files: list[Path]) -> float:
     return sum(cameras[file][0] for file in files) / len(files)
-
-
-def _scene(path: Path) -> str:
-    """The archive's folder is called ``rectified`` in every scene."""
-    path = path.resolve()
-    return path.parent.name if path.name == "rectified" and path.parent.name else path.name

@@ -51,6 +51,32 @@ def make_units(scenes: Sequence[tuple[str, Source | LightField]], recipe: Recipe
         yield Unit(f"pairs-{number:06d}", tuple(scenes[start : start + recipe.shard_scenes]))
 
 
+def make_room(units: Sequence[Unit], storage: Storage) -> None:
+    """Remove what earlier runs made of the scenes of these units in other units: shards of another size or order.
+
+    Raises:
+        OutputError: a shard that would be replaced also holds scenes that are not among those of ``units``.
+    """
+    wanted = {unit.name: {name for name, _ in unit.scenes} for unit in units}
+    asked = {name for scenes in wanted.values() for name in scenes}
+    for path in storage.names(RECORDS):
+        name = path.removeprefix(f"{RECORDS}/").removesuffix(".json")
+        if wanted.get(name) == {name}:
+            continue  # a scene's own, which is looked at when its turn comes
+        record = _read_record(storage, path) or {"rows": [], "files": {}}
+        held = {row["scene"] for row in record["rows"]}
+        if name not in wanted and held.isdisjoint(asked):
+            continue
+        if others := sorted(held - asked):
+            raise OutputError(
+                f"cannot write to {storage}: {name}.tar holds pairs of {', '.join(map(repr, others[:3]))} from another "
+                "run, which would be lost: name all scenes in one run, or another folder"
+            )
+        if not held <= wanted.get(name, set()):
+            for file in (path, *record["files"]):
+                storage.remove(file)
+
+
 def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> Outcome:
     """Render and write what is not done yet; the record is written last.
 
@@ -66,22 +92,29 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
         return Outcome(unit.name, before["rows"], before["files"], again=True)
     storage.remove(record)
     outcome, stages = Outcome(unit.name), Stages()
-    with open_layout(recipe.layout, storage, unit.name) as layout:
-        for name, source in unit.scenes:
-            written = set(layout.files)
-            try:
-                rows = _run_scene(name, source, recipe, reading, layout, stages)
-            except OutputError:
-                raise
-            except Exception as error:  # whatever a damaged file brings about: it must not stop the other scenes
-                for file in set(layout.files) - written:
-                    storage.remove(file)
-                    del layout.files[file]
-                told = str(source) if isinstance(source, Source) else "in memory"
-                said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                outcome.failures.append({"scene": name, "source": told, "error": " ".join(said.split())})
-            else:
-                outcome.rows += rows
+    layout: Layout | None = None
+    try:
+        with open_layout(recipe.layout, storage, unit.name) as layout:
+            for name, source in unit.scenes:
+                written = set(layout.files)
+                try:
+                    rows = _run_scene(name, source, recipe, reading, layout, stages)
+                except OutputError:
+                    raise
+                except Exception as error:  # whatever a damaged file brings about: it must not stop the other scenes
+                    for file in set(layout.files) - written:
+                        storage.remove(file)
+                        del layout.files[file]
+                    told = str(source) if isinstance(source, Source) else "in memory"
+                    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                    outcome.failures.append({"scene": name, "source": told, "error": " ".join(said.split())})
+                else:
+                    outcome.rows += rows
+    except OutputError:  # a full disk: pictures without their truth are of no use, and room for others
+        for file in () if layout is None else layout.files:
+            storage.remove(file)
+        raise
+    assert layout is not None
     outcome.files, outcome.seconds = layout.files, stages.seconds
     if not outcome.rows:
         for file in outcome.files:
@@ -89,7 +122,9 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
         outcome.files = {}
     for file in set(before["files"] if before else ()) - set(outcome.files):
         storage.remove(file)
-    if not outcome.failures:
+    if outcome.rows:
+        # A shard that lacks a broken scene is in the manifest, and made anew by the next run.
+        mark = None if outcome.failures else mark
         done = {"mark": mark, "recipe": recipe.told(), "rows": outcome.rows, "files": outcome.files}
         storage.put(record, json.dumps(done, sort_keys=True).encode())
     return outcome

@@ -11,11 +11,11 @@ from .extra import need
 from .light_field import LightField
 from .options import ReadOptions
 
-_MARKS = ("zarr.json", ".zarray", ".zgroup")
+MARKS = ("zarr.json", ".zarray", ".zgroup")
 
 
 def fits(path: Path) -> bool:
-    return (path.is_dir() and any((path / mark).is_file() for mark in _MARKS)) or path.name.lower().endswith(
+    return (path.is_dir() and any((path / mark).is_file() for mark in MARKS)) or path.name.lower().endswith(
         (".zarr", ".zarr.zip")
     )
 
