@@ -12,9 +12,15 @@ from ._dispatch import cpu_missing, define
 # x [N, C, H, W] and x2 [N, C2, H, W], channels dense, with rows above them [N, C or C2, A, W]; weight that of
 # `winograd_weight`; bias [O] float32; residual [N, O, R, W] with rows above; pad_top, pad_bottom: 0 or 1 rows of zeros;
 # negative_slope 0 to 1 -> [N, O, A + H - 2 + pad_top + pad_bottom, W], channels-last.
+define("winograd_weight(Tensor weight, bool flipped) -> Tensor")
+define(
+    "winograd_weight_gradient(Tensor grad, Tensor? activated, Tensor x, Tensor? x2, float negative_slope) "
+    "-> (Tensor, Tensor)"
+)
 define(
     "winograd_conv3x3(Tensor? above, Tensor x, Tensor? x2_above, Tensor? x2, Tensor weight, Tensor? bias, "
-    "Tensor? residual_above, Tensor? residual, int pad_top, int pad_bottom, float negative_slope) -> Tensor"
+    "Tensor? residual_above, Tensor? residual, int pad_top, int pad_bottom, float negative_slope, "
+    "Tensor? activated=None, float activated_slope=1.0) -> Tensor"
 )
 # As `drb_head`, for features [N, F, R, W] that lie on the rows from first_row on of the image -> [N, C, R, W].
 define(
