@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import reference
+from . import reference, winograd
 from ._checks import autocast, check_image, check_like, slope_of
 from ._convolution import (
     activation_backward,
@@ -153,4 +153,9 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
 
 
 torch.library.register_autograd("lfdeblur::conv3x3", _backward, setup_context=_setup_context)
-_IMPLS = register("conv3x3", _kernel, reference.conv3x3, {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu")})
+_IMPLS = register(
+    "conv3x3",
+    _kernel,
+    reference.conv3x3,
+    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": winograd.impl(winograd.conv3x3)},
+)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import reference
+from . import reference, winograd
 from ._checks import autocast, check_image, check_like, check_slope
 from ._convolution import (
     activation_backward,
@@ -115,5 +115,5 @@ _IMPLS = register(
     "residual_block",
     _kernel,
     reference.residual_block,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu")},
+    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": winograd.impl(winograd.residual_block)},
 )
