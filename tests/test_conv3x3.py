@@ -90,9 +90,11 @@ def test_only_wanted_gradients(backend, device):
         torch.testing.assert_close(grad, grads[i], rtol=1e-4, atol=1e-4)  # sums over all pixels, in another order
 
 
+@pytest.mark.parametrize("contiguous", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-def test_gradients_some_pictures_at_a_time(monkeypatch, bias):
-    """On the CPU, as for batches whose copies would take much memory."""
+def test_gradients_some_pictures_at_a_time(monkeypatch, bias, contiguous):
+    """On the CPU, as for batches whose copies would take much memory; with and without copies of our own."""
+    monkeypatch.setattr(_convolution, "_CONTIGUOUS_PAYS", contiguous)
     monkeypatch.setattr(_convolution, "_COPIED", 2 * 4 * 10 * 7 * (5 + 6))  # of two pictures
     arguments = make((5, 10, 7), 5, 6, bias=bias, grad=True)
     check("conv3x3", lambda: run(arguments, 0.1, "cpu"), [*arguments, 0.1])
