@@ -1,5 +1,5 @@
 // torch glue of `winograd_conv3x3`: checks, allocation, the CPU's implementation. The schema stands in
-// lfdeblur_ops/packed.py.
+// lfdeblur_ops/winograd.py.
 #include "cpu/winograd.h"
 
 #include <torch/csrc/stable/library.h>
@@ -47,8 +47,7 @@ void check_pair(const std::optional<Tensor>& above, const Tensor& part, const Te
 Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional<Tensor> x2_above,
                             std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
                             std::optional<Tensor> residual_above, std::optional<Tensor> residual, int64_t pad_top,
-                            int64_t pad_bottom, double slope, std::optional<Tensor> activated,
-                            double activated_slope) {
+                            int64_t pad_bottom, double slope, std::optional<Tensor> activated, double activated_slope) {
   check_dense(x, x, "winograd_conv3x3: x");
   if (above) check_dense(*above, x, "winograd_conv3x3: above");
   const int64_t rows_above = above ? above->size(2) : 0;

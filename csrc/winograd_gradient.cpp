@@ -27,7 +27,8 @@ Tensor winograd_weight_cpu(Tensor weight, bool flipped) {
   STD_TORCH_CHECK(outputs % 16 == 0, "winograd_weight: weight: want a multiple of 16 outputs");
   const Tensor packed = new_empty(weight, {36, outputs / 16, inputs, 16});
   const cpu::WinogradWeights call{const_data<float>(weight), outputs, inputs, flipped, mutable_data<float>(packed)};
-  parallel_for(0, outputs / 16 * inputs, 64, [&](int64_t begin, int64_t end) { cpu::winograd_weight(call, begin, end); });
+  parallel_for(0, outputs / 16 * inputs, 64,
+               [&](int64_t begin, int64_t end) { cpu::winograd_weight(call, begin, end); });
   return packed;
 }
 

@@ -58,7 +58,11 @@ def unfit(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1) 
         return _unfit_dtype(dtype)
     if stride != 1:
         return f"no kernel for stride {stride}"
-    for name, channels in (("x", x.shape[1]), ("x2", 0 if x2 is None else x2.shape[1]), ("the result", weight.shape[0])):
+    for name, channels in (
+        ("x", x.shape[1]),
+        ("x2", 0 if x2 is None else x2.shape[1]),
+        ("the result", weight.shape[0]),
+    ):
         if channels % MULTIPLE:
             return f"{name} has {channels} channels, want a multiple of {MULTIPLE}"
     return None
@@ -234,7 +238,9 @@ def _backward_residual_block(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  #
     first, second = need_weight1 or need_bias1, need_weight2 or need_bias2
     backward = torch.ops.lfdeblur.conv3x3_winograd_backward
     hidden = torch.ops.lfdeblur.conv3x3_winograd(x, None, weight1, bias1, None, ctx.slope)
-    grad_hidden, grad_weight2, grad_bias2 = backward(grad, None, hidden, None, weight2, None, 1.0, need_x or first, second)
+    grad_hidden, grad_weight2, grad_bias2 = backward(
+        grad, None, hidden, None, weight2, None, 1.0, need_x or first, second
+    )
     grad_x = grad_weight1 = grad_bias1 = None
     if need_x or first:
         grad_x, grad_weight1, grad_bias1 = backward(

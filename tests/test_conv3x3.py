@@ -183,6 +183,36 @@ def test_winograd_tells_what_it_cannot_run(change, text):
         conv3x3(options.pop("x"), options.pop("weight"), backend="winograd", **options)
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"grad": draw(1, 16, 4, 5)}, "grad: want channels-last"),
+        ({"x": draw(1, 24, 4, 5, layout="channels_last")}, "x: want .* a multiple of 16 channels"),
+        ({"x2": draw(1, 16, 4, 6, layout="channels_last")}, "x2: want shape"),
+        ({"activated": draw(1, 32, 4, 5, layout="channels_last")}, "activated: want the channels of grad"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_direct_calls_of_winograd_are_memory_safe(change, text):
+    whole = draw(1, 16, 4, 5, layout="channels_last")
+    arguments = {"grad": whole, "activated": whole, "x": whole, "x2": None, "negative_slope": 0.1} | change
+    with pytest.raises(RuntimeError, match=text):
+        torch.ops.lfdeblur.winograd_weight_gradient(*arguments.values())
+
+
+@pytest.mark.parametrize(
+    ("weight", "flipped", "text"),
+    [
+        (draw(16, 8, 3, 3).double(), False, "want contiguous float32"),
+        (draw(16, 8, 4, 4), False, "want shape"),
+        (draw(16, 8, 3, 3), True, "want a multiple of 16 outputs"),
+    ],
+)
+def test_direct_calls_of_winograd_weight_are_memory_safe(weight, flipped, text):
+    with pytest.raises(RuntimeError, match=text):
+        torch.ops.lfdeblur.winograd_weight(weight, flipped)
+
+
 def test_winograd_has_no_second_derivative():
     x, weight = draw(1, 16, 6, 7, grad=True), draw(16, 16, 3, 3, grad=True)
     out = conv3x3(x, weight, backend="winograd").square().sum()

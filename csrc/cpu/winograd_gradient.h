@@ -4,8 +4,8 @@
 
 namespace lfdeblur::cpu {
 
-// Weights [O, C, 3, 3] to [36, outputs / 16, inputs, 16]; flipped: of the convolution that is the gradient of the input,
-// from O inputs to C outputs. Units [begin, end) of outputs / 16 * inputs.
+// Weights [O, C, 3, 3] to [36, outputs / 16, inputs, 16]; flipped: of the convolution that is the gradient of the
+// input, from O inputs to C outputs. Units [begin, end) of outputs / 16 * inputs.
 struct WinogradWeights {
   const float* weight;
   int64_t outputs, inputs;

@@ -1,5 +1,5 @@
-// The loops of `winograd_weight` and `winograd_weight_gradient`: transforms of winograd_kernels.h, transposed. No include
-// guard: each_isa.h includes this once per instruction set.
+// The loops of `winograd_weight` and `winograd_weight_gradient`: transforms of winograd_kernels.h, transposed. No
+// include guard: each_isa.h includes this once per instruction set.
 
 #include "cpu/winograd_kernels.h"
 
@@ -11,7 +11,7 @@ inline void winograd_weight(const WinogradWeights& call, int64_t begin, int64_t 
   const int64_t position = call.outputs * call.inputs;
   const double scales[] = {1 / kNearScale, 1 / kFarScale}, points[] = {kNear, kFar};
   // In double: rounded once. From g0, g1, g2 the values at the six points, of 16 outputs.
-  const auto transform = [&](const double(*g)[kPanel], int64_t step, double(*to)[kPanel], int64_t to_step) {
+  const auto transform = [&](const double (*g)[kPanel], int64_t step, double (*to)[kPanel], int64_t to_step) {
     for (int64_t l = 0; l < kPanel; ++l) {
       to[0][l] = g[0][l];
       to[5 * to_step][l] = g[2 * step][l];

@@ -19,7 +19,7 @@ SLOPE = 0.1  # of every LeakyReLU
 RANGE = (-1.0, 1.0)  # of the restored picture
 
 
-LEAST_PIXELS = 1024  # of all pictures together, for the transforms of the weights to pay
+LEAST_PIXELS = 2048  # of all pictures together, for the transforms of the weights to pay
 
 
 def backend_for(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1) -> str:
