@@ -25,6 +25,7 @@ TOL_HIDDEN = {
 # of the direct sum: 2e-6 of the largest value, against 0.5e-6, in gradients of weights over 4000 pixels.
 TOL_WINOGRAD = {"rtol": 4e-6, "atol": 2e-5}
 
-# Of the largest of a layer's gradients, through sixty layers and back, some of whose values change sign with the rounding
-# and meet the other slope: 5e-5 at most (median 7e-6) from float64 on Winograd's transforms, 3e-6 on direct sums.
+# Of the largest of a layer's gradients, through sixty layers and back, some of whose values change sign with the
+# rounding and meet the other slope: 5e-5 at most (median 7e-6) from float64 on Winograd's transforms, 3e-6 on direct
+# sums.
 TOL_NETWORK_GRADIENT = 2e-4
