@@ -22,6 +22,8 @@ PARTS = {
 
 # Of a training step, the first that a name contains.
 TRAINING_PARTS = {
+    "winograd_weight_gradient": "gradients of weights (Winograd)",
+    "winograd": "convolutions and gradients of their inputs (Winograd)",
     "convolution_backward": "convolutions, backward (oneDNN)",
     "convolution": "convolutions, forward (oneDNN)",
     "drb_head": "heads",

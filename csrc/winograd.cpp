@@ -1,5 +1,5 @@
 // torch glue of `winograd_conv3x3`: checks, allocation, the CPU's implementation. The schema stands in
-// lfdeblur_ops/packed.py.
+// lfdeblur_ops/winograd.py.
 #include "cpu/winograd.h"
 
 #include <torch/csrc/stable/library.h>
@@ -47,7 +47,7 @@ void check_pair(const std::optional<Tensor>& above, const Tensor& part, const Te
 Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional<Tensor> x2_above,
                             std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
                             std::optional<Tensor> residual_above, std::optional<Tensor> residual, int64_t pad_top,
-                            int64_t pad_bottom, double slope) {
+                            int64_t pad_bottom, double slope, std::optional<Tensor> activated, double activated_slope) {
   check_dense(x, x, "winograd_conv3x3: x");
   if (above) check_dense(*above, x, "winograd_conv3x3: above");
   const int64_t rows_above = above ? above->size(2) : 0;
@@ -80,6 +80,11 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
       check_shape(*residual_above, "winograd_conv3x3: residual_above", {n, outputs, residual_rows_above, width});
     }
   }
+  if (activated) {
+    STD_TORCH_CHECK(!above, "winograd_conv3x3: activated: want none with rows above");
+    check_dense(*activated, x, "winograd_conv3x3: activated");
+    check_shape(*activated, "winograd_conv3x3: activated", {x.size(0), x.size(1), x.size(2), x.size(3)});
+  }
   const Tensor out = new_empty(x, {n, height, width, outputs});
   if (out.numel() > 0) {
     dispatch_float(x.scalar_type(), "winograd_conv3x3", [&](auto tag) {
@@ -99,6 +104,8 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
           call.residual_rows_above = residual_rows_above;
         }
         call.slope = static_cast<float>(slope);
+        if (activated) call.activated = input<T>(std::nullopt, *activated);
+        call.activated_slope = static_cast<float>(activated_slope);
         call.out = mutable_data<T>(out);
         const cpu::WinogradRuns runs = cpu::winograd_runs(n, height, width, channels);
         torch::stable::parallel_for(0, runs.rows * runs.count, 1,

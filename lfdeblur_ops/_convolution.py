@@ -14,6 +14,9 @@ from ._dispatch import Impl, triton_missing
 
 _COPIED = 64 << 20  # bytes of copies at a time in the backward pass
 _HALF = (torch.bfloat16, torch.float16)
+# oneDNN's gradient of a weight takes up to three times as long on channels-last tensors without AVX-512, so that copies
+# pay; with AVX-512 they take longer than the gradient itself.
+_CONTIGUOUS_PAYS = "AVX512" not in torch.backends.cpu.get_cpu_capability()
 
 
 def tensor_core_unfit(dtype: torch.dtype) -> str | None:
@@ -161,13 +164,11 @@ def _some_at_a_time(
     wanted: tuple[bool, bool, bool],
     run: Callable[[Tensor, Tensor, tuple[bool, bool, bool]], tuple[Tensor | None, ...]],
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of some pictures at a time: oneDNN copies tensors into layouts of its own.
-
-    Those of the weight come from contiguous copies: oneDNN takes up to three times as long for them on channels-last
-    tensors; for the input's gradient it does not.
-    """
+    """Gradients of some pictures at a time: oneDNN copies tensors into layouts of its own."""
 
     def part(grad: Tensor, x: Tensor) -> tuple[Tensor | None, ...]:
+        if not _CONTIGUOUS_PAYS:
+            return run(grad, x, wanted)
         need_x, *need_weight = wanted
         grads: tuple[Tensor | None, ...] = (None, None)
         if any(need_weight):

@@ -5,17 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import reference
-from ._checks import slope_of, without_autocast
+from ._checks import slope_of
 from ._convolution import convolution, fused
 from ._dispatch import cpu_missing, define
 
-# x [N, C, H, W] and x2 [N, C2, H, W], channels dense, with rows above them [N, C or C2, A, W]; weight that of
-# `winograd_weight`; bias [O] float32; residual [N, O, R, W] with rows above; pad_top, pad_bottom: 0 or 1 rows of zeros;
-# negative_slope 0 to 1 -> [N, O, A + H - 2 + pad_top + pad_bottom, W], channels-last.
-define(
-    "winograd_conv3x3(Tensor? above, Tensor x, Tensor? x2_above, Tensor? x2, Tensor weight, Tensor? bias, "
-    "Tensor? residual_above, Tensor? residual, int pad_top, int pad_bottom, float negative_slope) -> Tensor"
-)
 # As `drb_head`, for features [N, F, R, W] that lie on the rows from first_row on of the image -> [N, C, R, W].
 define(
     "drb_head_rows(Tensor kernel_features, Tensor kernel_weight, Tensor? kernel_bias, Tensor residual_features, "
@@ -75,7 +68,7 @@ class PackedConvolution:
         weight = weight.detach().to(self.compute, copy=True)
         self.bias = None if bias is None else bias.detach().to(self.compute, copy=True)
         if stride == 1 and self.compute == torch.float32 and _winograd_fits(weight, second):
-            self.method, self.weight = "winograd", winograd_weight(weight)
+            self.method, self.weight = "winograd", torch.ops.lfdeblur.winograd_weight(weight.contiguous(), False)
         elif fused(self.compute):
             self.method = "onednn"
             if not transposed:
@@ -221,22 +214,6 @@ class PackedHead:
             high,
         )
         return out[:, :, first_row - begin : first_row - begin + rows]
-
-
-def winograd_weight(weight: Tensor) -> Tensor:
-    """``[O, C, 3, 3]`` at the 36 products of a tile: ``[36, O / 16, C, 16]`` float32."""
-    near, far = 0.5**0.5, 2**0.5
-    points = [[1, p, p * p] for p in (near, -near, far, -far)]
-    scales = (-1.5, -1.5, 6.0, 6.0)  # product of the differences to the other points
-    rows = [[1.0, 0.0, 0.0], *([v / s for v in row] for row, s in zip(points, scales, strict=True)), [0.0, 0.0, 1.0]]
-    basis = torch.tensor(rows, dtype=torch.float64)
-    outputs, channels = weight.shape[:2]
-    packed = torch.empty(36, outputs // 16, channels, 16)
-    for block, part in enumerate(weight.split(16)):  # in float64, so not all at once
-        with without_autocast(weight):
-            products = torch.einsum("ia,ocab,jb->ijco", basis, part.double(), basis)
-        packed[:, block] = products.flatten(0, 1)
-    return packed
 
 
 def _winograd_fits(weight: Tensor, second: int) -> bool:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import reference
+from . import reference, winograd
 from ._checks import autocast, check_image, check_like, check_slope
 from ._convolution import (
     activation_backward,
@@ -40,7 +40,7 @@ def residual_block(
         weight1, weight2: ``[C, C, 3, 3]``, as those of ``torch.nn.Conv2d``; dtype and device of ``x``, as all others.
         bias1, bias2: ``[C]`` or None.
         negative_slope: of LeakyReLU, from 0 to 1.
-        backend: ``auto``, or ``triton | cpu | reference``, as for ``conv3x3``.
+        backend: ``auto``, or ``triton | cpu | winograd | reference``, as for ``conv3x3``.
 
     Returns:
         ``[N, C, H, W]``, dtype of ``x``, laid out as by ``conv3x3``; summed in float32 (float64 for float64).
@@ -115,5 +115,5 @@ _IMPLS = register(
     "residual_block",
     _kernel,
     reference.residual_block,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu")},
+    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": winograd.impl(winograd.residual_block)},
 )

@@ -8,7 +8,7 @@ import lfdeblur_ops
 # Fills every torch.empty with NaN, the extension's outputs too: an element that nobody wrote cannot pass for a zero.
 torch.use_deterministic_algorithms(True, warn_only=True)
 
-DEVICE = {"cpu": "cpu", "reference": "cpu", "cuda": "cuda", "triton": "cuda"}
+DEVICE = {"cpu": "cpu", "winograd": "cpu", "reference": "cpu", "cuda": "cuda", "triton": "cuda"}
 
 
 def compiler(backend):

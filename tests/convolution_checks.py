@@ -5,7 +5,7 @@ import torch
 
 from lfdeblur_ops import backends, reference
 
-from .tolerances import TOL, TOL_HIDDEN
+from .tolerances import TOL, TOL_HIDDEN, TOL_WINOGRAD
 
 BACKENDS = ["reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda)]
 LAYOUTS = ("channels_last", "contiguous", "slice", "transposed")
@@ -36,26 +36,38 @@ def wide(arguments):
     return [a.detach().double().requires_grad_() if isinstance(a, torch.Tensor) else a for a in arguments]
 
 
-def tolerance_of(dtype, want):
+def tolerance_of(dtype, want, backend):
     """A sum's error is that of its largest terms; the CPU may round twice where it adds after the activation."""
-    tolerance = dict(TOL_HIDDEN.get(dtype, TOL[dtype]))
+    tolerance = dict(TOL_WINOGRAD if backend == "winograd" else TOL_HIDDEN.get(dtype, TOL[dtype]))
     if want.numel():
         tolerance["atol"] = max(tolerance["atol"], tolerance["rtol"] * want.abs().max().item())
     return tolerance
 
 
-def check(op, run, arguments):
+def fit(backend, *channels):
+    """The numbers of channels, or for a back end that takes multiples of 16 only, the next ones."""
+    return [-(-c // 16) * 16 if backend == "winograd" else c for c in channels]
+
+
+def skip_unfit(backend, dtype=torch.float32, stride=1):
+    if backend == "winograd" and (dtype != torch.float32 or stride != 1):
+        pytest.skip("float32 and stride 1 only")
+    if backend == "triton" and dtype == torch.float64:
+        pytest.skip("no kernel for float64")
+
+
+def check(op, run, arguments, backend="cpu"):
     """Result of ``run()`` and its gradients against those of the float64 reference.
 
     ``arguments`` are the positional ones of the reference, those of ``run`` among them.
     """
     out = run()
     x = arguments[0]
-    beside = x.device.type != "cpu" or (x.stride(1) == 1 and not x.is_contiguous())
+    beside = x.device.type != "cpu" or backend == "winograd" or (x.stride(1) == 1 and not x.is_contiguous())
     assert out.is_contiguous(memory_format=torch.channels_last if beside else torch.contiguous_format)
     inputs = wide(arguments)
     want = getattr(reference, op)(*inputs)
-    torch.testing.assert_close(out, want.to(out.dtype), **tolerance_of(out.dtype, want))
+    torch.testing.assert_close(out, want.to(out.dtype), **tolerance_of(out.dtype, want, backend))
     leaves = [(a, b) for a, b in zip(arguments, inputs, strict=True) if isinstance(a, torch.Tensor) and a.requires_grad]
     if leaves:
         grad = torch.randn_like(out)
@@ -63,5 +75,5 @@ def check(op, run, arguments):
         wanted = torch.autograd.grad(want, [b for _, b in leaves], grad.double())
         for (leaf, _), mine, theirs in zip(leaves, got, wanted, strict=True):
             assert mine.shape == leaf.shape
-            torch.testing.assert_close(mine, theirs.to(mine.dtype), **tolerance_of(mine.dtype, theirs))
+            torch.testing.assert_close(mine, theirs.to(mine.dtype), **tolerance_of(mine.dtype, theirs, backend))
     return out

@@ -5,8 +5,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models.networks import DRBNet
+from lfdeblur_models.networks.drbnet import backend_for
+from lfdeblur_models.networks.official import official_modules
 from lfdeblur_models.networks.variants import build_variant
 from tests.drbnet_formulas import official_weights, straightforward
+from tests.tolerances import TOL_NETWORK_GRADIENT
 
 VIEWS = {"single": 1, "dual": 2}
 
@@ -55,6 +58,31 @@ def test_official_checkpoint_gives_the_published_output(kind):
         torch.testing.assert_close(
             net.double()(**{k: v.double() for k, v in views.items()}), double, rtol=0, atol=1e-12
         )
+
+
+def test_winograd_runs_where_it_fits():
+    """Float32 with channels that fit and enough pixels for its transforms; by default nothing else does."""
+    x, weight = torch.empty(2, 16, 32, 32), torch.empty(32, 16, 3, 3)
+    assert backend_for(x, weight) == "winograd"
+    assert backend_for(x[:1], weight) == "auto"
+    assert backend_for(x.double(), weight.double()) == "auto"
+    assert backend_for(x, weight, stride=2) == "auto"
+    assert backend_for(x[:, :3], weight[:, :3]) == "auto"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert backend_for(x, weight) == "auto"
+
+
+def test_gradients_of_a_picture_as_of_the_published_form():
+    """At a size where layers of every scale but the coarsest run on Winograd's transforms."""
+    weights = official_weights("single")
+    net, center = DRBNet.from_official(weights), pictures(1, 96, 96)["center"]
+    net(center).square().mean().backward()
+    for w in weights.values():
+        w.requires_grad_()
+    straightforward(weights, center).square().mean().backward()
+    for name, (theirs, _) in official_modules().items():
+        got, want = net.get_submodule(name).weight.grad, weights[f"{theirs}.weight"].grad
+        torch.testing.assert_close(got, want, rtol=0, atol=TOL_NETWORK_GRADIENT * want.abs().max().item())
 
 
 @pytest.mark.parametrize("wrap", [lambda d: {"params": d}, lambda d: {"epoch": 3, "state_dict": d}])

@@ -6,11 +6,11 @@ import torch
 from lfdeblur_ops import BackendError, residual_block
 
 from .conftest import DEVICE
-from .convolution_checks import BACKENDS, LAYOUTS, check, draw, require
+from .convolution_checks import BACKENDS, LAYOUTS, check, draw, fit, require, skip_unfit
 from .tolerances import FLOATS
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[*BACKENDS, "winograd"])
 def backend(request):
     return require("residual_block", request.param)
 
@@ -33,12 +33,15 @@ def make(size, c, *, bias=True, layout="channels_last", **options):
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("c", [32, 64, 5])
 def test_matches_float64_reference(backend, device, dtype, c):
+    skip_unfit(backend, dtype)
+    (c,) = fit(backend, c)
     for slope in (0.1, 0.0, 1.0):
         arguments = make((2, 9, 14), c, dtype=dtype, device=device, grad=True)
         check(
             "residual_block",
             lambda a=arguments, s=slope: residual_block(*a, negative_slope=s, backend=backend),
             [*arguments, slope],
+            backend,
         )
 
 
@@ -47,7 +50,7 @@ def test_matches_float64_reference(backend, device, dtype, c):
 def test_sizes_and_layouts(backend, device, size, layout):
     for bias in (True, False):
         arguments = make(size, 32, bias=bias, layout=layout, device=device, grad=True)
-        check("residual_block", lambda a=arguments: residual_block(*a, backend=backend), [*arguments, 0.1])
+        check("residual_block", lambda a=arguments: residual_block(*a, backend=backend), [*arguments, 0.1], backend)
 
 
 @pytest.mark.parametrize("shape", [(0, 32, 4, 5), (2, 32, 0, 5), (2, 32, 4, 0)], ids=str)
@@ -62,14 +65,14 @@ def test_empty(backend, device, shape):
 
 
 def test_gradcheck(backend, device):
-    if backend == "triton":
-        pytest.skip("no kernel for float64")
+    skip_unfit(backend, torch.float64)
     arguments = make((1, 3, 4), 2, dtype=torch.float64, device=device, grad=True)
     assert torch.autograd.gradcheck(lambda *a: residual_block(*a, backend=backend), arguments)
 
 
 def test_only_wanted_gradients(backend, device):
-    full = make((1, 5, 6), 8, device=device, grad=True)
+    (c,) = fit(backend, 8)
+    full = make((1, 5, 6), c, device=device, grad=True)
     grads = torch.autograd.grad(residual_block(*full, backend=backend).square().sum(), full)
     for i in range(5):
         some = [a.detach().requires_grad_(j == i) for j, a in enumerate(full)]
@@ -80,9 +83,10 @@ def test_only_wanted_gradients(backend, device):
 def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
+    op = torch.ops.lfdeblur.residual_block_winograd if backend == "winograd" else torch.ops.lfdeblur.residual_block
     for layout in LAYOUTS:
         arguments = make((2, 3, 4), 32, layout=layout, device=device, grad=True)
-        torch.library.opcheck(torch.ops.lfdeblur.residual_block.default, (*arguments, 0.1))
+        torch.library.opcheck(op.default, (*arguments, 0.1))
 
 
 def test_compiles_without_graph_break(backend, device):
@@ -94,6 +98,7 @@ def test_compiles_without_graph_break(backend, device):
 
 
 def test_autocast(backend, device):
+    skip_unfit(backend, torch.bfloat16)
     arguments = make((1, 6, 7), 32, device=device)
     with torch.autocast(device, dtype=torch.bfloat16):
         out = residual_block(*arguments, backend=backend)

@@ -20,7 +20,8 @@ struct WinogradInput {
   }
 };
 
-// out: [N, height, width, outputs] dense. A residual without channels is none.
+// out: [N, height, width, outputs] dense. A residual without channels is none. `activated` (without channels: none) is
+// the output of a LeakyReLU, whose derivative the first input is multiplied by.
 template <class T>
 struct WinogradCall {
   WinogradInput<T> inputs[2];
@@ -30,6 +31,8 @@ struct WinogradCall {
   WinogradInput<T> residual;
   int64_t residual_rows_above;
   float slope;
+  WinogradInput<T> activated;
+  float activated_slope;
   T* out;
 
   int64_t channels() const { return inputs[0].channels + inputs[1].channels; }

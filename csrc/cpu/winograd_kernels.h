@@ -47,10 +47,32 @@ inline void winograd_outputs(Vec<float> m0, Vec<float> m1, Vec<float> m2, Vec<fl
   to[3] = 0.5f * kNear * odd_near + 2.0f * kFar * odd_far + m5;
 }
 
-// products[position][tile][channel] of `count` tiles from column `left` of the picture on; rows[i]: null is zeros.
+// The rows under a row of tiles; outside the picture: null, for zeros.
 template <class T>
-void winograd_input(const T* const* rows, const int64_t* steps, int64_t channels, int64_t width, int64_t left,
-                    int64_t count, float* to, int64_t tile_stride, int64_t position_stride) {
+struct TileRows {
+  const T* rows[kSpan];
+  int64_t steps[kSpan];
+
+  TileRows(const WinogradInput<T>& in, int64_t n, int64_t first, int64_t rows_above, int64_t height) {
+    for (int i = 0; i < kSpan; ++i) {
+      const int64_t y = first + i;
+      steps[i] = 0;
+      rows[i] = in.channels == 0 || y < 0 || y >= height ? nullptr : in.row(n, y, rows_above, steps + i);
+    }
+  }
+  Vec<float> load_at(int i, int64_t x, int64_t c) const { return load(rows[i] + x * steps[i] + c); }
+};
+
+// The gradient before a LeakyReLU, which keeps the sign.
+inline Vec<float> leaky_gradient(Vec<float> grad, Vec<float> activated, float slope) {
+  return activated > Vec<float>{} ? grad : grad * slope;
+}
+
+// products[position][tile][channel] of `count` tiles from column `left` of the picture on, of x times the derivative of
+// the LeakyReLU that gave `activated`, where that has rows.
+template <class T>
+void winograd_input(const TileRows<T>& x, const TileRows<T>& activated, float slope, int64_t channels, int64_t width,
+                    int64_t left, int64_t count, float* to, int64_t tile_stride, int64_t position_stride) {
   constexpr int L = kLanes<float>;
   alignas(kVectorBytes) float points[kPositions * L];
   for (int64_t t = 0; t < count; ++t) {
@@ -58,11 +80,12 @@ void winograd_input(const T* const* rows, const int64_t* steps, int64_t channels
     const bool inside = first >= 0 && first + kSpan <= width;
     for (int64_t c = 0; c < channels; c += L) {
       for (int j = 0; j < kSpan; ++j) {
-        const int64_t x = first + j;
+        const int64_t column = first + j;
         Vec<float> d[kSpan] = {};
-        if (inside || (x >= 0 && x < width))
-          for (int i = 0; i < kSpan; ++i)
-            if (rows[i]) d[i] = load(rows[i] + x * steps[i] + c);
+        for (int i = 0; i < kSpan && (inside || (column >= 0 && column < width)); ++i) {
+          if (x.rows[i]) d[i] = x.load_at(i, column, c);
+          if (activated.rows[i]) d[i] = leaky_gradient(d[i], activated.load_at(i, column, c), slope);
+        }
         winograd_points(d[0], d[1], d[2], d[3], d[4], d[5], points + j * L, kSpan * L);
       }
       float* at = to + t * tile_stride + c;
@@ -124,17 +147,14 @@ void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end) {
     const int64_t top = row % tile_rows * kTile, first = run % runs.count * runs.tiles;
     const int64_t count = std::min(runs.tiles, (call.width + kTile - 1) / kTile - first);
     if (count <= 0) continue;
+    const auto rows_of = [&](const WinogradInput<T>& in) {
+      return TileRows<T>(in, n, top - call.pad_top, call.rows_above, call.rows);
+    };
     int64_t before = 0;
     for (const WinogradInput<T>& in : call.inputs) {
-      if (in.channels == 0) continue;
-      const T* rows[kSpan];
-      int64_t steps[kSpan];
-      for (int i = 0; i < kSpan; ++i) {
-        const int64_t y = top - call.pad_top + i;
-        steps[i] = 0;
-        rows[i] = y < 0 || y >= call.rows ? nullptr : in.row(n, y, call.rows_above, steps + i);
-      }
-      winograd_input(rows, steps, in.channels, call.width, first * kTile, count, inputs + before, channels, in_stride);
+      const WinogradInput<T> none{};
+      winograd_input(rows_of(in), rows_of(before == 0 ? call.activated : none), call.activated_slope, in.channels,
+                     call.width, first * kTile, count, inputs + before, channels, in_stride);
       before += in.channels;
     }
     for (int64_t o = 0; o < call.outputs; o += width) {

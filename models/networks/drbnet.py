@@ -10,13 +10,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block
+from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block, winograd
 
 from .identity import start_as_identity
 from .official import convert_official
 
 SLOPE = 0.1  # of every LeakyReLU
 RANGE = (-1.0, 1.0)  # of the restored picture
+
+
+LEAST_PIXELS = 2048  # of all pictures together, for the transforms of the weights to pay
+
+
+def backend_for(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1) -> str:
+    """Winograd's transforms where they run and pay; else what runs by default."""
+    pays = x.shape[0] * x.shape[2] * x.shape[3] >= LEAST_PIXELS
+    return "winograd" if pays and winograd.unfit(x, weight, x2, stride) is None else "auto"
 
 
 class ConvAct(nn.Conv2d):
@@ -26,7 +35,16 @@ class ConvAct(nn.Conv2d):
         super().__init__(inputs, outputs, 3, stride, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv3x3(x, self.weight, self.bias, activation="leaky_relu", stride=self.stride[0], negative_slope=SLOPE)
+        stride: int = self.stride[0]
+        return conv3x3(
+            x,
+            self.weight,
+            self.bias,
+            activation="leaky_relu",
+            stride=stride,
+            negative_slope=SLOPE,
+            backend=backend_for(x, self.weight, stride=stride),
+        )
 
 
 class ResBlock(nn.Module):
@@ -39,7 +57,15 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = self.conv1, self.conv2
-        return residual_block(x, first.weight, first.bias, second.weight, second.bias, negative_slope=SLOPE)
+        return residual_block(
+            x,
+            first.weight,
+            first.bias,
+            second.weight,
+            second.bias,
+            negative_slope=SLOPE,
+            backend=backend_for(x, first.weight),
+        )
 
 
 class UpLevel(nn.Module):
@@ -96,15 +122,17 @@ class DynamicResidual(nn.Module):
         to_filters: Any = self.filters
         to_residual: Any = self.residual
         weight, bias = self._first_layers()
+        of_image = self.image(laid_out(image))
         both = conv3x3(
             features,
             weight,
             bias,
             activation="leaky_relu",
-            x2=self.image(image),
+            x2=of_image,
             negative_slope=SLOPE,
+            backend=backend_for(features, weight, of_image),
         )
-        del features
+        del features, of_image
         for_filters, for_residual = both.split([to_filters[0].out_channels, to_residual[0].out_channels], 1)
         del both
         for_filters, for_residual = to_filters[1](for_filters), to_residual[1](for_residual)
@@ -187,6 +215,7 @@ class DRBNet(nn.Module):
         features = center
         if left is not None and right is not None:
             features = torch.cat([reflect_to_multiple(right, multiple), reflect_to_multiple(left, multiple)], 1)
+        features = laid_out(features)
 
         # A feature is held no longer than it is needed: at the finest scale each is hundreds of MB for a photograph.
         skips: list[Tensor] = []
@@ -277,6 +306,11 @@ def check_views(
         if view.dtype != center.dtype:
             raise TypeError(f"{name}: got dtype {view.dtype}, want that of center, {center.dtype}")
     return given
+
+
+def laid_out(picture: Tensor) -> Tensor:
+    """Channels-last, for the convolutions: their results follow, and no later layer has to change the layout."""
+    return picture.contiguous(memory_format=torch.channels_last)
 
 
 def _autocast_enabled(device: str) -> bool:
