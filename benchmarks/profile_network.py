@@ -13,7 +13,7 @@ from . import bench_training_step as training
 
 PARTS = {
     "lfdeblur::winograd_conv3x3": "3x3 convolutions, stride 1",
-    "mkldnn::_convolution_pointwise": "first and strided convolutions (oneDNN)",
+    "mkldnn::_convolution_pointwise": "other convolutions (oneDNN; with fast bfloat16 all but the transposed)",
     "mkldnn::_convolution_transpose_pointwise": "transposed convolutions (oneDNN)",
     "lfdeblur::drb_head_rows": "heads",
     "aten::copy_": "copies: casts, rows kept for the next band, whole maps",

@@ -70,7 +70,7 @@ def conv3x3(
     slope = slope_of(activation, negative_slope)
     x, weight, bias, residual, x2 = autocast(x, weight, bias, residual, x2)  # type: ignore[assignment]
     check_image("x", x)
-    if stride not in (1, 2):
+    if isinstance(stride, (bool, float)) or stride not in (1, 2):
         raise ValueError(f"stride: got {stride!r}, want 1 or 2")
     n, c, h, w = x.shape
     check_like("x2", x2, (n, None, h, w), x)

@@ -130,7 +130,8 @@ def _check_options(kernel_size: int, negative_slope: float, clip: tuple[float, f
     check_slope(negative_slope)
     if clip is None:
         return -math.inf, math.inf
-    if not isinstance(clip, (tuple, list)) or len(clip) != 2 or not clip[0] <= clip[1]:
+    bounds = isinstance(clip, (tuple, list)) and all(isinstance(bound, (int, float)) for bound in clip)
+    if not bounds or len(clip) != 2 or not clip[0] <= clip[1]:
         raise ValueError(f"clip: got {clip!r}, want None or (low, high) with low <= high")
     return float(clip[0]), float(clip[1])
 

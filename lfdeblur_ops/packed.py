@@ -1,5 +1,7 @@
 """Layers of fixed weights on the CPU, packed once, run on successive rows of one picture: for inference engines."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -70,13 +72,23 @@ class PackedConvolution:
         if stride == 1 and self.compute == torch.float32 and _winograd_fits(weight, second):
             self.method, self.weight = "winograd", torch.ops.lfdeblur.winograd_weight(weight.contiguous(), False)
         elif fused(self.compute):
-            self.method = "onednn"
-            if not transposed:
-                around = ([1, 1], [stride, stride], [1, 1], 1, None)
-                weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *around)
-            self.weight = weight
+            self.method, self.weight = "onednn", weight if transposed else self._reordered(weight)
         else:
             self.method, self.weight = "pytorch", weight
+
+    def __getstate__(self) -> dict[str, Any]:
+        """oneDNN's own layouts can be neither copied nor pickled: the weight as it was."""
+        return self.__dict__ | ({"weight": self.weight.to_dense()} if self.weight.is_mkldnn else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.method == "onednn" and not self.transposed:
+            self.weight = self._reordered(self.weight)
+
+    def _reordered(self, weight: Tensor) -> Tensor:
+        around = ([1, 1], [self.stride] * 2, [1, 1], 1, None)
+        reordered: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, *around)
+        return reordered
 
     def __call__(
         self,
@@ -118,27 +130,33 @@ class PackedConvolution:
                 self.slope,
             )
             return out
-        x = _stacked(above, x)
-        x = (x if x2 is None else torch.cat([x, _stacked(x2_above, x2)], 1)).to(self.compute)
-        residual = None if residual is None else _stacked(residual_above, residual).to(self.compute)
-        if self.transposed or top != bottom:
-            if top or bottom:
-                x = F.pad(x, (0, 0, int(top), int(bottom)))
-            rows = 3 if self.transposed else 0  # the neighbours' own results are cut off
-        else:
-            rows = int(top)
+        x = stacked(above, x)
+        x = (x if x2 is None else torch.cat([x, stacked(x2_above, x2)], 1)).to(self.compute)
+        residual = None if residual is None else stacked(residual_above, residual).to(self.compute)
+        # oneDNN adds zeros on both sides or none. The result of a row that is a neighbour only is cut off again: that
+        # takes less than a padded copy of the input.
+        padding, cut = int(top or bottom), (0, 0)
+        if self.transposed:
+            padding, cut = 1, (2 * int(not top), 2 * int(not bottom))
+        elif top != bottom and self.stride == 1:
+            cut = (int(not top), int(not bottom))
+        elif top != bottom:
+            x, padding = F.pad(x, (0, 0, int(top), int(bottom))), 0
         out = convolution(
             x,
             self.weight,
             self.bias,
             stride=self.stride,
-            padding=(rows, 1),
+            padding=(padding, 1),
             transposed=self.transposed,
             negative_slope=self.slope,
-            residual=residual,
+            residual=None if any(cut) else residual,
             layout=torch.channels_last,
         )
-        return out.to(self.dtype)
+        if any(cut):
+            out = out[:, :, cut[0] : out.shape[2] - cut[1]]
+            out = out if residual is None else out.add_(residual)
+        return out.to(self.dtype).contiguous(memory_format=torch.channels_last)
 
 
 class PackedHead:
@@ -222,5 +240,6 @@ def _winograd_fits(weight: Tensor, second: int) -> bool:
     return cpu_missing() is None and whole and weight.shape[2] == 3
 
 
-def _stacked(above: Tensor | None, x: Tensor) -> Tensor:
+def stacked(above: Tensor | None, x: Tensor) -> Tensor:
+    """Rows of a picture and those above them, as one tensor."""
     return x if above is None else torch.cat([above, x], 2)

@@ -49,6 +49,17 @@ class GraphEngine:
         for block in self.net.modules():
             if isinstance(block, DynamicResidual):
                 block.merge()
+        self._no_graphs()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the graphs: a copy captures its own."""
+        return {"dtype": self.dtype, "device": self.device, "net": self.net}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._no_graphs()
+
+    def _no_graphs(self) -> None:
         self.graphs: LeastRecent[Graph] = LeastRecent(GRAPHS, self._capture)
         on_gpu = self.device.type == "cuda"
         self.pool = torch.cuda.graph_pool_handle() if on_gpu else None

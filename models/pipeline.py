@@ -120,7 +120,7 @@ class Pipeline:
                 )
             self._left = memory - held(runner.device) - _SPARE
         self._lock = Lock()
-        self._busy: list[pyvips.Image] = []
+        self._busy: dict[int, pyvips.Image] = {}  # by identity: == compares the pixels of two pictures
         self._cancelled = False
 
     def run(self, photos: Sequence[Photo], done: Callable[[Photo], None] = lambda _: None) -> list[str]:
@@ -238,16 +238,16 @@ class Pipeline:
         with self._lock:
             if self._cancelled:
                 raise OutputError("interrupted")
-            self._busy.append(image)
+            self._busy[id(image)] = image
         try:
             yield
         finally:
             with self._lock:
-                self._busy.remove(image)
+                del self._busy[id(image)]
 
     def _cancel(self) -> None:
         """Make the threads end soon; what is half written is removed by them."""
         with self._lock:
             self._cancelled = True
-            for image in self._busy:
+            for image in self._busy.values():
                 image.set_kill(True)

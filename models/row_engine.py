@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfdeblur_ops.packed import PackedConvolution, PackedHead
+from lfdeblur_ops.packed import PackedConvolution, PackedHead, stacked
 
 from .networks.drbnet import RANGE, SLOPE, DRBNet, DynamicResidual, reflect_to_multiple
 
@@ -62,13 +62,15 @@ class BlockRows:
         self.hidden_above: Tensor | None = None
 
     def __call__(self, x: Tensor, last: bool) -> Tensor:
-        top = self.above is None
-        hidden = self.first(x, above=self.above, top=top, bottom=last)
+        above, top = self.above, self.above is None
+        if above is not None and self.first.method != "winograd":  # it would be copied for each of the two
+            x, above = stacked(above, x), None
+        hidden = self.first(x, above=above, top=top, bottom=last)
         out = self.second(
             hidden,
             above=self.hidden_above,
             residual=x if last else x[:, :, :-2],
-            residual_above=self.above,
+            residual_above=above,
             top=top,
             bottom=last,
         )
@@ -234,7 +236,9 @@ class RowEngine:
         for band in bands(shape[2], self._rows(first.outputs, shape[3])):
             begin, end = max(0, step * band.begin - 1), min(height, step * band.end + 2 - step)
             rows = x[:, :, begin:end].contiguous(memory_format=torch.channels_last)
-            bottom = band.last and step == 1  # with a stride of 2 the last window ends on the last row
+            # With a stride of 2 the last window ends on the last row: no zeros are read, and packed layers are fastest
+            # with the same on both sides.
+            bottom = band.last if step == 1 else band.begin == 0
             rows = first(rows, top=band.begin == 0, bottom=bottom)
             for layer in chain:
                 rows = layer(rows, band.last)

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import pyvips
 import torch
 from PIL import Image, ImageCms
 from safetensors.torch import save_file
@@ -395,3 +396,14 @@ def test_an_interrupt_stops_encoding(tmp_path, monkeypatch):
         Pipeline(Runner(net, call=network, tile=64)).run(batch)
     assert killed.is_set()
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_files_in_work_are_told_apart_by_identity():
+    """To compare two pictures compares their pixels, and fails for those of different channels."""
+    pipeline = Pipeline(Runner(natural(width=6, scales=2)))
+    two, three = (pyvips.Image.black(4, 5, bands=bands) for bands in (2, 3))
+    with pipeline._cancellable(two):
+        with pipeline._cancellable(three):
+            assert list(pipeline._busy) == [id(two), id(three)]
+        assert list(pipeline._busy) == [id(two)]
+    assert not pipeline._busy

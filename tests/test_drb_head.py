@@ -245,6 +245,7 @@ def test_second_derivative_is_refused():
         ({"negative_slope": "0.1"}, TypeError, "negative_slope: got '0.1'"),
         ({"clip": (1, -1)}, ValueError, r"clip: got \(1, -1\), want None or \(low, high\)"),
         ({"clip": 1.0}, ValueError, "clip: got 1.0"),
+        ({"clip": (None, 1)}, ValueError, r"clip: got \(None, 1\)"),
         ({"backend": "gpu"}, ValueError, "backend: got 'gpu', want 'auto' or one of 'triton', 'cpu', 'reference'"),
         ({"backend": "triton"}, BackendError, "no backend can run this call: triton: "),
     ],

@@ -1,5 +1,7 @@
 """The optimised network against the plain one, on real pictures too; training through the fused blocks."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -192,6 +194,16 @@ def test_bad_calls_are_refused():
     with pytest.raises(RuntimeError, match="call optimize again"):
         single.bfloat16()
     assert isinstance(single.eval(), OptimizedDRBNet)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_copies_give_the_same(dtype):
+    """Of bands of rows, whose weights oneDNN keeps in layouts of its own, and of the fused ops (a variant's)."""
+    center = torch.rand(1, 3, 16, 24) * 2 - 1
+    for net in (DRBNet(width=8), build_variant("single-scale", width=8)):
+        fast = optimize(net, dtype)
+        for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+            assert torch.equal(other(center), fast(center))
 
 
 BACKENDS = ("reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda))
