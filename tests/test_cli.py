@@ -207,7 +207,8 @@ def test_deblur_with_weights(run, tmp_path):
     torch.save(network.state_dict(), tmp_path / "small.pt")
     picture = (torch.rand(3, 8, 11) * 255).to(torch.uint8)
     write_image(tmp_path / "a.png", picture)
-    code, _, err = run("deblur", tmp_path / "a.png", "--out", tmp_path / "out", "--weights", tmp_path / "small.pt")
+    to = ("--out", tmp_path / "out", "--weights", tmp_path / "small.pt", "--dtype", "float32")
+    code, _, err = run("deblur", tmp_path / "a.png", *to)
     assert (code, err) == (0, "")
     with torch.inference_mode():
         want = (network(picture[None] / 127.5 - 1)[0] + 1) * 127.5
