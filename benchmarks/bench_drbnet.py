@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models import DRBNet, optimize
-from tests.drbnet_formulas import official_weights, straightforward
+from tests.drbnet_formulas import area, official_weights, straightforward
 from tests.test_drbnet import VIEWS, pictures
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case
@@ -28,18 +29,24 @@ FORMS = (PLAIN, CHANNELS_LAST)
 TOLERANCE = {torch.float32: {"rtol": 0.0, "atol": 1e-5}, torch.bfloat16: {"rtol": 0.0, "atol": 0.02}}
 
 
+def compilable(image, factor):
+    """As ``area``, on which torch.compile of torch 2.13 fails: a mean of blocks, each pixel repeated."""
+    return F.avg_pool2d(image, round(1 / factor)) if factor < 1 else F.interpolate(image, scale_factor=factor)
+
+
 class Published(torch.nn.Module):
     """The published form with its weights as buffers, which freezing can fold in."""
 
-    def __init__(self, weights):
+    def __init__(self, weights, resize):
         super().__init__()
+        self.resize = resize
         self.names = {name: name.replace(".", "_") for name in weights}
         for name, weight in weights.items():
             self.register_buffer(self.names[name], weight)
 
     def forward(self, **views):
         weights = {name: getattr(self, attribute) for name, attribute in self.names.items()}
-        return straightforward(weights, **views, dynamic_filter=partial(unfold_fac, kernel_size=7))
+        return straightforward(weights, **views, dynamic_filter=partial(unfold_fac, kernel_size=7), resize=self.resize)
 
 
 def laid_out(tensors, dtype, memory_format):
@@ -49,9 +56,10 @@ def laid_out(tensors, dtype, memory_format):
     }
 
 
-def published(weights, dtype, memory_format, views, autocast=False, wrap=lambda net: net):
+def published(weights, dtype, memory_format, views, autocast=False, wrap=None):
     """A call of the published form; weights and input are laid out beforehand."""
-    net = wrap(Published(laid_out(weights, dtype, memory_format)))
+    net = Published(laid_out(weights, dtype, memory_format), compilable if wrap else area)
+    net = wrap(net) if wrap else net
     views = laid_out(views, dtype, memory_format)
     device = views["center"].device.type
 

@@ -29,7 +29,11 @@ def unfold_filter(x, kernels):
     return (patches * kernels[:, None]).sum(2)
 
 
-def straightforward(w, center, left=None, right=None, *, dynamic_filter=unfold_filter):
+def area(image, factor):
+    return F.interpolate(image, scale_factor=factor, mode="area")
+
+
+def straightforward(w, center, left=None, right=None, *, dynamic_filter=unfold_filter, resize=area):
     """The network from tensors under the published names: one line per layer group."""
 
     def conv(x, name, stride=1, act=True, padding=1):
@@ -47,13 +51,13 @@ def straightforward(w, center, left=None, right=None, *, dynamic_filter=unfold_f
         levels.append(x)
     x = conv(block(block(conv(x, "conv4_4.0.0"), "conv4_4.1"), "conv4_4.2"), "conv4_4.3.0")
 
-    image = F.interpolate(center, scale_factor=1 / 8, mode="area")
+    image = resize(center, 1 / 8)
     for head, scale in ((3, 8), (2, 4), (1, 2), (0, 1)):
         if head < 3:
             up = f"upconv{head + 1}"
             x = F.conv_transpose2d(x, w[f"{up}_u.0.weight"], w[f"{up}_u.0.bias"], stride=2, padding=1)
             x = block(block(F.leaky_relu(x, 0.1) + levels[head], f"{up}_1"), f"{up}_2")
-            image = F.interpolate(image, scale_factor=2, mode="area")
+            image = resize(image, 2)
         feature = image
         for i in range(3):
             feature = conv(feature, f"img_d{scale}_feature.{i}.0")
