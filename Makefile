@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SOURCES := $(shell find csrc -type f 2>/dev/null)
 CXX_FILES := $(shell git ls-files '*.cpp' '*.cu' '*.h' 2>/dev/null)
 
-.PHONY: install demo picture test bench bench-full results lint format clean
+.PHONY: install demo picture test bench bench-full results lint format gpu-kit clean
 
 install: $(STAMP)
 
@@ -54,6 +54,20 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
+
+# What travels to a machine with a GPU for benchmarks/gpu_visit.sh: the extension, built against the torch that is there,
+# and the wheels that it may lack. GPU_PYTHON and GPU_TORCH: those of that machine.
+GPU_PYTHON ?= python3.12
+GPU_TORCH ?= torch==2.11.0
+GPU_VENV := build/gpu_venv
+KIT := build/gpu_kit
+KIT_WHEELS := annotated-types cffi deflate pycparser pydantic pydantic-core pyvips pyvips-binary
+gpu-kit:
+	test -x $(GPU_VENV)/bin/python || $(GPU_PYTHON) -m venv $(GPU_VENV)
+	$(GPU_VENV)/bin/python -m pip install --quiet $(GPU_TORCH) numpy setuptools wheel ninja
+	TORCH_CUDA_ARCH_LIST=9.0 LFDEBLUR_CUDA=1 $(GPU_VENV)/bin/python setup.py -q build_ext --build-temp build/gpu_objects --build-lib $(KIT)
+	$(GPU_VENV)/bin/python -m pip download --quiet --no-deps --only-binary :all: --dest $(KIT)/wheels $(KIT_WHEELS)
+	git describe --always --dirty=+ --abbrev=12 > $(KIT)/COMMIT
 
 clean:
 	rm -rf build dist demo *.egg-info lfdeblur_ops/_C*.so

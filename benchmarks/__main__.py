@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     run.add_argument("--seconds", type=float, help="time for each side of a case")
     run.add_argument("--ours-only", action="store_true", help="leave the rivals out")
+    run.add_argument("--without", metavar="TEXT", help="leave out the rivals whose names have this text, as compile")
     run.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
     run.set_defaults(action=_run)
     compare = actions.add_parser("compare", help="compare two results")
@@ -89,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
-    torch.backends.cudnn.allow_tf32 = False  # rows of float32 are float32, as matrix products already are
+    # Rows of float32 are float32, as matrix products already are.
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     machine = _machine.describe(options.device)
     print(_tables.machine_line(machine), flush=True)
     skipped: dict[str, str] = {}
@@ -99,8 +101,8 @@ def _run(options: argparse.Namespace) -> int:
     for case in _cases(options.only or MODULES, options.device, options.full, skipped):
         if options.match not in str(case):
             continue
-        if options.ours_only:
-            case = replace(case, build=partial(_without_rivals, case))
+        if options.ours_only or options.without:
+            case = replace(case, build=partial(_without_rivals, case, "" if options.ours_only else options.without))
         print(f"{case} ...", flush=True)
         try:
             row = run_case(case, machine, seconds)
@@ -137,8 +139,9 @@ def _floors(options: argparse.Namespace) -> int:
     return 0
 
 
-def _without_rivals(case: Case) -> Sides:
-    return replace(case.build(), rivals={})
+def _without_rivals(case: Case, text: str) -> Sides:
+    sides = case.build()
+    return replace(sides, rivals={name: call for name, call in sides.rivals.items() if text not in name})
 
 
 def _cases(modules: Sequence[str], device: str, full: bool, skipped: dict[str, str]) -> Iterator[Case]:

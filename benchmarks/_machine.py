@@ -99,6 +99,7 @@ def commit() -> str | None:
         changed = subprocess.run(
             [*git, "status", "--porcelain", "-uno", "--", ".", *ignored], capture_output=True, text=True
         )
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    except (OSError, subprocess.CalledProcessError):  # a GPU machine's copy is no repository; `make gpu-kit` noted it
+        note = ROOT / "build" / "gpu_kit" / "COMMIT"
+        return note.read_text().strip() if note.is_file() else None
     return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")

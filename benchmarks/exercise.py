@@ -1,6 +1,10 @@
-"""Every op once, forward and backward, on small odd shapes: what ``gpu_visit.sh`` runs under compute-sanitizer."""
+"""Every op once, forward and backward, on small odd shapes: what ``gpu_visit.sh`` runs under compute-sanitizer.
+
+``python -m benchmarks.exercise [kernels|blocks]``: the kernels of ``csrc``, the fused blocks, or both.
+"""
 
 import itertools
+import sys
 from functools import partial
 
 import torch
@@ -10,10 +14,12 @@ from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, r
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
-def main(device: str = "cuda") -> None:
+def main(part: str = "", device: str = "cuda") -> None:
     torch.manual_seed(0)
-    exercise_kernels(device)
-    exercise_blocks(device)
+    if part in ("", "kernels"):
+        exercise_kernels(device)
+    if part in ("", "blocks"):
+        exercise_blocks(device)
     if device == "cuda":
         torch.cuda.synchronize()
 
@@ -70,4 +76,4 @@ def exercise_kernels(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

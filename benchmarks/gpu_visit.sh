@@ -1,28 +1,43 @@
 #!/usr/bin/env bash
-# One visit to a machine with an NVIDIA GPU, over within 9 minutes; needs python3 with torch and pytest, and nvcc.
-#   benchmarks/gpu_visit.sh            build, GPU tests, compute-sanitizer, benchmark suite
-#   benchmarks/gpu_visit.sh sweep OP   build OP's kernels with other launch parameters and print the fastest
-# Logs and JSON go to $OUT (default: build/gpu_visit). The exit status is the number of steps that failed.
+# One visit to a machine with an NVIDIA GPU; needs python3 with torch, triton, pytest and pytest-xdist.
+#   benchmarks/gpu_visit.sh first [SECONDS]    does it run, is it right, how fast: smoke, layers, tests, memcheck, rows (330)
+#   benchmarks/gpu_visit.sh second [SECONDS]   the suite beside its rivals, then other launch parameters (350)
+#   benchmarks/gpu_visit.sh sweep OP [SECONDS] build OP's kernels with other launch parameters and print the fastest (500)
+# `make gpu-kit` beforehand makes build/gpu_kit: the extension for sm_90 and wheels that the machine may lack. Without
+# it the extension is built there. $OUT (default: build/gpu_visit) gets visit.log, with the output of all steps, and JSON.
+# A step that fails stops no other; the exit status is the number of those that failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+what=${1:-first}
+if [[ $what == sweep ]]; then
+  op=${2:?sweep needs the name of an op}
+  shift
+fi
+case $what in first) usual=330 ;; second) usual=350 ;; sweep) usual=500 ;;
+  *) echo "gpu_visit: got '$what', want first, second or sweep OP" >&2; exit 2 ;;
+esac
+TOTAL=${2:-$usual}
+END=$((SECONDS + TOTAL))
 OUT=${OUT:-$PWD/build/gpu_visit}
-END=$((SECONDS + 535))
-export PYTHONUNBUFFERED=1 LFDEBLUR_CUDA=1
+LOGS=$(mktemp -d)
+KIT=${GPU_KIT:-build/gpu_kit}
+export PYTHONUNBUFFERED=1 LFDEBLUR_CUDA=1 TORCHINDUCTOR_COMPILE_THREADS=1
 failed=0
 
-# step NAME SECONDS COMMAND...: with a time limit of its own, never beyond the end of the visit
+# step NAME SHARE COMMAND...: with a time limit, in hundredths of the whole visit; never beyond its end
 step() {
-  local name=$1 limit=$2 left=$((END - SECONDS)) start=$SECONDS status=0
+  local name=$1 limit=$(($2 * TOTAL / 100)) left=$((END - SECONDS)) start=$SECONDS status=0
   shift 2
   if ((left < 5)); then
     status="not started, the visit's time is over"
   else
-    timeout -k 5 $((limit < left ? limit : left)) "$@" >"$OUT/$name.log" 2>&1 || status=$?
+    timeout -k 5 $((limit < left ? limit : left)) "$@" >"$LOGS/$name.log" 2>&1 || status=$?
   fi
-  echo "== $name: ${status/#0/ok}, $((SECONDS - start)) s" | tee -a "$OUT/visit.log"
+  echo "== $name: ${status/#0/ok}, $((SECONDS - start)) s" | tee -a "$OUT/visit.log" "$LOGS/steps"
+  cat "$LOGS/$name.log" >>"$OUT/visit.log" 2>/dev/null
   if [[ $status != 0 ]]; then
     failed=$((failed + 1))
-    tail -n 25 "$OUT/$name.log" 2>/dev/null
+    tail -n 12 "$LOGS/$name.log" 2>/dev/null | cut -c1-300
     return 1
   fi
 }
@@ -35,22 +50,57 @@ export TORCH_CUDA_ARCH_LIST
 mkdir -p "$OUT"
 : >"$OUT/visit.log"
 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem --format=csv,noheader | tee -a "$OUT/visit.log"
-step build 300 python3 -m pip install --no-deps --no-build-isolation --no-index -e . || exit "$failed"
+if [[ $what != sweep && -d $KIT/lfdeblur_ops && $TORCH_CUDA_ARCH_LIST == 9.0 ]]; then
+  site=$(mktemp -d)
+  ln -s "$PWD/models" "$site/lfdeblur_models"
+  # Only what is missing: the machine's own versions fit its torch.
+  mapfile -t missing < <(python3 - "$KIT"/wheels/*.whl <<'LIST'
+import sys
+from importlib.metadata import PackageNotFoundError, version
 
-if [[ ${1:-} == sweep ]]; then
-  step "sweep_${2:?sweep needs the name of an op}" 500 python3 -m benchmarks.sweep "$2" --seconds $((END - SECONDS - 15))
-  cat "$OUT/sweep_$2.log"
+for wheel in sys.argv[1:]:
+    try:
+        version(wheel.rsplit("/", 1)[-1].split("-")[0])
+    except PackageNotFoundError:
+        print(wheel)
+LIST
+  )
+  step wheels 10 python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" "${missing[@]}"
+  cp "$KIT"/lfdeblur_ops/_C*.so lfdeblur_ops/
+  export PYTHONPATH="$PWD:$site"
+else
+  step build 60 python3 -m pip install --no-deps --no-build-isolation --no-index -e . || exit "$failed"
+fi
+if [[ $what == sweep ]]; then
+  step "sweep_$op" 100 python3 -m benchmarks.sweep "$op" --seconds $((END - SECONDS - 15))
+  cat "$LOGS/sweep_$op.log"
   exit "$failed"
 fi
 
-# The options of pyproject.toml need pytest-benchmark, which such a machine may lack.
-mapfile -t tests < <(grep -lE 'mark\.cuda|def test_.*\b(backend|device)\b' tests/test_*.py)
-step tests 180 python3 -m pytest -q -p no:cacheprovider -o addopts= -o filterwarnings= \
-  --continue-on-collection-errors -m cuda "${tests[@]}"
-for tool in memcheck racecheck; do
-  PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" 70 compute-sanitizer --tool "$tool" --error-exitcode 9 \
-    python3 -m benchmarks.exercise
-done
-step benchmarks $((END - SECONDS)) python3 -m benchmarks --device cuda --seconds 0.3 --json "$OUT/gpu.json"
-cat "$OUT/benchmarks.log"
+step warm 18 python3 -m benchmarks.gpu.warm
+tail -n 1 "$LOGS/warm.log"
+step smoke 25 python3 -m benchmarks.gpu.smoke
+grep -A 12 FAIL "$LOGS/smoke.log" | cut -c1-400 | head -n 60
+step network 25 python3 -m benchmarks.gpu.network --json "$OUT/network.json"
+
+if [[ $what == first ]]; then
+  # The options of pyproject.toml need pytest-benchmark, which such a machine may lack.
+  mapfile -t tests < <(grep -rlE 'mark\.cuda|def test_.*\b(backend|device)\b' tests --include 'test_*.py')
+  step tests 45 python3 -m pytest -v -n 12 --tb=short -p no:cacheprovider -o addopts= -o filterwarnings= \
+    --continue-on-collection-errors -m cuda "${tests[@]}"
+  grep -cE ' PASSED ' "$LOGS/tests.log" | sed 's/$/ tests passed/'
+  grep -E '^(FAILED|ERROR)|\] FAILED|\] ERROR' "$LOGS/tests.log" | sed 's/^\[gw[0-9]*\] \[ *[0-9]*%\] //' | cut -c1-150 | sort -u | head -n 40
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 step memcheck 12 compute-sanitizer --error-exitcode 9 python3 -m benchmarks.exercise kernels
+  step variants 12 python3 -m benchmarks.gpu.variants
+  step rows 100 python3 -m benchmarks --device cuda --seconds 0.1 --ours-only --json "$OUT/gpu.json"
+else
+  step rows 70 python3 -m benchmarks --device cuda --seconds 0.2 --without compile --json "$OUT/gpu.json"
+  for op in conv3x3 residual_block; do
+    step "sweep_$op" 15 python3 -m benchmarks.sweep "$op" --seconds $((15 * TOTAL / 100 - 8))
+    tail -n 12 "$LOGS/sweep_$op.log" | cut -c1-200
+  done
+fi
+cat "$LOGS/network.log" "$LOGS/variants.log" 2>/dev/null
+grep -vE '\.\.\.$' "$LOGS/rows.log" | cut -c1-200
+cat "$LOGS/steps"
 exit "$failed"

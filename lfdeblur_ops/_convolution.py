@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._dispatch import Impl, triton_missing
+from ._dispatch import Impl, tf32_allowed, triton_missing
 
 _COPIED = 64 << 20  # bytes of copies at a time in the backward pass
 _HALF = (torch.bfloat16, torch.float16)
@@ -23,8 +23,8 @@ def tensor_core_unfit(dtype: torch.dtype) -> str | None:
     """Why a Triton convolution cannot run on this dtype."""
     if dtype == torch.float64:
         return "no kernel for float64"
-    if dtype == torch.float32 and not torch.backends.cudnn.allow_tf32:
-        return "float32 would run as TF32, which torch.backends.cudnn.allow_tf32 does not allow"
+    if dtype == torch.float32 and not tf32_allowed("conv"):
+        return "float32 would run as TF32, which torch.backends.cudnn.conv.fp32_precision does not allow"
     return None
 
 

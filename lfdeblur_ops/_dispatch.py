@@ -1,9 +1,10 @@
 """Choice of the back end that runs a call."""
 
 import importlib
+import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from . import _load
 
 # Fastest first, of those that the op has; other devices: the reference.
 ORDER = {"cpu": ("cpu", "reference"), "cuda": ("cuda", "triton", "reference")}
+LEAST_TRITON = "3.6"
 
 
 class BackendError(RuntimeError):
@@ -44,15 +46,54 @@ def _cuda_missing() -> str | None:
         return "the extension was built without CUDA kernels (no nvcc found, or LFDEBLUR_CUDA=0)"
     if not torch.cuda.is_available():
         return "no CUDA device is available to torch"
+    facts = _load.extension.build_facts()
+    if not facts["cuda_stream"]:
+        return "torch's CUDA library does not give the extension its stream (aoti_torch_get_current_cuda_stream)"
+    capability = torch.cuda.get_device_capability()
+    if not runs_on(capability, facts["cuda_architectures"]):
+        return (
+            f"the extension has kernels for the architectures {facts['cuda_architectures']}, the GPU is of "
+            f"{capability[0]}.{capability[1]} (build with TORCH_CUDA_ARCH_LIST={capability[0]}.{capability[1]})"
+        )
     return None
+
+
+def runs_on(capability: tuple[int, int], architectures: str) -> bool:
+    """Whether code for ``architectures``, as ``8.0;9.0;10.0+PTX``, runs on a GPU of this compute capability."""
+    for architecture in architectures.replace(" ", ";").split(";"):
+        number = architecture.removesuffix("+PTX")
+        major, minor = (int(part) for part in number.rstrip("af").split("."))
+        if number[-1] == "a":  # of this very architecture alone
+            fits = capability == (major, minor)
+        else:
+            fits = capability[0] == major and capability[1] >= minor
+        if fits or (architecture.endswith("+PTX") and number[-1] not in "af" and capability >= (major, minor)):
+            return True
+    return False
 
 
 def triton_missing() -> str | None:
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed (pip install triton)"
+    try:
+        version = importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:  # PyTorch's nightly builds come with one of another name
+        version = LEAST_TRITON
+    if tuple(map(int, version.split(".")[:2])) < tuple(map(int, LEAST_TRITON.split("."))):
+        return f"Triton {version} is too old (want {LEAST_TRITON} or later)"
     if not torch.cuda.is_available():
         return "no CUDA device is available to torch"
     return None
+
+
+def tf32_allowed(kind: Literal["conv", "matmul"]) -> bool:
+    """Whether PyTorch may form float32 products on a GPU as TF32: by default in convolutions, not in matrix products.
+
+    The library has no switch of its own. ``allow_tf32``, the older name of the switch, raises once a program has used
+    ``fp32_precision``; this one also tells what ``allow_tf32`` was set to.
+    """
+    backend: Any = torch.backends.cudnn.conv if kind == "conv" else torch.backends.cuda.matmul  # type: ignore[attr-defined]
+    return bool(backend.fp32_precision == "tf32")
 
 
 def define(schema: str, *, triton: bool = False) -> None:

@@ -50,8 +50,8 @@ def conv3x3(
         stride: 1 or 2.
         negative_slope: of LeakyReLU, from 0 to 1; it is not read without an activation.
         backend: ``auto``, or ``triton | cpu | winograd | reference``; a forced one never falls back. Triton runs
-            float32 only where ``torch.backends.cudnn.allow_tf32`` allows TF32. ``cpu`` is oneDNN's fused convolution,
-            as PyTorch has it. ``winograd``, which ``auto`` never takes, is F(4x4, 3x3) in the extension: CPU, float32,
+            float32 only where ``torch.backends.cudnn.conv.fp32_precision`` is ``"tf32"``, PyTorch's default, and as
+            TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto`` never takes, is F(4x4, 3x3) in the extension: CPU, float32,
             stride 1, channels (of ``x``, ``x2`` and the result) multiples of 16; a quarter of the multiplications,
             forward and backward, at three times the rounding error. Channels-last, without second derivatives.
 

@@ -38,11 +38,12 @@ class GraphEngine:
 
     Args:
         net: on its device.
-        dtype: of weights, features and pictures.
+        dtype: of weights and features. The picture that is restored stays in float32 beside narrower ones.
     """
 
     def __init__(self, net: DRBNet, dtype: torch.dtype) -> None:
         self.dtype = dtype
+        self.picture_dtype = torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
         self.device = next(net.parameters()).device
         net = copy.deepcopy(net).requires_grad_(False).eval()
         self.net = net.to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -53,7 +54,7 @@ class GraphEngine:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the graphs: a copy captures its own."""
-        return {"dtype": self.dtype, "device": self.device, "net": self.net}
+        return {name: self.__dict__[name] for name in ("dtype", "picture_dtype", "device", "net")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -73,13 +74,13 @@ class GraphEngine:
         graphs = f"a CUDA graph for each size, the {GRAPHS} used last kept" if self.pool else "no graphs"
         return {
             "engine": f"fused ops on {self.device}, {graphs}",
-            "dtype": f"{str(self.dtype)[6:]}, channels-last",
+            "dtype": f"{str(self.dtype)[6:]}, channels-last; the picture {str(self.picture_dtype)[6:]}",
             "merged": f"{len(self.net.restore)} pairs of sibling convolutions",
         }
 
     def __call__(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
-        """As ``DRBNet.forward``, in the engine's dtype."""
-        views = [view.to(self.dtype) for view in (center, left, right) if view is not None]
+        """As ``DRBNet.forward``, on pictures of any floating dtype; the result is in ``picture_dtype``."""
+        views = [view.to(self.picture_dtype) for view in (center, left, right) if view is not None]
         # Within another capture the kernels become part of that graph.
         if self.pool is None or center.shape[0] == 0 or torch.cuda.is_current_stream_capturing():
             out: Tensor = self.net(*views)
@@ -94,7 +95,7 @@ class GraphEngine:
 
     def _capture(self, shape: tuple[int, ...]) -> "Graph":
         views = 1 if self.net.views == 1 else 3
-        return Graph(self.net, shape, views, self.dtype, self.device, self.pool, self.stream)
+        return Graph(self.net, shape, views, self.picture_dtype, self.device, self.pool, self.stream)
 
 
 class Graph:

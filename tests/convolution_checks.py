@@ -5,7 +5,7 @@ import torch
 
 from lfdeblur_ops import backends, reference
 
-from .tolerances import TOL, TOL_HIDDEN, TOL_WINOGRAD
+from .tolerances import TOL, TOL_HIDDEN, TOL_TF32, TOL_WINOGRAD
 
 BACKENDS = ["reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda)]
 LAYOUTS = ("channels_last", "contiguous", "slice", "transposed")
@@ -38,7 +38,8 @@ def wide(arguments):
 
 def tolerance_of(dtype, want, backend):
     """A sum's error is that of its largest terms; the CPU may round twice where it adds after the activation."""
-    tolerance = dict(TOL_WINOGRAD if backend == "winograd" else TOL_HIDDEN.get(dtype, TOL[dtype]))
+    of_backend = {"winograd": TOL_WINOGRAD, "triton": TOL_TF32} if dtype == torch.float32 else {}
+    tolerance = dict(of_backend.get(backend, TOL_HIDDEN.get(dtype, TOL[dtype])))
     if want.numel():
         tolerance["atol"] = max(tolerance["atol"], tolerance["rtol"] * want.abs().max().item())
     return tolerance

@@ -325,7 +325,7 @@ def test_profile_by_part():
 
 
 def test_exercise_runs_every_op():
-    exercise.main("cpu")
+    exercise.main(device="cpu")
 
 
 def test_sweep_reads_and_sets_launch_parameters(tmp_path, monkeypatch):

@@ -134,10 +134,15 @@ def test_within_another_capture_no_graph_is_made(engine, monkeypatch):
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.05)], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "precision", "tolerance"),
+    [(torch.float32, "ieee", 1e-4), (torch.float32, "tf32", 5e-3), (torch.bfloat16, "tf32", 0.05)],
+    ids=str,
+)
 @pytest.mark.parametrize("kind", VIEWS)
-def test_results_on_a_gpu(kind, dtype, tolerance):
+def test_results_on_a_gpu(kind, dtype, precision, tolerance, monkeypatch):
     """Sizes in turn, on two streams, in and out of inference mode."""
+    monkeypatch.setattr(torch.backends.cudnn.conv, "fp32_precision", precision)
     plain = DRBNet.from_official(official_weights(kind)).eval()
     sizes = [(33, 48), (16, 24), (33, 48)]
     inputs = [pictures(VIEWS[kind], *size) for size in sizes]

@@ -1,16 +1,13 @@
-// The current CUDA stream, through a weak symbol: a CPU build of torch lacks it, and the extension still loads there.
+// The current CUDA stream of a tensor's device, and what CUDA says went wrong.
 #pragma once
-#include <torch/csrc/inductor/aoti_torch/c/shim.h>
-
 #include "common/checks.h"
+#include "common/stream_symbol.h"
 #include "cuda/launch.h"
-
-extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index, void** stream);
 
 namespace lfdeblur {
 
 inline cudaStream_t current_stream(const Tensor& t) {
-  STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "lfdeblur: this build of torch has no CUDA");
+  STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "lfdeblur: torch's CUDA library is not there or does not give its stream");
   void* stream = nullptr;
   STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream) == 0,
                   "lfdeblur: no current CUDA stream");

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from .._dispatch import tf32_allowed
+
 MULTIPROCESSORS_WITHOUT_GPU = 2  # interpreter: enough that some program has two tiles, and some tile another program
 
 
@@ -41,8 +43,7 @@ def precision(dtype: torch.dtype, kind: Literal["conv", "matmul"]) -> str:
     """``half``, ``tf32`` or ``ieee``: how products are formed; tf32 only where PyTorch may use it for this ``kind``."""
     if dtype != torch.float32:
         return "half"
-    setting: Any = torch.backends.cudnn.conv if kind == "conv" else torch.backends.cuda.matmul  # type: ignore[attr-defined]
-    return "tf32" if setting.fp32_precision == "tf32" else "ieee"
+    return "tf32" if tf32_allowed(kind) else "ieee"
 
 
 def persistent_programs(device: torch.device, tiles: int, on_multiprocessor: int) -> int:

@@ -19,6 +19,7 @@ SLOPE = 0.1  # of every LeakyReLU
 RANGE = (-1.0, 1.0)  # of the restored picture
 
 
+_HALF = (torch.bfloat16, torch.float16)
 LEAST_PIXELS = 2048  # of all pictures together, for the transforms of the weights to pay
 
 
@@ -122,7 +123,7 @@ class DynamicResidual(nn.Module):
         to_filters: Any = self.filters
         to_residual: Any = self.residual
         weight, bias = self._first_layers()
-        of_image = self.image(laid_out(image))
+        of_image = self.image(laid_out(image.to(features.dtype)))  # the picture may be in a wider type
         both = conv3x3(
             features,
             weight,
@@ -198,7 +199,8 @@ class DRBNet(nn.Module):
         Args:
             center: ``[N, 3, H, W]`` RGB in [-1, 1], sRGB-encoded in the published training; any H and W of at least 1
                 (reflected at the bottom and right up to a multiple of ``2**(scales-1)`` and cropped back). Dtype and
-                device of the parameters; any floating dtype under autocast.
+                device of the parameters, or float32 beside parameters of a narrower type: the picture then stays in
+                float32 through all scales, and only the features are rounded. Any floating dtype under autocast.
             left, right: as ``center``, for ``views=2`` only.
 
         Returns:
@@ -215,7 +217,7 @@ class DRBNet(nn.Module):
         features = center
         if left is not None and right is not None:
             features = torch.cat([reflect_to_multiple(right, multiple), reflect_to_multiple(left, multiple)], 1)
-        features = laid_out(features)
+        features = laid_out(self._rounded(features))
 
         # A feature is held no longer than it is needed: at the finest scale each is hundreds of MB for a photograph.
         skips: list[Tensor] = []
@@ -278,8 +280,13 @@ class DRBNet(nn.Module):
     def _check(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> None:
         weight = next(self.parameters())
         for name, view in check_views(self.views, weight.device, center, left, right).items():
-            if view.dtype != weight.dtype and not _autocast_enabled(view.device.type):
+            wanted = (weight.dtype, torch.float32) if weight.dtype in _HALF else (weight.dtype,)
+            if view.dtype not in wanted and not _autocast_enabled(view.device.type):
                 raise TypeError(f"{name}: got dtype {view.dtype}, want that of the parameters, {weight.dtype}")
+
+    def _rounded(self, features: Tensor) -> Tensor:
+        """In the dtype of the parameters; autocast has its own."""
+        return features if _autocast_enabled(features.device.type) else features.to(next(self.parameters()).dtype)
 
 
 def check_views(

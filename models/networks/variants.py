@@ -31,6 +31,7 @@ class SingleScale(DRBNet):
         features = center
         if left is not None and right is not None:
             features = torch.cat([F.pad(view, pad, mode="replicate") for view in (right, left)], 1)
+        features = self._rounded(features)
         skips: list[Tensor] = []
         for stage in self.encoder:
             features = stage(features)

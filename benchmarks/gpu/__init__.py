@@ -1,0 +1,1 @@
+"""What is measured on a GPU, or said of it without one."""
