@@ -66,7 +66,7 @@ gpu-kit:
 	test -x $(GPU_VENV)/bin/python || $(GPU_PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet $(GPU_TORCH) numpy setuptools wheel ninja
 	TORCH_CUDA_ARCH_LIST=9.0 LFDEBLUR_CUDA=1 $(GPU_VENV)/bin/python setup.py -q build_ext --build-temp build/gpu_objects --build-lib $(KIT)
-	$(GPU_VENV)/bin/python -m pip download --quiet --no-deps --only-binary :all: --dest $(KIT)/wheels $(KIT_WHEELS)
+	$(GPU_VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(KIT)/wheels $(KIT_WHEELS)
 	git describe --always --dirty=+ --abbrev=12 > $(KIT)/COMMIT
 
 clean:

@@ -13,7 +13,8 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
     if not isinstance(x, Tensor) or x.dtype == torch.float64:
         return None
     device = x.device.type
-    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+    # Not torch.amp.is_autocast_available: torch.compile of torch 2.11 cannot trace it.
+    if device == "meta" or not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from . import _load, reference
+from ._checks import autocast
 from ._dispatch import register, select
 
 MAX_KERNEL_SIZE = 15
@@ -37,21 +38,9 @@ def dynamic_filter(
         ValueError: a bad ``kernel_size``, ``border`` or ``backend``.
         BackendError: the back end cannot run the call; it says why.
     """
-    x, filters = _autocast(x, filters)
+    x, filters = autocast(x, filters)  # type: ignore[assignment]
     _check(x, filters, kernel_size, border)
     return select(_IMPLS, backend, x.device)(x, filters, kernel_size, border)
-
-
-def _autocast(x: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
-    if not (isinstance(x, Tensor) and isinstance(filters, Tensor)) or x.dtype == torch.float64:
-        return x, filters
-    device = x.device.type
-    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
-        return x, filters
-    dtype = torch.get_autocast_dtype(device)
-    return (x.to(dtype) if x.is_floating_point() else x), (
-        filters.to(dtype) if filters.is_floating_point() else filters
-    )
 
 
 def _check(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> None:

@@ -39,9 +39,12 @@ def load_weight(weight, bias, output, used, CHANNELS: tl.constexpr, BLOCK_K: tl.
     k = tl.arange(0, BLOCK_K)
     mask = used[None, :] & (k < CHANNELS)[:, None]
     weights = tl.load(weight + output[None, :] * CHANNELS + k[:, None], mask=mask, other=0.0)
+    # One return at the end: Triton 3.6 compiles what follows an early one even where it cannot be reached.
     if bias is None:
-        return weights, tl.zeros(output.shape, tl.float32)
-    return weights, tl.load(bias + output, mask=used, other=0.0).to(tl.float32)
+        biases = tl.zeros(output.shape, tl.float32)
+    else:
+        biases = tl.load(bias + output, mask=used, other=0.0).to(tl.float32)
+    return weights, biases
 
 
 @triton.jit

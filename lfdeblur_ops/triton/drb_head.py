@@ -227,7 +227,11 @@ def drb_head_backward(
     need_image: bool,
 ) -> tuple[Tensor, ...]:
     """Gradients of the seven tensors; of a group that is not needed, empty ones of shape ``[0]``."""
-    if (low > -math.inf or high < math.inf) and grad.numel() > 0:
+    if grad.numel() == 0:
+        kernel = _zeros(kernel_features, kernel_weight, need_kernel)
+        residual = _zeros(residual_features, residual_weight, need_residual)
+        return *kernel, *residual, image.new_empty(image.shape if need_image else 0)
+    if low > -math.inf or high < math.inf:
         # What was clipped has no gradient; the result before the clip is computed once more to know.
         launches, out = launch(
             kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight, residual_bias,
@@ -249,3 +253,11 @@ def drb_head_backward(
     else:
         groups.append(image.new_empty(0))
     return tuple(groups)
+
+
+def _zeros(features: Tensor, weight: Tensor, need: bool) -> list[Tensor]:
+    """Gradients of a branch where no kernel runs: an empty result may have features that are not (no colours)."""
+    if not need:
+        return [features.new_empty(0) for _ in range(3)]
+    grad_features = torch.zeros_like(features, memory_format=torch.channels_last)
+    return [grad_features, torch.zeros_like(weight), weight.new_zeros(weight.shape[0])]
