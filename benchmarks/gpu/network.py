@@ -62,8 +62,6 @@ def work(launch: Launch) -> tuple[float, float]:
         return moved, 18.0 * pixels * (a["CHANNELS"] + a["CHANNELS2"]) * a["OUTPUTS"]
     if name.startswith("conv_transpose"):
         return moved, 8.0 * pixels * a["CHANNELS"] * a["OUTPUTS"]
-    if name.startswith("residual_block"):
-        return moved, 36.0 * pixels * a["CHANNELS"] ** 2
     if name.startswith("drb_head"):
         products = a["K"] ** 2 * a["KERNEL_CHANNELS"] + a["COLORS"] * (a["K"] ** 2 + a["RESIDUAL_CHANNELS"])
         return moved, 2.0 * pixels * products
@@ -73,9 +71,6 @@ def work(launch: Launch) -> tuple[float, float]:
 def cudnn(launch: Launch) -> Callable[[], Any] | None:
     """PyTorch's convolution of the same sizes, with bias, without activation and addition; None for the other kernels."""
     a, name = launch.arguments, launch.kernel.__name__
-    if name.startswith("residual_block"):
-        x, weight, bias = a["x"], a["weight1"], a["bias1"]
-        return lambda: F.conv2d(F.conv2d(x, weight, bias, 1, 1), weight, bias, 1, 1)
     if not name.startswith("conv"):
         return None
     x, bias = a["x"], a["bias"]
@@ -102,7 +97,7 @@ def layers(size: tuple[int, int], limits: dict[str, float]) -> list[dict[str, An
     with torch.no_grad(), instead_of_running(note):
         net(x)
     rows: dict[str, dict[str, Any]] = {}
-    with torch.no_grad(), torch.backends.cudnn.flags(benchmark=True, allow_tf32=True):
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
         for launch in found:
             name = label(launch)
             if name in rows:

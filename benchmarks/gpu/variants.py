@@ -1,4 +1,4 @@
-"""Tiles of ``conv3x3`` tried on the network's layers: ``python -m benchmarks.gpu.variants``.
+"""Tiles of the convolutions tried on the network's layers: ``python -m benchmarks.gpu.variants``.
 
 A line for each layer: microseconds with the tile it has, then with the others, the fastest first. A tile whose result
 differs is left out and named.
@@ -14,50 +14,54 @@ from lfdeblur_ops.triton.conv3x3 import Config
 from .launches import instead_of_running, label, network, of_network, picture
 from .network import milliseconds
 
-LAYERS = 10  # those with the most operations
 CONFIGS = (
+    Config(16, 16, 256, 64, 16, 3),
+    Config(8, 16, 256, 64, 8, 3),
     Config(16, 16, 128, 64, 8, 3),
-    Config(16, 16, 128, 32, 8, 4),
+    Config(16, 16, 128, 64, 8, 4),
     Config(8, 16, 128, 64, 8, 3),
     Config(8, 16, 128, 64, 4, 4),
-    Config(8, 16, 256, 64, 8, 3),
-    Config(16, 16, 64, 32, 8, 4),
-    Config(16, 16, 64, 64, 8, 3),
+    Config(16, 16, 64, 64, 4, 3),
+    Config(8, 32, 64, 64, 8, 3),
+    Config(8, 16, 64, 64, 4, 3),
     Config(8, 16, 64, 64, 4, 4),
-    Config(8, 16, 64, 32, 4, 4),
+    Config(8, 16, 64, 64, 4, 6),
+    Config(8, 8, 64, 64, 4, 4),
     Config(16, 16, 32, 32, 8, 4),
-    Config(16, 16, 32, 64, 8, 3),
-    Config(8, 16, 32, 32, 4, 4),
-    Config(16, 32, 32, 32, 8, 3),
+    Config(16, 16, 32, 32, 4, 4),
+    Config(16, 32, 32, 32, 8, 2),
+    Config(16, 16, 32, 64, 4, 4),
+    Config(8, 16, 32, 64, 4, 4),
 )
 
 
 def convolutions(launches: list[Launch]) -> list[Launch]:
-    """One of each kind, those with the most operations."""
-    kinds = {label(a): a for a in launches if a.kernel.__name__.startswith("conv3x3") and not a.arguments["FLAT"]}
+    """One of each kind that has more than one block of the product, the costliest first."""
+    kinds = {label(a): a for a in launches if a.kernel.__name__.startswith("conv") and not a.arguments.get("FLAT")}
 
     def operations(launch: Launch) -> int:
         a = launch.arguments
-        return int(a["out"].numel() * (a["CHANNELS"] + a["CHANNELS2"]))
+        return int(a["out"].numel() * (a["CHANNELS"] + a.get("CHANNELS2", 0)))
 
-    return sorted(kinds.values(), key=operations, reverse=True)[:LAYERS]
+    return sorted(kinds.values(), key=operations, reverse=True)
 
 
 def with_config(launch: Launch, config: Config) -> Launch:
     """The same convolution with another tile, into an output of its own."""
     a = launch.arguments
     n, outputs, height, width = a["out"].shape
-    block_k = min(config.block_k, power_of_two(max(a["CHANNELS"], a["CHANNELS2"]), 16))
+    phases = 1
+    if launch.kernel.__name__.startswith("conv_transpose"):  # its tiles are those of the input
+        height, width, phases = height // 2, width // 2, 4
+    block_k = min(config.block_k, power_of_two(max(a["CHANNELS"], a.get("CHANNELS2", 0)), 16))
     shape = {"TILE_H": config.tile_h, "TILE_W": config.tile_w, "BLOCK_N": config.block_n, "BLOCK_K": block_k}
-    tiles = n * cdiv(height, config.tile_h) * cdiv(width, config.tile_w)
+    programs = n * cdiv(height, config.tile_h) * cdiv(width, config.tile_w) * cdiv(outputs, config.block_n) * phases
     arguments = a | shape | {"out": torch.empty_like(a["out"])}
-    return Launch(
-        launch.kernel, (tiles * cdiv(outputs, config.block_n),), arguments, config.num_warps, config.num_stages
-    )
+    return Launch(launch.kernel, (programs,), arguments, config.num_warps, config.num_stages)
 
 
 def tried(launch: Launch) -> list[tuple[Config, Launch]]:
-    return [(c, with_config(launch, c)) for c in CONFIGS if c.block_n <= launch.arguments["OUTPUTS"] <= 4 * c.block_n]
+    return [(c, with_config(launch, c)) for c in CONFIGS if c.block_n <= launch.arguments["OUTPUTS"] <= 2 * c.block_n]
 
 
 def all_variants() -> list[Launch]:

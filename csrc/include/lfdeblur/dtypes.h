@@ -82,9 +82,13 @@ struct FromAcc {
 template <>
 struct FromAcc<bf16> {
   static LFD_HD bf16 cast(float x) {  // round to nearest, ties to even
+#if defined(__CUDA_ARCH__)
+    return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};
+#else
     const uint32_t u = bit_copy<uint32_t>(x);
     if ((u & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((u >> 16) | 0x40u)};
     return {static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16)};
+#endif
   }
 };
 template <>
