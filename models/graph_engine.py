@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from .networks.drbnet import DRBNet, DynamicResidual
+from .networks import DRBNet
+from .networks.blocks import DynamicResidual
 
 GRAPHS = 8  # sizes whose graphs are kept; they share one pool of memory
 WARM_UPS = 3  # calls before a capture: kernels are compiled and chosen, workspaces allocated

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from lfdeblur_ops.packed import PackedConvolution, PackedHead, stacked
 
-from .networks.drbnet import RANGE, SLOPE, DRBNet, DynamicResidual, reflect_to_multiple
+from .networks import DRBNet
+from .networks.blocks import RANGE, SLOPE, DynamicResidual, reflect_to_multiple
 
 BAND_BYTES = 8 << 20  # of the widest tensor of a band: with its neighbours it stays in the last-level cache
 METHODS = {

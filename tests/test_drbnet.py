@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models.networks import DRBNet
-from lfdeblur_models.networks.drbnet import backend_for
+from lfdeblur_models.networks.blocks import backend_for
 from lfdeblur_models.networks.official import official_modules
 from lfdeblur_models.networks.variants import build_variant
 from tests.drbnet_formulas import official_weights, straightforward
