@@ -19,7 +19,7 @@ from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stere
 from .from_photo import light_field_from_photo
 from .generate import Generated, generate
 from .lfp import LytroContainer, read_lytro
-from .light_field import LightField
+from .light_field import LightField, linear_light_field
 from .light_field_pairs import LightFieldPairs
 from .noise import Noise, parse_noise
 from .pairs import Pair, center_picture, refocus_light, render_pair, render_pairs
@@ -28,7 +28,7 @@ from .planes import content_planes, even_planes, parse_disparities
 from .reader import FORMATS, read_light_field
 from .recipe import Recipe
 from .sources import Reading, Source, find_sources, open_source
-from .transfer import linear_light_field, linear_to_srgb, srgb_to_linear
+from .transfer import linear_to_srgb, srgb_to_linear
 from .truth import all_in_focus_light, center_light, difference_of_truths
 
 __all__ = [

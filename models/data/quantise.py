@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .transfer import GAIN, LINEAR_END, OFFSET, POWER, STEEPNESS
+
 _INDEX_BITS = 20  # of the table for 8 bits: its thresholds are off by less than 0.002 of a step
 
 
@@ -30,8 +32,8 @@ def quantise(light: Tensor, bits: int) -> np.ndarray:
             x += 0.5
             values[..., i] = _table().take(x.astype(np.intp), mode="clip")
         else:
-            bright = 1.055 * np.power(x, np.float32(1 / 2.4)) - np.float32(0.055)
-            values[..., i] = np.rint(np.where(x <= 0.0031308, x * np.float32(12.92), bright) * 65535)
+            bright = GAIN * np.power(x, np.float32(1 / POWER)) - np.float32(OFFSET)
+            values[..., i] = np.rint(np.where(x <= LINEAR_END, x * np.float32(STEEPNESS), bright) * 65535)
     return values
 
 
@@ -48,5 +50,5 @@ def codes(picture: Tensor, bits: int) -> np.ndarray:
 @cache
 def _table() -> np.ndarray:
     x = torch.linspace(0, 1, 2**_INDEX_BITS, dtype=torch.float64).numpy()
-    encoded = np.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
+    encoded = np.where(x <= LINEAR_END, x * STEEPNESS, GAIN * x ** (1 / POWER) - OFFSET)
     return np.rint(encoded * 255).astype(np.uint8)

@@ -2,29 +2,27 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .light_field import LightField
-
+# The curve: a line to LINEAR_END (as light) or ENCODED_END (as sRGB), then a power.
+LINEAR_END, ENCODED_END, STEEPNESS = 0.0031308, 0.04045, 12.92
+GAIN, OFFSET, POWER = 1.055, 0.055, 2.4
 _WORTH_THREADS = 1 << 20  # elements; for fewer, starting threads takes as long as the work
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
     """sRGB values in [0, 1] to linear light in [0, 1]; any shape, floating point."""
-    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+    return torch.where(x <= ENCODED_END, x / STEEPNESS, ((x.clamp_min(ENCODED_END) + OFFSET) / GAIN) ** POWER)
 
 
 def linear_to_srgb(x: Tensor) -> Tensor:
     """Linear light in [0, 1] to sRGB values in [0, 1]; any shape, floating point; the inverse of ``srgb_to_linear``."""
-    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    return torch.where(x <= LINEAR_END, x * STEEPNESS, GAIN * x.clamp_min(LINEAR_END) ** (1 / POWER) - OFFSET)
 
 
 def to_linear(x: Tensor, transfer: str = "srgb", *, out: Tensor | None = None) -> Tensor:
@@ -70,10 +68,3 @@ def empty(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
 def _table(dtype: torch.dtype, transfer: str) -> Tensor:
     levels = torch.linspace(0, 1, _LEVELS[dtype] + 1, dtype=torch.float64)
     return (srgb_to_linear(levels) if transfer == "srgb" else levels).float()
-
-
-def linear_light_field(light_field: "LightField") -> "LightField":
-    """A copy of the light field with views in linear light, float32 in [0, 1]; itself where it is that already."""
-    if light_field.transfer == "linear" and light_field.views.is_floating_point():
-        return light_field
-    return replace(light_field, views=to_linear(light_field.views, light_field.transfer), transfer="linear")
