@@ -2,7 +2,7 @@
 
 from .deblur import deblur, load_network
 from .networks import DRBNet
+from .networks.receptive_field import exact_overlap
 from .optimize import OptimizedDRBNet, optimize
-from .tiling import exact_overlap
 
 __all__ = ["DRBNet", "OptimizedDRBNet", "deblur", "exact_overlap", "load_network", "optimize"]

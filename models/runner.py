@@ -9,9 +9,10 @@ from torch import Tensor
 
 from .memory import BANDS, SQUARES, Need, available, held, measure, show_size, trim
 from .networks import DRBNet
+from .networks.receptive_field import exact_overlap, multiple_of
 from .optimize import OptimizedDRBNet
 from .row_engine import RowEngine
-from .tiling import Grid, exact_overlap, fitting_grid, grid, multiple_of
+from .tiling import Grid, fitting_grid, grid
 
 DEFAULT_OVERLAP = 48  # over 70 dB for every kind of weights in docs/tile_overlap.png; 32 gave 57 dB and more
 DEFAULT_SHARE = 0.5  # of the memory that is there

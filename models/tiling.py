@@ -13,9 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .networks import DRBNet
-from .optimize import OptimizedDRBNet
-
 BLEND = 16  # pixels on each side of a seam over which two tiles are mixed, at most
 
 
@@ -46,53 +43,6 @@ class Grid:
     def computed(self) -> int:
         """Pixels that all tiles read together: the work, against the picture's own pixels."""
         return sum(s.stop - s.start for s in self.rows) * sum(s.stop - s.start for s in self.columns)
-
-
-def multiple_of(network: DRBNet | OptimizedDRBNet) -> int:
-    """Pixels that the network pools into one, along each axis."""
-    return 1 << (network.scales - 1)
-
-
-def exact_overlap(network: DRBNet | OptimizedDRBNet) -> int:
-    """Pixels that a tile must see beyond its own part for results of the whole picture: the receptive field's radius.
-
-    By arithmetic from the layers, over all positions within the pixels that the network pools, rounded up to these:
-    144 for the paper's network.
-    """
-    multiple = multiple_of(network)
-    reach = 0
-    for pixel in range(multiple):
-        low, high = _seen(network, 0, pixel, pixel)
-        reach = max(reach, pixel - low, high - pixel)
-    return math.ceil(reach / multiple) * multiple
-
-
-def _seen(network: DRBNet | OptimizedDRBNet, level: int, low: int, high: int) -> tuple[int, int]:
-    """The pixels that decide the restored picture of a level from ``low`` to ``high``, along one axis."""
-
-    def encoder(level: int, low: int, high: int) -> tuple[int, int]:
-        low, high = low - 2, high + 2  # two convolutions, then the level's first
-        return (low - 1, high + 1) if level == 0 else encoder(level - 1, 2 * low - 1, 2 * high + 1)
-
-    def features(level: int, low: int, high: int) -> tuple[int, int]:
-        if level == network.scales - 1:
-            return encoder(level, low - 6, high + 6)
-        low, high = low - 4, high + 4
-        return _join(encoder(level, low, high), features(level + 1, -((2 - low) // 2), (high + 1) // 2))
-
-    def image(low: int, high: int) -> tuple[int, int]:
-        if level == network.scales - 1:
-            return multiple_of(network) * low, multiple_of(network) * (high + 1) - 1
-        return _seen(network, level + 1, low // 2, high // 2)
-
-    radius = network.kernel_size // 2
-    filtered = image(low - radius, high + radius)
-    heads = _join(features(level, low - 2, high + 2), image(low - 5, high + 5))
-    return _join(filtered, heads)
-
-
-def _join(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
-    return min(a[0], b[0]), max(a[1], b[1])
 
 
 def grid(height: int, width: int, tile: tuple[int, int], overlap: int, multiple: int) -> Grid:

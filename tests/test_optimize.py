@@ -12,7 +12,7 @@ import torch
 from benchmarks._rivals import unfold_fac
 from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize, row_engine
 from lfdeblur_models.images import read_image
-from lfdeblur_models.networks import drbnet
+from lfdeblur_models.networks import blocks
 from lfdeblur_models.networks.official import convert_official
 from lfdeblur_models.networks.variants import build_variant
 
@@ -213,7 +213,7 @@ BACKENDS = ("reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda))
 def forced(request, monkeypatch):
     """Every block of the network on one back end."""
     for name in ("conv3x3", "conv_transpose4x4", "drb_head", "residual_block"):
-        monkeypatch.setattr(drbnet, name, partial(getattr(drbnet, name), backend=request.param))
+        monkeypatch.setattr(blocks, name, partial(getattr(blocks, name), backend=request.param))
     return request.param
 
 
@@ -243,7 +243,7 @@ def test_training_gradients_are_those_of_the_formulas(forced, kind):
 @pytest.mark.parametrize("views", [1, 2])
 def test_gradcheck_on_the_reference(monkeypatch, views):
     for name in ("conv3x3", "conv_transpose4x4", "drb_head", "residual_block"):
-        monkeypatch.setattr(drbnet, name, partial(getattr(drbnet, name), backend="reference"))
+        monkeypatch.setattr(blocks, name, partial(getattr(blocks, name), backend="reference"))
     net = natural(views=views, width=2, kernel_size=3, scales=2).double()
     inputs = tuple(view.requires_grad_() for view in pictures(views, 4, 6, dtype=torch.float64).values())
     names = [name for name, _ in net.named_parameters()]
