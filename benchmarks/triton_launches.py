@@ -15,7 +15,7 @@ from lfdeblur_ops.triton import drb_head as head
 from lfdeblur_ops.triton import drb_head_backward as backward
 from lfdeblur_ops.triton import residual_block as block
 
-from .kernel_facts import read_facts
+from .machine_code import read_facts
 
 TENSOR_CORES = {"80": r"mma\.sync", "90": r"wgmma\.mma_async", "100": r"tcgen05\.mma|mma\.sync"}  # in PTX
 TYPES = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16"}

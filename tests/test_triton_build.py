@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("triton")
 
 from benchmarks import triton_launches
-from benchmarks.kernel_facts import LIMITS
+from benchmarks.machine_code import LIMITS
 from benchmarks.triton_launches import CASES, block, conv, facts, head, launches, transposed
 
 MADE_WITH = "3.9."
