@@ -144,8 +144,6 @@ def _light_field(
 def _read_map(path: Path) -> Tensor:
     """``[H, W]`` float32 from a picture of one channel, PFM, NPY or NPZ (its first array)."""
     suffix = path.suffix.lower()
-    if suffix == ".pfm":
-        return read_pfm(path)
     if suffix in (".npy", ".npz"):
         try:
             loaded = np.load(path, allow_pickle=False)
@@ -156,6 +154,8 @@ def _read_map(path: Path) -> Tensor:
             raise LightFieldError(f"{path}: got {array.dtype} of shape {list(array.shape)}, want numbers [H, W]")
         return torch.from_numpy(array.astype(np.float32))
     try:
+        if suffix == ".pfm":
+            return read_pfm(path)
         picture, _ = read_image(path)
     except ImageError as error:
         raise LightFieldError(str(error)) from error

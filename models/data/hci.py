@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..images import ImageError
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions
@@ -106,7 +107,10 @@ def _number(text: str) -> int | float | str:
 
 
 def _read_disparity(path: Path) -> Tensor | None:
-    return read_pfm(path) if path.is_file() else None
+    try:
+        return read_pfm(path) if path.is_file() else None
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
 
 
 def _disparity_range(metadata: dict[str, Any], disparity: Tensor | None) -> tuple[float, float] | None:

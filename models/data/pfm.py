@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import LightFieldError
+from ..images import ImageError
 
 
 def read_pfm(path: str | Path) -> Tensor:
@@ -16,34 +16,34 @@ def read_pfm(path: str | Path) -> Tensor:
     Returns: ``[H, W]`` float32, top row first (the file has the bottom row first), times the file's scale.
 
     Raises:
-        LightFieldError: not such a file, or truncated.
+        ImageError: not such a file, or truncated.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise LightFieldError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
     lines: list[bytes] = []
     position = 0
     while len(lines) < 3:
         end = data.find(b"\n", position)
         if end < 0 or end - position > 1000:
-            raise LightFieldError(f"{path}: not a PFM file (its header ends too early)")
+            raise ImageError(f"{path}: not a PFM file (its header ends too early)")
         line = data[position:end].strip()
         position = end + 1
         if line and not line.startswith(b"#"):
             lines.append(line)
     if lines[0] != b"Pf":
-        raise LightFieldError(f"{path}: got a header starting with {lines[0][:8]!r}, want 'Pf' (one-channel PFM)")
+        raise ImageError(f"{path}: got a header starting with {lines[0][:8]!r}, want 'Pf' (one-channel PFM)")
     try:
         width, height = (int(number) for number in lines[1].split())
         scale = float(lines[2])
     except ValueError as error:
-        raise LightFieldError(f"{path}: not a PFM file (bad size or scale in its header)") from error
+        raise ImageError(f"{path}: not a PFM file (bad size or scale in its header)") from error
     if width < 1 or height < 1 or scale == 0 or not math.isfinite(scale):
-        raise LightFieldError(f"{path}: bad PFM header: size {width}x{height}, scale {scale:g}")
+        raise ImageError(f"{path}: bad PFM header: size {width}x{height}, scale {scale:g}")
     want = 4 * width * height
     if len(data) - position < want:
-        raise LightFieldError(f"{path}: truncated: got {len(data) - position} bytes of pixels, want {want}")
+        raise ImageError(f"{path}: truncated: got {len(data) - position} bytes of pixels, want {want}")
     values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", width * height, position)
     return torch.from_numpy(values.reshape(height, width)[::-1].astype(np.float32) * np.float32(abs(scale)))
