@@ -30,7 +30,7 @@ from lfdeblur_models.data import (
     linear_to_srgb,
     render_pair,
 )
-from lfdeblur_models.data.quantise import quantise
+from lfdeblur_models.data.transfer import quantise
 from lfdeblur_models.images import read_image
 from lfdeblur_models.output import OutputError
 

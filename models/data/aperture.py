@@ -8,6 +8,7 @@ edge. What lies outside the grid of views is cut off.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,6 +111,7 @@ def right_half(aperture: Tensor) -> Tensor:
 
 
 SHAPES = ("disk", "polygon", "square", "annulus", "cateye")
+MAX_CUT = 0.8  # of a random cat's eye
 FORMS = "disk:R, square:R, polygon:R:BLADES[:DEGREES], annulus:R:INNER or cateye:R:CUT"
 
 
@@ -200,6 +202,28 @@ def parse_aperture(text: str) -> Aperture:
             return Aperture(shape, radius, cut=more[0])
     except (KeyError, ValueError, OverflowError):
         raise ValueError(f"aperture: got {text!r}, want {FORMS}, radii in view steps, for example disk:3") from None
+    return Aperture(shape, radius)
+
+
+def random_aperture(rng: np.random.Generator, grid: tuple[int, int]) -> Aperture:
+    """Any shape, its radius between one view step and the grid's own; of a single view, that view.
+
+    Args:
+        rng: the same state gives the same aperture.
+        grid: rows and columns of views ``(V, U)``.
+    """
+    largest = (min(grid) - 1) / 2
+    if largest < 1:
+        return Aperture("disk", largest)
+    shape = SHAPES[rng.integers(len(SHAPES))]
+    # Two decimals: what is written into a manifest is what was rendered.
+    radius = max(1.0, round(float(rng.uniform(1, largest)), 2))
+    if shape == "polygon":
+        return Aperture(shape, radius, blades=int(rng.integers(5, 10)), rotation=round(float(rng.uniform(0, 72)), 1))
+    if shape == "annulus":
+        return Aperture(shape, radius, inner=round(radius * float(rng.uniform(0.2, 0.6)), 2))
+    if shape == "cateye":
+        return Aperture(shape, radius, cut=round(float(rng.uniform(0.2, MAX_CUT)), 2))
     return Aperture(shape, radius)
 
 

@@ -1,6 +1,10 @@
-"""A folder of pictures whose names end with row and column: ``view_r03_c05.jpg``, ``2067_05_04.png``, ``3_7.png``."""
+"""A folder of pictures whose names end with row and column: ``view_r03_c05.jpg``, ``2067_05_04.png``, ``3_7.png``.
+
+``inria`` are names like ``PREFIXv_u.png``: row and column right behind any prefix.
+"""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from .errors import LightFieldError
@@ -11,6 +15,8 @@ from .views import add_position, arrange, file_pixels, flip, list_pictures
 
 # The last two numbers of a name; the text around them must be the same in all names.
 _NAME = re.compile(r"(?P<prefix>.*?)(?P<row>\d+)(?P<between>\D+)(?P<col>\d+)(?P<suffix>\D*)")
+
+_INRIA = r"(?:.*\D)?(?P<row>\d+)_(?P<col>\d+)"
 
 _PHOTOGRAPHS = "(generate takes a folder of photographs as photo:"
 
@@ -57,6 +63,16 @@ def read(path: Path, options: ReadOptions) -> LightField:
             "ignored": [file.name for file in pictures if file not in matches],
         },
     )
+
+
+def fits_inria(path: Path) -> bool:
+    """Never by looking: the format ``grid`` reads these names too, and checks that all prefixes are the same."""
+    return False
+
+
+def read_inria(path: Path, options: ReadOptions) -> LightField:
+    """As ``grid``, but prefixes may differ, and files with other names are left out."""
+    return read(path, replace(options, pattern=_INRIA)).copy(format="inria")
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from . import hdf5
-from .bundle import COMPANIONS, light_field_of
+from .arrays import COMPANIONS, light_field_of
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions

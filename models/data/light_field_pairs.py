@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .aperture import Aperture, parse_aperture
+from .aperture import Aperture, parse_aperture, random_aperture
 from .defocus import aperture_diameter, defocus_map
 from .disparity_map import disparity_of
 from .disparity_range import estimate_disparity_range
 from .light_field import LightField, LightFieldError
 from .noise import Noise
 from .pairs import Window, cut, encode, expose
-from .random_aperture import random_aperture
 from .sources import Source, find_sources, open_source
 from .transfer import to_linear
 from .truth import TRUTHS, all_in_focus_light, center_light, enlarge_map

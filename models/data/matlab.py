@@ -1,4 +1,8 @@
-"""MATLAB's ``.mat`` files: version 5 through SciPy, version 7.3 (HDF5, axes reversed) through h5py."""
+"""MATLAB's ``.mat`` files: version 5 through SciPy, version 7.3 (HDF5, axes reversed) through h5py.
+
+``lftoolbox`` is what LFToolbox saves: ``IMG_0001__Decoded.mat`` with ``LF[t, s, v, u, c]``, c = R, G, B, weight.
+``epfl`` is ``LF[U, V, H, W, C]`` alone, as EPFL's and other sets are packed for super-resolution.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -19,6 +23,7 @@ from .scene_name import scene_name
 
 _HEADER = 128
 _CLASSES = {"single": "float32", "double": "float64"}
+_LFTOOLBOX = ("LFMetadata", "WhiteImageMetadata", "LensletGridModel", "DecodeOptions", "RectOptions")
 _HIDDEN = ("#refs#", "#subsystem#")
 
 
@@ -27,6 +32,27 @@ class Variable(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: str
+
+
+def fits_lftoolbox(path: Path) -> bool:
+    if not is_mat(path):
+        return False
+    found = variables(path)
+    return "LF" in found and (any(name in found for name in _LFTOOLBOX) or found["LF"].shape[4:] == (4,))
+
+
+def read_lftoolbox(path: Path, options: ReadOptions) -> LightField:
+    """In linear light, as LFToolbox decodes; where its colour correction was run, tell ``transfer='srgb'``."""
+    return read_mat(path, "lftoolbox", "linear", options)
+
+
+def fits_epfl(path: Path) -> bool:
+    return is_mat(path)
+
+
+def read_epfl(path: Path, options: ReadOptions) -> LightField:
+    """Colours as they are shown; of more than three channels the fourth is weight."""
+    return read_mat(path, "epfl", "srgb", options)
 
 
 def is_mat(path: Path) -> bool:

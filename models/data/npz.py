@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from .bundle import COMPANIONS, light_field_of
+from .arrays import COMPANIONS, light_field_of
 from .errors import LightFieldError
 from .light_field import LightField
 from .options import ReadOptions

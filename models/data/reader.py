@@ -5,13 +5,11 @@ from typing import NamedTuple, Protocol
 
 from . import (
     basic_lfsr,
-    epfl,
     h5,
     hci,
     hci_old,
-    inria,
     lfp,
-    lftoolbox,
+    matlab,
     npz,
     power_tools,
     raw_lenslet,
@@ -57,8 +55,8 @@ FORMATS: dict[str, Format] = {
     "stanford": Format(stanford.fits, stanford.read, ("flip",)),
     "zarr": Format(zarr.fits, zarr.read, _ARRAY),
     "lfp": Format(lfp.fits, lfp.read),
-    "lftoolbox": Format(lftoolbox.fits, lftoolbox.read, _ARRAY),
-    "epfl": Format(epfl.fits, epfl.read, _ARRAY),
+    "lftoolbox": Format(matlab.fits_lftoolbox, matlab.read_lftoolbox, _ARRAY),
+    "epfl": Format(matlab.fits_epfl, matlab.read_epfl, _ARRAY),
     "basic-lfsr": Format(basic_lfsr.fits, basic_lfsr.read, ("dataset", "grid")),
     "hci-old": Format(hci_old.fits, hci_old.read, _ARRAY),
     "h5": Format(h5.fits, h5.read, _ARRAY),
@@ -66,7 +64,7 @@ FORMATS: dict[str, Format] = {
     "raw-lenslet": Format(raw_lenslet.fits, raw_lenslet.read),
     "eslf": Format(lenslet_pictures.fits, lenslet_pictures.read),
     "sequence": Format(sequence.fits, sequence.read, ("grid", "order", "flip")),
-    "inria": Format(inria.fits, inria.read, ("flip",)),
+    "inria": Format(grid_names.fits_inria, grid_names.read_inria, ("flip",)),
     "grid": Format(grid_names.fits, grid_names.read, ("pattern", "flip")),
 }
 

@@ -25,8 +25,8 @@ from .light_field import LightField
 from .pairs import expose
 from .planes import content_planes, even_planes
 from .png import png
-from .quantise import codes, quantise
 from .recipe import Recipe
+from .transfer import codes, quantise
 from .truth import all_in_focus_light, center_light, difference_of_truths, enlarge_map
 
 BUDGET = 256 << 20  # bytes of light that are rendered at once

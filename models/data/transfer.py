@@ -12,6 +12,7 @@ from torch import Tensor
 LINEAR_END, ENCODED_END, STEEPNESS = 0.0031308, 0.04045, 12.92
 GAIN, OFFSET, POWER = 1.055, 0.055, 2.4
 _WORTH_THREADS = 1 << 20  # elements; for fewer, starting threads takes as long as the work
+_INDEX_BITS = 20  # of the table for 8 bits: its thresholds are off by less than 0.002 of a step
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
 
@@ -68,3 +69,46 @@ def empty(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
 def _table(dtype: torch.dtype, transfer: str) -> Tensor:
     levels = torch.linspace(0, 1, _LEVELS[dtype] + 1, dtype=torch.float64)
     return (srgb_to_linear(levels) if transfer == "srgb" else levels).float()
+
+
+def quantise(light: Tensor, bits: int) -> np.ndarray:
+    """Encode for display and round; the same whatever the number of threads.
+
+    NumPy, and not torch: torch splits an array over its threads, and the last elements of a part may be rounded
+    otherwise.
+
+    Args:
+        light: ``[C, H, W]`` float32 linear light; cut to [0, 1].
+        bits: 8 or 16.
+
+    Returns: ``[H, W, C]`` uint8 or uint16.
+    """
+    channels = light.detach().cpu().numpy()
+    values = np.empty((*channels.shape[1:], len(channels)), np.uint8 if bits == 8 else np.uint16)
+    for i, channel in enumerate(channels):  # one at a time: all steps stay in the processor's cache
+        x = np.clip(channel, 0, 1)
+        if bits == 8:
+            x *= 2**_INDEX_BITS - 1
+            x += 0.5
+            values[..., i] = _code_table().take(x.astype(np.intp), mode="clip")
+        else:
+            bright = GAIN * np.power(x, np.float32(1 / POWER)) - np.float32(OFFSET)
+            values[..., i] = np.rint(np.where(x <= LINEAR_END, x * np.float32(STEEPNESS), bright) * 65535)
+    return values
+
+
+def codes(picture: Tensor, bits: int) -> np.ndarray:
+    """A picture that is encoded already, ``[C, H, W]`` uint8 or uint16, as ``[H, W, C]`` with ``bits`` per channel."""
+    values = picture.cpu().numpy().transpose(1, 2, 0)
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values) if bits == 8 else values.astype(np.uint16) * np.uint16(257)
+    if bits == 16:
+        return np.ascontiguousarray(values)
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+@cache
+def _code_table() -> np.ndarray:
+    x = torch.linspace(0, 1, 2**_INDEX_BITS, dtype=torch.float64).numpy()
+    encoded = np.where(x <= LINEAR_END, x * STEEPNESS, GAIN * x ** (1 / POWER) - OFFSET)
+    return np.rint(encoded * 255).astype(np.uint8)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from .light_field import LightField
 from .pairs import Window, cut, enlarge, part_of, refocus_light
-from .quantise import quantise
-from .transfer import to_linear
+from .transfer import quantise, to_linear
 
 TRUTHS = ("center", "refocus")
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .bundle import COMPANIONS, light_field_of
+from .arrays import COMPANIONS, light_field_of
 from .errors import LightFieldError
 from .extra import need
 from .light_field import LightField
