@@ -13,17 +13,10 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from lfdeblur_models.data import (
-    Recipe,
-    aperture_diameter,
-    generate,
-    left_half,
-    read_light_field,
-    right_half,
-)
-from lfdeblur_models.data.planes import even_planes
-from lfdeblur_models.data.recipe import DEFAULT_APERTURES
-from lfdeblur_models.memory import keep_freed_memory
+from lfdeblur_models.data import Recipe, aperture_diameter, generate, left_half, read_light_field, right_half
+from lfdeblur_models.data.generation.recipe import DEFAULT_APERTURES
+from lfdeblur_models.data.rendering.planes import even_planes
+from lfdeblur_models.system.memory import keep_freed_memory
 from tests.data_paths import FOLDER
 
 from ._harness import Case, Sides, Unavailable, pytest_case

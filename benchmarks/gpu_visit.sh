@@ -38,7 +38,7 @@ nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem --format=csv,noh
 step build 300 python3 -m pip install --no-deps --no-build-isolation --no-index -e . || exit "$failed"
 
 if [[ ${1:-} == sweep ]]; then
-  step "sweep_${2:?sweep needs the name of an op}" 500 python3 -m benchmarks.sweep "$2" --seconds $((END - SECONDS - 15))
+  step "sweep_${2:?sweep needs the name of an op}" 500 python3 -m benchmarks.gpu.sweep "$2" --seconds $((END - SECONDS - 15))
   cat "$OUT/sweep_$2.log"
   exit "$failed"
 fi
@@ -49,7 +49,7 @@ step tests 180 python3 -m pytest -q -p no:cacheprovider -o addopts= -o filterwar
   --continue-on-collection-errors -m cuda "${tests[@]}"
 for tool in memcheck racecheck; do
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" 70 compute-sanitizer --tool "$tool" --error-exitcode 9 \
-    python3 -m benchmarks.exercise
+    python3 -m benchmarks.gpu.exercise
 done
 step benchmarks $((END - SECONDS)) python3 -m benchmarks --device cuda --seconds 0.3 --json "$OUT/gpu.json"
 cat "$OUT/benchmarks.log"

@@ -55,6 +55,19 @@ def triton_missing() -> str | None:
     return None
 
 
+def tensor_core_unfit(dtype: torch.dtype) -> str | None:
+    """Why a Triton convolution cannot run on this dtype."""
+    if dtype == torch.float64:
+        return "no kernel for float64"
+    if dtype == torch.float32 and not torch.backends.cudnn.allow_tf32:
+        return "float32 would run as TF32, which torch.backends.cudnn.allow_tf32 does not allow"
+    return None
+
+
+def triton_impl(kernel: object) -> Impl:
+    return Impl(kernel, "cuda", triton_missing, tensor_core_unfit)  # type: ignore[arg-type]
+
+
 def define(schema: str, *, triton: bool = False) -> None:
     """Declare ``torch.ops.lfdeblur.<op>``. The compiled extension adds its kernels to it, where there is one.
 

@@ -3,17 +3,12 @@
 import torch
 from torch import Tensor
 
-from . import reference, winograd
+from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, slope_of
-from ._convolution import (
-    activation_backward,
-    convolution,
-    convolution_backward,
-    empty_output,
-    layout_of,
-    triton_impl,
-)
-from ._dispatch import Impl, define, register, select
+from ._dispatch import Impl, define, register, select, triton_impl
+from ._gradients import activation_backward, convolution_backward
+from ._layouts import empty_output, layout_of
+from ._onednn import convolution
 
 # x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
 # negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], OH = (H - 1) // stride + 1
@@ -158,5 +153,5 @@ _IMPLS = register(
     "conv3x3",
     _kernel,
     reference.conv3x3,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": winograd.impl(winograd.conv3x3)},
+    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": _winograd.impl(_winograd.conv3x3)},
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lfdeblur_models.data import LightFieldError, read_light_field
-from lfdeblur_models.images import write_image
+from lfdeblur_models.io.images import write_image
 
 from .data_paths import data_folder
 

@@ -19,10 +19,10 @@ from lfdeblur_models.ablation.runs import ablate, total_steps
 from lfdeblur_models.ablation.table import Table
 from lfdeblur_models.evaluation.metrics import psnr
 from lfdeblur_models.evaluation.scores import choose_metrics
-from lfdeblur_models.images import read_image
+from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks.variants import build_variant
-from lfdeblur_models.training.config import parse_recipe, read_recipe
-from lfdeblur_models.training.start import checkpoint_weights
+from lfdeblur_models.training.first_weights import checkpoint_weights
+from lfdeblur_models.training.recipe_files import parse_recipe, read_recipe
 
 from .training_runs import write_pairs
 

@@ -23,8 +23,8 @@ from lfdeblur_models.data import (
     square,
     srgb_to_linear,
 )
-from lfdeblur_models.data.aperture import SHAPES, random_aperture
-from lfdeblur_models.data.planes import even_planes
+from lfdeblur_models.data.rendering.aperture import SHAPES, random_aperture
+from lfdeblur_models.data.rendering.planes import even_planes
 from lfdeblur_models.data.transfer import to_linear
 
 

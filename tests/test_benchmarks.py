@@ -21,12 +21,10 @@ from benchmarks import (
     bench_generate,
     bench_pairs,
     bench_refocus,
-    exercise,
     profile_network,
-    sweep,
-    sweep_triton,
 )
-from lfdeblur_models.images import read_image
+from benchmarks.gpu import exercise, sweep, sweep_triton
+from lfdeblur_models.io.images import read_image
 from lfdeblur_ops import reference
 
 MACHINE = {

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 import lfdeblur_ops
 from lfdeblur_models import DRBNet, cli
-from lfdeblur_models.commands.refocus import PLANES_AT_ONCE
-from lfdeblur_models.contact_sheet import Tile, contact_sheet
+from lfdeblur_models.cli.demo import ASSET
+from lfdeblur_models.cli.refocus import PLANES_AT_ONCE
 from lfdeblur_models.data import disk, linear_to_srgb, read_light_field, refocus_light
-from lfdeblur_models.demo import ASSET
-from lfdeblur_models.images import ImageInfo, read_image, write_image
-from lfdeblur_models.interrupt import reliable_interrupts
+from lfdeblur_models.drawing.contact_sheet import Tile, contact_sheet
+from lfdeblur_models.io.images import ImageInfo, read_image, write_image
+from lfdeblur_models.system.interrupts import reliable_interrupts
 
 from .data_paths import data_folder
 
@@ -298,7 +298,7 @@ def test_interrupted(run, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lfdeblur_models.commands.demo.run_demo", interrupt)
+    monkeypatch.setattr("lfdeblur_models.cli.demo.run_demo", interrupt)
     code, _, err = run("demo", "--out", tmp_path / "out")
     assert code == 130
     assert err.strip() == "lfdeblur: interrupted"

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lfdeblur_ops import BackendError, _convolution, conv3x3, reference
+from lfdeblur_ops import BackendError, conv3x3, reference
+from lfdeblur_ops import _onednn as _convolution
 
 from .conftest import DEVICE
 from .convolution_checks import BACKENDS, LAYOUTS, check, draw, fit, require, skip_unfit

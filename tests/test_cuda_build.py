@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kernel_facts import headline_launches, occupancy
-from benchmarks.machine_code import LIMITS, NoToolError, machine_code, read_facts
+from benchmarks.gpu.kernel_facts import headline_launches, occupancy
+from benchmarks.gpu.machine_code import LIMITS, NoToolError, machine_code, read_facts
 
 BUDGETS = json.loads((Path(__file__).parent / "cuda_budgets.json").read_text())
 SHARED_BY_SYSTEM = 1024  # bytes of a block that sm_90 and later keep for themselves; our kernels have no static ones

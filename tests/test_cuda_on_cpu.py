@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from benchmarks.kernel_facts import headline_launches
+from benchmarks.gpu.kernel_facts import headline_launches
 from lfdeblur_ops import reference
 
 from .cuda_on_cpu import KernelError, build, build_broken

@@ -15,10 +15,10 @@ from PIL import Image, ImageCms
 from safetensors.torch import save_file
 
 from lfdeblur_models import DRBNet, cli, deblur, exact_overlap, load_network
-from lfdeblur_models import pipeline as pipeline_module
-from lfdeblur_models.images import ImageInfo, decode_pixels, open_image, read_image, write_image
-from lfdeblur_models.pipeline import Pipeline, open_photo
-from lfdeblur_models.runner import Runner
+from lfdeblur_models.inference import photos as pipeline_module
+from lfdeblur_models.inference.photos import Pipeline, open_photo
+from lfdeblur_models.inference.tiled_network import Runner
+from lfdeblur_models.io.images import ImageInfo, decode_pixels, open_image, read_image, write_image
 
 from .data_paths import data_folder
 from .test_tiling import natural, psnr

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from lfdeblur_models import cli, deblur, load_network
-from lfdeblur_models.evaluation.scenes import SCENE_KINDS
+from lfdeblur_models.evaluation.picture_sets import SCENE_KINDS
 from lfdeblur_models.evaluation.scores import PROTOCOLS, choose_metrics
 from lfdeblur_models.evaluation.sheet import error_map
-from lfdeblur_models.images import ImageInfo, read_image, write_image
+from lfdeblur_models.io.images import ImageInfo, read_image, write_image
 
 from .data_paths import data_folder
 from .test_tiling import natural

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from lfdeblur_models.features import FeatureDistance, FeatureLoss, FeatureWeightsError, feature_network
 from lfdeblur_models.features.efficientnet import package_weights
 from lfdeblur_models.features.vgg import BLOCKS
-from lfdeblur_models.images import read_image
+from lfdeblur_models.io.images import read_image
 
 from .data_paths import data_folder
 

@@ -31,8 +31,8 @@ from lfdeblur_models.data import (
     render_pair,
 )
 from lfdeblur_models.data.transfer import quantise
-from lfdeblur_models.images import read_image
-from lfdeblur_models.output import OutputError
+from lfdeblur_models.io.errors import OutputError
+from lfdeblur_models.io.images import read_image
 
 from .toy_scenes import plane, tree, write_scene, write_scenes
 
@@ -367,7 +367,7 @@ def test_memory_does_not_grow_with_the_number_of_scenes(tmp_path, layout):
 
 
 def test_two_runs_at_once_are_refused(tmp_path):
-    from lfdeblur_models.data.storage import LocalFolder
+    from lfdeblur_models.data.generation.storage import LocalFolder
 
     with LocalFolder(tmp_path / "out").alone(), pytest.raises(OutputError, match="another run is writing there"):
         generate([plane(1)], tmp_path / "out", SMALL)

@@ -78,7 +78,7 @@ def test_a_failed_step_is_counted_and_the_others_run(visit):
 def test_sweep(visit):
     done, log = visit("sweep", "refocus")
     assert done.returncode == 0
-    assert "-m benchmarks.sweep refocus --seconds 5" in log[-1]
+    assert "-m benchmarks.gpu.sweep refocus --seconds 5" in log[-1]
     assert int(log[-1].split("--seconds ")[1].split()[0]) <= 520
     done, log = visit("sweep")
     assert done.returncode != 0

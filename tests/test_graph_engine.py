@@ -5,8 +5,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from lfdeblur_models import DRBNet, graph_engine, optimize
-from lfdeblur_models.graph_engine import GraphEngine, LeastRecent
+from lfdeblur_models import DRBNet, optimize
+from lfdeblur_models.inference.engines import cuda_graphs as graph_engine
+from lfdeblur_models.inference.engines.cuda_graphs import GraphEngine, LeastRecent
 
 from .drbnet_formulas import official_weights
 from .test_drbnet import VIEWS, pictures

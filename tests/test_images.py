@@ -8,8 +8,9 @@ import pyvips
 import torch
 from PIL import Image, ImageCms
 
-from lfdeblur_models.images import ImageError, ImageInfo, read_image, write_image
-from lfdeblur_models.output import OutputError, atomic_path, check_output_folder, make_output_folder
+from lfdeblur_models.io.atomic import atomic_path, check_output_folder, make_output_folder
+from lfdeblur_models.io.errors import ImageError, OutputError
+from lfdeblur_models.io.images import ImageInfo, read_image, write_image
 
 
 def random_picture(c=3, h=13, w=17, dtype=torch.uint8):

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from lfdeblur_models.data import LightField, LightFieldError, read_light_field
-from lfdeblur_models.data import views as decoding
-from lfdeblur_models.images import ImageInfo, write_image
+from lfdeblur_models.data.readers import _picture_grid as decoding
+from lfdeblur_models.io.images import ImageInfo, write_image
 
 from .data_paths import data_folder
 from .light_field_files import fails, random_views, write_views

@@ -27,7 +27,7 @@ from lfdeblur_models.data import (
     render_pairs,
     srgb_to_linear,
 )
-from lfdeblur_models.data.pairs import Window, expose
+from lfdeblur_models.data.rendering.exposure import Window, expose
 
 from .data_paths import data_folder
 from .toy_scenes import plane, write_scenes

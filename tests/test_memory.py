@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lfdeblur_models.memory import Need, _peak, available, held, measure, parse_size, return_large_blocks, show_size
-from lfdeblur_models.runner import Runner
+from lfdeblur_models.inference.memory_need import Need, _peak, measure
+from lfdeblur_models.inference.tiled_network import Runner
+from lfdeblur_models.system.memory import available, held, parse_size, return_large_blocks, show_size
 
 from .test_tiling import natural
 

@@ -45,7 +45,7 @@ def test_psnr_and_ssim_are_scikit_images(shape, noise, device):
 
 
 def test_real_pictures_score_as_in_scikit_image():
-    from lfdeblur_models.images import read_image
+    from lfdeblur_models.io.images import read_image
 
     folder = data_folder("pairs-lfdof")
     output, truth = (read_image(folder / kind / "IMG_2662.png")[0][None] / 255 for kind in ("input", "ground_truth"))

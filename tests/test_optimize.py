@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from benchmarks._rivals import unfold_fac
-from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize, row_engine
-from lfdeblur_models.images import read_image
+from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize
+from lfdeblur_models.inference.engines import cpu_bands as row_engine
+from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks import blocks
 from lfdeblur_models.networks.official import convert_official
 from lfdeblur_models.networks.variants import build_variant
@@ -88,7 +89,7 @@ def test_other_structures(options):
 
 
 def test_without_the_extension(monkeypatch):
-    monkeypatch.setattr("lfdeblur_ops.packed.cpu_missing", lambda: "not here")
+    monkeypatch.setattr("lfdeblur_ops.row_layers.cpu_missing", lambda: "not here")
     net = natural(width=8, scales=3)
     fast = optimize(net)
     assert "oneDNN" in fast.choices["convolutions"]

@@ -5,8 +5,9 @@ import itertools
 import pytest
 import torch
 
-from lfdeblur_ops import drb_head, packed, reference
-from lfdeblur_ops.packed import PackedConvolution, PackedHead
+from lfdeblur_ops import drb_head, reference
+from lfdeblur_ops import row_layers as packed
+from lfdeblur_ops.row_layers import PackedConvolution, PackedHead
 
 from .convolution_checks import draw
 from .tolerances import TOL, TOL_HIDDEN

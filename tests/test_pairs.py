@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import lfdeblur_ops
+from lfdeblur_models.cli.demo import ASSET
 from lfdeblur_models.data import (
     LightField,
     LightFieldError,
@@ -18,7 +19,6 @@ from lfdeblur_models.data import (
     square,
     srgb_to_linear,
 )
-from lfdeblur_models.demo import ASSET
 
 from .data_paths import data_folder
 

@@ -6,13 +6,14 @@ import pyvips
 import torch
 import torch.nn.functional as F
 
-from lfdeblur_models.data.picture_files import DataError, find_pictures
-from lfdeblur_models.data.picture_pairs import PicturePairs, as_float
+from lfdeblur_models.data.datasets.picture_files import find_pictures
+from lfdeblur_models.data.datasets.picture_pairs import PicturePairs, as_float
+from lfdeblur_models.data.datasets.pixel4 import Pixel4Pairs
+from lfdeblur_models.data.errors import DataError
 from lfdeblur_models.data.transfer import srgb_to_linear
-from lfdeblur_models.images import write_image
+from lfdeblur_models.io.images import write_image
 from lfdeblur_models.training.augment import augment
 from lfdeblur_models.training.config import AugmentConfig
-from lfdeblur_models.training.pixel4 import Pixel4Pairs
 
 from .data_paths import data_folder
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lfdeblur_models.data.png import png
-from lfdeblur_models.data.whole import picture_header
-from lfdeblur_models.images import ImageError, open_image, read_image
+from lfdeblur_models.io.errors import ImageError
+from lfdeblur_models.io.images import open_image, picture_header, read_image
+from lfdeblur_models.io.png import png
 
 
 @pytest.mark.parametrize("compression", [0, 1, 9])

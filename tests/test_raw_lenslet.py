@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lfdeblur_models.data import LightFieldError, find_sources, read_light_field
-from lfdeblur_models.data.lenslet_grid import GridError, fit_lenslets
-from lfdeblur_models.images import write_image
+from lfdeblur_models.data.readers._lenslet_grid import GridError, fit_lenslets
+from lfdeblur_models.io.images import write_image
 from tests.data_paths import data_folder
 
 PITCH, ROTATION, FIRST = 11.3, 0.8, 9.2 + 10.6j  # pixels, degrees, x + iy

@@ -7,8 +7,8 @@ import pytest
 
 from lfdeblur_models import cli
 from lfdeblur_models.data import Aperture, Noise, Recipe, generate
-from lfdeblur_models.data.ray_generate import generate_with_ray
-from lfdeblur_models.output import OutputError
+from lfdeblur_models.data.generation.on_ray import generate_with_ray
+from lfdeblur_models.io.errors import OutputError
 
 from .toy_scenes import tree, write_scenes
 

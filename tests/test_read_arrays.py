@@ -13,7 +13,7 @@ import zarr
 
 import lfdeblur_ops
 from lfdeblur_models.data import LightFieldError, read_light_field
-from lfdeblur_models.data import npz as npz_reader
+from lfdeblur_models.data.readers import npz as npz_reader
 
 from .light_field_files import antinous, channels_last, fails, fails_on_use, random_views
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import lfdeblur_ops
+from lfdeblur_models.cli.demo import ASSET
 from lfdeblur_models.data import LightField, LightFieldError, read_light_field, read_pfm
-from lfdeblur_models.demo import ASSET
-from lfdeblur_models.images import ImageInfo, write_image
+from lfdeblur_models.io.images import ImageInfo, write_image
 
 from .data_paths import data_folder
 from .light_field_files import H, U, V, W, fails, random_views, write_views

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lfdeblur_models.data import read_light_field
-from lfdeblur_models.images import ImageInfo, write_image
+from lfdeblur_models.io.images import ImageInfo, write_image
 
 from .light_field_files import fails, random_views, write_views
 

@@ -5,8 +5,8 @@ import torch
 from lfdeblur_models import DRBNet, deblur, load_network
 from lfdeblur_models.evaluation.metrics import psnr
 from lfdeblur_models.features import FeatureDistance, feature_network
-from lfdeblur_models.images import read_image
-from lfdeblur_models.shipped import default_weights
+from lfdeblur_models.io.images import read_image
+from lfdeblur_models.networks.shipped import default_weights
 
 from .data_paths import data_folder
 

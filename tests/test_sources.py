@@ -24,10 +24,10 @@ from lfdeblur_models.data import (
     render_pair,
     srgb_to_linear,
 )
-from lfdeblur_models.data.from_depth import synthesise
-from lfdeblur_models.data.from_photo import random_layers
-from lfdeblur_models.data.warp import fill_from_behind, warp_to_light_field
-from lfdeblur_models.images import read_image, write_image
+from lfdeblur_models.data.sources.from_depth import synthesise
+from lfdeblur_models.data.sources.from_photo import random_layers
+from lfdeblur_models.data.sources.warp import fill_from_behind, warp_to_light_field
+from lfdeblur_models.io.images import read_image, write_image
 
 from .data_paths import FOLDER, data_folder
 from .light_field_files import write_views

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from lfdeblur_models import DRBNet, deblur, exact_overlap
-from lfdeblur_models.images import read_image
-from lfdeblur_models.runner import SMALL, BudgetError, Runner
-from lfdeblur_models.tiling import fitting_grid, grid, run_tiles
+from lfdeblur_models.inference.tiled_network import SMALL, BudgetError, Runner
+from lfdeblur_models.inference.tiles import fitting_grid, grid, run_tiles
+from lfdeblur_models.io.images import read_image
 
 from .data_paths import data_folder
 from .tolerances import TOL

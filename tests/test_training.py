@@ -15,11 +15,11 @@ import torch
 
 from lfdeblur_models import cli, load_network
 from lfdeblur_models.data import Recipe, generate
-from lfdeblur_models.images import write_image
+from lfdeblur_models.io.images import write_image
 from lfdeblur_models.training.config import Config, parse_config, read_config
+from lfdeblur_models.training.first_weights import checkpoint_weights, start_network
 from lfdeblur_models.training.log import RunLog
 from lfdeblur_models.training.module import Deblurring
-from lfdeblur_models.training.start import checkpoint_weights, start_network
 from lfdeblur_models.training.train import train
 
 from .tolerances import TOL

@@ -17,9 +17,9 @@ import pytest
 
 pytest.importorskip("triton")
 
-from benchmarks import triton_launches
-from benchmarks.machine_code import LIMITS
-from benchmarks.triton_launches import CASES, block, conv, facts, head, launches, transposed
+from benchmarks.gpu import triton_launches
+from benchmarks.gpu.machine_code import LIMITS
+from benchmarks.gpu.triton_launches import CASES, block, conv, facts, head, launches, transposed
 
 MADE_WITH = "3.9."
 BUDGETS = json.loads((Path(__file__).parent / "triton_budgets.json").read_text())

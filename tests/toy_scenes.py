@@ -3,7 +3,7 @@
 import torch
 
 from lfdeblur_models.data import LightField
-from lfdeblur_models.images import write_image
+from lfdeblur_models.io.images import write_image
 
 
 def plane(disparity, v=5, u=5, h=24, w=20, dtype=torch.uint8, seed=1):

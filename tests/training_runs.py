@@ -5,7 +5,7 @@ import csv
 import torch
 import torch.nn.functional as F
 
-from lfdeblur_models.images import write_image
+from lfdeblur_models.io.images import write_image
 from lfdeblur_models.training.config import parse_config
 
 

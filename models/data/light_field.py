@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import LightFieldError
-from .pixels import Pixels, Window, check_window, whole_window
+from .lazy_views import Pixels, Window, check_window, whole_window
 from .transfer import to_linear
 
 __all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.machine_code import readable
+from benchmarks.gpu.machine_code import readable
 
 HERE = Path(__file__).parent
 CSRC = HERE.parent.parent / "csrc"
