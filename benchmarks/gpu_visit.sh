@@ -44,7 +44,7 @@ if [[ ${1:-} == sweep ]]; then
 fi
 
 # The options of pyproject.toml need pytest-benchmark, which such a machine may lack.
-mapfile -t tests < <(grep -lE 'mark\.cuda|def test_.*\b(backend|device)\b' tests/test_*.py)
+mapfile -t tests < <(grep -rlE --include='test_*.py' 'mark\.cuda|def test_.*\b(backend|device)\b' tests | sort)
 step tests 180 python3 -m pytest -q -p no:cacheprovider -o addopts= -o filterwarnings= \
   --continue-on-collection-errors -m cuda "${tests[@]}"
 for tool in memcheck racecheck; do

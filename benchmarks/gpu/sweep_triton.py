@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from tests.tolerances import TOL
+from lfdeblur_ops.testing import TOL
 
 from .._harness import OURS, time_sides
 
