@@ -15,7 +15,7 @@ def fits(path: Path) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
-    """Datasets, or attributes of the file, tell about the views; see ``bundle``."""
+    """Datasets, or attributes of the file, tell about the views; see ``_array_file``."""
     if not path.is_file():
         raise LightFieldError(f"{path}: not an HDF5 file: it is a folder, want a file")
     shapes, attributes = _hdf5.shapes(path), _hdf5.attributes(path)

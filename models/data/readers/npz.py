@@ -36,7 +36,7 @@ def fits(path: Path) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
-    """Arrays ``views`` or ``LF``, or the only one; see ``bundle`` for what may lie beside it."""
+    """Arrays ``views`` or ``LF``, or the only one; see ``_array_file`` for what may lie beside it."""
     if not path.is_file():
         raise LightFieldError(f"{path}: not an .npz file: it is a folder, want a file")
     try:

@@ -21,7 +21,7 @@ def fits(path: Path) -> bool:
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
-    """An array, or a group with an array ``views`` or ``LF``, or with only one; see ``bundle`` for what may lie beside.
+    """An array, or a group with an array ``views`` or ``LF``, or with only one; see ``_array_file`` for the rest.
 
     A chunk that is not there reads as the fill value, by Zarr's definition; ``metadata["chunks"]`` tells how many of
     the array's are there.
