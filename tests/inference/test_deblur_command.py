@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from safetensors.torch import save_file
 
 from lfdeblur_models import DRBNet, cli, deblur, exact_overlap, load_network
-from lfdeblur_models.inference import photos as pipeline_module
+from lfdeblur_models.inference import photos
 from lfdeblur_models.inference.photos import Pipeline, open_photo
 from lfdeblur_models.inference.tiled_network import Runner
 from lfdeblur_models.io.images import ImageInfo, decode_pixels, open_image, read_image, write_image
@@ -263,7 +263,7 @@ def test_real_pictures_in_tiles(run, tmp_path, name):
     assert psnr(got / 255, whole) > (50 if info.format == "png" else 40)
 
 
-def photos(tmp_path, count, h=64, w=64):
+def make_photos(tmp_path, count, h=64, w=64):
     found = []
     for i in range(count):
         write_image(tmp_path / f"{i}.png", colours(h, w, seed=i))
@@ -274,10 +274,10 @@ def photos(tmp_path, count, h=64, w=64):
 
 def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
     """While a picture is in the network, the next one is decoded; three are held at most."""
-    batch = photos(tmp_path, 5)
+    batch = make_photos(tmp_path, 5)
     decoded, written, running = [], [], threading.Event()
     together = []
-    real_decode, real_write = pipeline_module.decode_pixels, pipeline_module.write_pixels
+    real_decode, real_write = photos.decode_pixels, photos.write_pixels
 
     def decode(path, image):
         decoded.append(path)
@@ -288,8 +288,8 @@ def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
         real_write(*args, **kwargs)
         written.append(args[0])
 
-    monkeypatch.setattr(pipeline_module, "decode_pixels", decode)
-    monkeypatch.setattr(pipeline_module, "write_pixels", write)
+    monkeypatch.setattr(photos, "decode_pixels", decode)
+    monkeypatch.setattr(photos, "write_pixels", write)
     net = natural(width=4, scales=2, kernel_size=3)
 
     def network(x):
@@ -307,7 +307,7 @@ def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
 
 
 def test_little_memory_takes_one_after_the_other(tmp_path):
-    batch = photos(tmp_path, 3, 500, 700)
+    batch = make_photos(tmp_path, 3, 500, 700)
     net = natural(width=4, scales=2, kernel_size=3)
     runner = Runner(net)
     pipeline = Pipeline(runner, 10**12)
@@ -328,7 +328,7 @@ def test_little_memory_takes_one_after_the_other(tmp_path):
 
 
 def test_progress_counts_every_pixel(tmp_path):
-    batch = photos(tmp_path, 2, 150, 170)
+    batch = make_photos(tmp_path, 2, 150, 170)
     batch[0].paths[0].write_bytes(batch[0].paths[0].read_bytes()[:4000])
     seen = []
     net = natural(width=4, scales=2, kernel_size=3)
@@ -371,7 +371,7 @@ def test_interrupts_leave_whole_files_only(tmp_path, weights, number, code):
 
 def test_an_interrupt_stops_encoding(tmp_path, monkeypatch):
     """The picture in the encoder is not waited for, and its temporary file goes."""
-    batch = photos(tmp_path, 2, 64, 64)
+    batch = make_photos(tmp_path, 2, 64, 64)
     net = natural(width=4, scales=2, kernel_size=3)
     encoding, killed = threading.Event(), threading.Event()
 
@@ -383,7 +383,7 @@ def test_an_interrupt_stops_encoding(tmp_path, monkeypatch):
         started(Slow())
         encoding.set()
         assert killed.wait(20)
-        raise pipeline_module.OutputError("killed")
+        raise photos.OutputError("killed")
 
     def network(x):
         if len(calls) == 1:
@@ -393,7 +393,7 @@ def test_an_interrupt_stops_encoding(tmp_path, monkeypatch):
         return net(x)
 
     calls = []
-    monkeypatch.setattr(pipeline_module, "write_pixels", write)
+    monkeypatch.setattr(photos, "write_pixels", write)
     with pytest.raises(KeyboardInterrupt):
         Pipeline(Runner(net, call=network, tile=64)).run(batch)
     assert killed.is_set()

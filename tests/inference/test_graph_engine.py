@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lfdeblur_models import DRBNet, optimize
-from lfdeblur_models.inference.engines import cuda_graphs as graph_engine
+from lfdeblur_models.inference.engines import cuda_graphs
 from lfdeblur_models.inference.engines.cuda_graphs import GraphEngine, LeastRecent
 
 from ..networks.official_weights import official_weights
@@ -84,7 +84,7 @@ def engine(monkeypatch):
     engine.pool, engine.stream, engine.current = "pool", own, user
     engine.user, engine.other, engine.captures = user, other, captures
 
-    class Found(graph_engine.Graph):
+    class Found(cuda_graphs.Graph):
         def __init__(self, net, *rest):
             super().__init__(net, *rest)
             self.net = net
@@ -95,7 +95,7 @@ def engine(monkeypatch):
             return super().replay(views)
 
     found = None
-    monkeypatch.setattr(graph_engine, "Graph", Found)
+    monkeypatch.setattr(cuda_graphs, "Graph", Found)
     return engine
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize
-from lfdeblur_models.inference.engines import cpu_bands as row_engine
+from lfdeblur_models.inference.engines import cpu_bands
 from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks import blocks
 from lfdeblur_models.networks.official import convert_official
@@ -59,7 +59,7 @@ def test_batches(net, optimized, n):
 def test_bands_do_not_show(net, optimized, monkeypatch):
     inputs = pictures(net.views, 139, 41)
     whole = optimized(**inputs)
-    monkeypatch.setattr(row_engine, "BAND_BYTES", 0)  # as many bands as can be
+    monkeypatch.setattr(cpu_bands, "BAND_BYTES", 0)  # as many bands as can be
     torch.testing.assert_close(optimized(**inputs), whole, rtol=0, atol=1e-5)
 
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from lfdeblur_ops import BackendError, conv3x3, reference
-from lfdeblur_ops import _onednn as _convolution
+from lfdeblur_ops import BackendError, _gradients, conv3x3, reference
 from lfdeblur_ops.testing import FLOATS, TOL_HIDDEN
 
 from ..backends import DEVICE
@@ -95,8 +94,8 @@ def test_only_wanted_gradients(backend, device):
 @pytest.mark.parametrize("bias", [True, False])
 def test_gradients_some_pictures_at_a_time(monkeypatch, bias, contiguous):
     """On the CPU, as for batches whose copies would take much memory; with and without copies of our own."""
-    monkeypatch.setattr(_convolution, "_CONTIGUOUS_PAYS", contiguous)
-    monkeypatch.setattr(_convolution, "_COPIED", 2 * 4 * 10 * 7 * (5 + 6))  # of two pictures
+    monkeypatch.setattr(_gradients, "_CONTIGUOUS_PAYS", contiguous)
+    monkeypatch.setattr(_gradients, "_COPIED", 2 * 4 * 10 * 7 * (5 + 6))  # of two pictures
     arguments = make((5, 10, 7), 5, 6, bias=bias, grad=True)
     check("conv3x3", lambda: run(arguments, 0.1, "cpu"), [*arguments, 0.1])
 

@@ -5,8 +5,7 @@ import itertools
 import pytest
 import torch
 
-from lfdeblur_ops import drb_head, reference
-from lfdeblur_ops import row_layers as packed
+from lfdeblur_ops import drb_head, reference, row_layers
 from lfdeblur_ops.row_layers import PackedConvolution, PackedHead
 from lfdeblur_ops.testing import TOL, TOL_HIDDEN
 
@@ -20,9 +19,9 @@ SLOPE = 0.1
 def extension(request, monkeypatch):
     """With the extension, and as where it is missing."""
     if request.param == "plain":
-        monkeypatch.setattr(packed, "cpu_missing", lambda: "not here")
+        monkeypatch.setattr(row_layers, "cpu_missing", lambda: "not here")
     else:  # its kernel in the narrow types, where the processor has a convolution of them too
-        monkeypatch.setattr(packed, "fused", lambda dtype: dtype == torch.float32)
+        monkeypatch.setattr(row_layers, "fused", lambda dtype: dtype == torch.float32)
     return request.param == "extension"
 
 
