@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from . import DRBNet
+from .drbnet import DRBNet
 from .shipped import default_weights
 from .variants import build_variant
 

@@ -4,11 +4,14 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import types
 from importlib import resources
 
+import pytest
 import torch
 
 import lfdeblur_models
+import lfdeblur_models.data
 import lfdeblur_ops
 
 
@@ -69,3 +72,17 @@ def test_extension_needs_only_symbols_of_the_oldest_torch():
     names = [line.split()[-1] for line in symbols.stdout.splitlines() if line.strip()]
     assert any(name.startswith("aoti_torch_") for name in names)
     assert not [name for name in names if "c10" in name or "N2at" in name]
+
+
+@pytest.mark.parametrize("name", ["deblur", "optimize"])
+def test_a_module_of_the_name_of_a_function_can_be_imported(name):
+    module = importlib.import_module(f"lfdeblur_models.{name}")
+    assert isinstance(module, types.ModuleType)
+    assert getattr(module, name) is getattr(lfdeblur_models, name)
+
+
+def test_errors_can_be_imported_from_the_package_that_raises_them():
+    for name in ("BudgetError", "ImageError", "OutputError", "WeightsError"):
+        assert issubclass(getattr(lfdeblur_models, name), ValueError)
+    for name in ("DataError", "ImageError", "LightFieldError", "OutputError"):
+        assert issubclass(getattr(lfdeblur_models.data, name), ValueError)
