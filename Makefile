@@ -40,7 +40,7 @@ H200 := --name 'NVIDIA H200' --gb-s 4300 --gflop-s float32=67000 bfloat16=790000
 results: install
 	$(BIN)/python -m benchmarks --json $(RESULTS)/cpu.json
 	$(BIN)/python -m benchmarks floors $(H200) --json $(RESULTS)/floors-h200.json
-	$(BIN)/python -m benchmarks.kernel_facts --json $(RESULTS)/kernels.json
+	$(BIN)/python -m benchmarks.gpu.kernel_facts --json $(RESULTS)/kernels.json
 	$(BIN)/python -m benchmarks report $(RESULTS)/*.json --out docs/benchmarks
 	$(BIN)/python -m benchmarks readme
 
@@ -49,6 +49,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -101,8 +101,8 @@ class Build(BuildExtension):
 
 def extension() -> CppExtension:
     macros = [("TORCH_TARGET_VERSION", TORCH_TARGET_VERSION), ("LFD_TORCH_VERSION", f'"{torch.__version__}"')]
-    # libtorch is named again, to be kept though no strong symbol needs it: it leads to torch's CUDA library and the weak
-    # symbol in csrc/common/stream_symbol.h.
+    # libtorch is named again, to be kept though no strong symbol needs it: it leads to torch's CUDA library and to the
+    # weak symbol in csrc/common/stream_symbol.h.
     libraries, link = [], ["-Wl,--exclude-libs,ALL", "-s", "-Wl,--no-as-needed", "-ltorch"]
     if CUDA_HOME is not None:
         version = subprocess.run([CUDA_HOME / "bin" / "nvcc", "--version"], capture_output=True, text=True, check=True)

@@ -11,9 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.tolerances import TOL
-
-from ._memory import peak_bytes
+from lfdeblur_ops.testing import TOL, peak_bytes
 
 Call = Callable[[], Any]
 OURS = "ours"
@@ -55,7 +53,7 @@ class Case:
         series: plot and position on it, for scaling rows: ``("planes", 8)``.
         headline: it stands in the tables; rows of a series alone do not.
         threads: of torch, for the row only.
-        tolerance: ``rtol`` and ``atol`` of ours against ``expected``; None: that of ``tests/tolerances.py``.
+        tolerance: ``rtol`` and ``atol`` of ours against ``expected``; None: that of ``lfdeblur_ops.testing``.
     """
 
     op: str

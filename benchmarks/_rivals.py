@@ -8,16 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def unfold_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
-    """FAC as DRBNet's and IFAN's authors formulate it: all neighbourhoods side by side, times the repeated kernels."""
-    n, channels, height, width = x.shape
-    padded = F.pad(x, (kernel_size // 2,) * 4, mode="replicate")
-    patches = padded.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
-    patches = patches.permute(0, 2, 3, 1, 4, 5).contiguous().view(n, height, width, channels, kernel_size**2)
-    kernels = torch.cat([filters.permute(0, 2, 3, 1)] * channels, -1).view(patches.shape)
-    return (patches * kernels).sum(-1).permute(0, 3, 1, 2).contiguous()
-
-
 def im2col_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
     """``F.unfold`` times the kernels, summed over the taps."""
     n, channels, height, width = x.shape

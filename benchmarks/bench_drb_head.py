@@ -7,11 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lfdeblur_models.networks.reference import unfold_fac
 from lfdeblur_ops import drb_head, dynamic_filter, reference
 
 from ._convolutions import SLOPE, activated, drawn, laid_out
 from ._harness import Case, Sides, compiled, differentiated, pytest_case
-from ._rivals import taps_fac, unfold_fac
+from ._rivals import taps_fac
 
 APART, PUBLISHED, TAPS = "conv + dynamic_filter + conv", "published form", "compile: addcmul_ taps"
 FORMS = (APART, PUBLISHED, TAPS)

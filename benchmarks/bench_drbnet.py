@@ -9,11 +9,10 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models import DRBNet, optimize
-from tests.drbnet_formulas import area, official_weights, straightforward
-from tests.test_drbnet import VIEWS, pictures
+from lfdeblur_models.networks.reference import area, straightforward, unfold_fac
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case
-from ._rivals import unfold_fac
+from ._network import VIEWS, official_weights, pictures
 
 PLAIN, CHANNELS_LAST, AUTOCAST = (
     "published form",

@@ -6,12 +6,13 @@ from functools import partial
 import pytest
 import torch
 
+from lfdeblur_models.networks.reference import unfold_fac
 from lfdeblur_ops import dynamic_filter, reference
 
 from . import _rivals
 from ._harness import Case, Sides, compiled, differentiated, pytest_case
 
-FORMS = {"unfold (published)": _rivals.unfold_fac, "im2col": _rivals.im2col_fac, "addcmul_ taps": _rivals.taps_fac}
+FORMS = {"unfold (published)": unfold_fac, "im2col": _rivals.im2col_fac, "addcmul_ taps": _rivals.taps_fac}
 PHOTO, CROP = (1, 3, 720, 1280), (1, 3, 256, 256)
 
 

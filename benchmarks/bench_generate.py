@@ -1,5 +1,6 @@
 """Training pairs from PNG views to PNG pairs: `generate` against the same work with NumPy, SciPy and Pillow."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,19 +14,12 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from lfdeblur_models.data import (
-    Recipe,
-    aperture_diameter,
-    generate,
-    left_half,
-    read_light_field,
-    right_half,
-)
-from lfdeblur_models.data.planes import even_planes
-from lfdeblur_models.data.recipe import DEFAULT_APERTURES
-from lfdeblur_models.memory import keep_freed_memory
-from tests.data_paths import FOLDER
+from lfdeblur_models.data import Recipe, aperture_diameter, generate, left_half, read_light_field, right_half
+from lfdeblur_models.data.generation.recipe import DEFAULT_APERTURES
+from lfdeblur_models.data.rendering.planes import even_planes
+from lfdeblur_models.system.memory import keep_freed_memory
 
+from . import _machine
 from ._harness import Case, Sides, Unavailable, pytest_case
 from .bench_pairs import _decode, _encode, slices_pair
 
@@ -34,7 +28,8 @@ FORMS = (SCIPY, THREADED)
 PLANES, COMPRESSION = 5, 3  # of Pillow; our default makes files of no more bytes
 KINDS = ("input", "left", "right")
 CHECKED = ((0, 0), (len(DEFAULT_APERTURES) - 1, PLANES - 1))  # aperture and plane of the pairs that are compared
-REAL = FOLDER / "lf-hci-antinous"
+DATA = Path(os.environ.get("LFDEBLUR_TEST_DATA", _machine.ROOT.parent / "shared" / "data"))
+REAL = DATA / "lf-hci-antinous"
 
 
 def scipy_generate(scene, planes, apertures, out, threads=1):

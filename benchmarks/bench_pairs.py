@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 
 from lfdeblur_models.data import Aperture, LightField, LightFieldPairs, disk, left_half, render_pair, right_half
-from lfdeblur_models.data.pairs import cut
+from lfdeblur_models.data.rendering.exposure import cut
 
 from ._harness import Case, Sides, pytest_case
 from ._rivals import taps

@@ -9,10 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models import DRBNet
 from lfdeblur_models.networks.official import official_modules
-from tests.drbnet_formulas import straightforward
+from lfdeblur_models.networks.reference import straightforward, unfold_fac
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case
-from ._rivals import unfold_fac
 
 PLAIN, CHANNELS_LAST = "published form", "published form, channels_last"
 COMPILED = "compile: published form"

@@ -72,7 +72,7 @@ else
   step build 60 python3 -m pip install --no-deps --no-build-isolation --no-index -e . || exit "$failed"
 fi
 if [[ $what == sweep ]]; then
-  step "sweep_$op" 100 python3 -m benchmarks.sweep "$op" --seconds $((END - SECONDS - 15))
+  step "sweep_$op" 100 python3 -m benchmarks.gpu.sweep "$op" --seconds $((END - SECONDS - 15))
   cat "$LOGS/sweep_$op.log"
   exit "$failed"
 fi
@@ -90,13 +90,13 @@ if [[ $what == first ]]; then
     --continue-on-collection-errors -m cuda "${tests[@]}"
   grep -cE ' PASSED ' "$LOGS/tests.log" | sed 's/$/ tests passed/'
   grep -E '^(FAILED|ERROR)|\] FAILED|\] ERROR' "$LOGS/tests.log" | sed 's/^\[gw[0-9]*\] \[ *[0-9]*%\] //' | cut -c1-150 | sort -u | head -n 40
-  PYTORCH_NO_CUDA_MEMORY_CACHING=1 step memcheck 12 compute-sanitizer --error-exitcode 9 python3 -m benchmarks.exercise kernels
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 step memcheck 12 compute-sanitizer --error-exitcode 9 python3 -m benchmarks.gpu.exercise kernels
   step variants 12 python3 -m benchmarks.gpu.variants
   step rows 100 python3 -m benchmarks --device cuda --seconds 0.1 --ours-only --json "$OUT/gpu.json"
 else
   step rows 70 python3 -m benchmarks --device cuda --seconds 0.2 --without compile --json "$OUT/gpu.json"
   for op in conv3x3 residual_block; do
-    step "sweep_$op" 15 python3 -m benchmarks.sweep "$op" --seconds $((15 * TOTAL / 100 - 8))
+    step "sweep_$op" 15 python3 -m benchmarks.gpu.sweep "$op" --seconds $((15 * TOTAL / 100 - 8))
     tail -n 12 "$LOGS/sweep_$op.log" | cut -c1-200
   done
 fi

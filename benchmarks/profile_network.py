@@ -6,10 +6,9 @@ from collections.abc import Callable
 import torch
 
 from lfdeblur_models import DRBNet, optimize
-from tests.drbnet_formulas import official_weights
-from tests.test_drbnet import pictures
 
 from . import bench_training_step as training
+from ._network import official_weights, pictures
 
 PARTS = {
     "lfdeblur::winograd_conv3x3": "3x3 convolutions, stride 1",

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
-from lfdeblur_models import DRBNet, load_network
-from lfdeblur_models.images import read_image
-from lfdeblur_models.tiling import exact_overlap, grid, run_tiles
-from tests.drbnet_formulas import official_weights
+from lfdeblur_models import DRBNet, exact_overlap, load_network
+from lfdeblur_models.inference.tiles import grid, run_tiles
+from lfdeblur_models.io.images import read_image
+
+from ._network import official_weights
 
 OVERLAPS = (0, 8, 16, 32, 48, 64, 96, 144)
 OWN = 192  # pixels of a tile's own part, small: the picture has many seams

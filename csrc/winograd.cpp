@@ -1,5 +1,5 @@
 // torch glue of `winograd_conv3x3`: checks, allocation, the CPU's implementation. The schema stands in
-// lfdeblur_ops/winograd.py.
+// lfdeblur_ops/_winograd.py.
 #include "cpu/winograd.h"
 
 #include <torch/csrc/stable/library.h>

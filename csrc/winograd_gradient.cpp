@@ -1,5 +1,5 @@
 // torch glue of `winograd_weight` and `winograd_weight_gradient`: checks, allocation, the CPU's implementation. The
-// schemas stand in lfdeblur_ops/winograd.py.
+// schemas stand in lfdeblur_ops/_winograd.py.
 #include "cpu/winograd_gradient.h"
 
 #include <torch/csrc/stable/library.h>

@@ -63,11 +63,12 @@ def runs_on(capability: tuple[int, int], architectures: str) -> bool:
     for architecture in architectures.replace(" ", ";").split(";"):
         number = architecture.removesuffix("+PTX")
         major, minor = (int(part) for part in number.rstrip("af").split("."))
-        if number[-1] == "a":  # of this very architecture alone
-            fits = capability == (major, minor)
-        else:
-            fits = capability[0] == major and capability[1] >= minor
-        if fits or (architecture.endswith("+PTX") and number[-1] not in "af" and capability >= (major, minor)):
+        later = number[-1] != "a" and capability[0] == major and capability[1] >= minor  # "a": for this very one alone
+        if (
+            capability == (major, minor)
+            or later
+            or (architecture.endswith("+PTX") and number[-1] not in "af" and capability >= (major, minor))
+        ):
             return True
     return False
 
@@ -94,6 +95,19 @@ def tf32_allowed(kind: Literal["conv", "matmul"]) -> bool:
     """
     backend: Any = torch.backends.cudnn.conv if kind == "conv" else torch.backends.cuda.matmul  # type: ignore[attr-defined]
     return bool(backend.fp32_precision == "tf32")
+
+
+def tensor_core_unfit(dtype: torch.dtype) -> str | None:
+    """Why a Triton convolution cannot run on this dtype."""
+    if dtype == torch.float64:
+        return "no kernel for float64"
+    if dtype == torch.float32 and not tf32_allowed("conv"):
+        return "float32 would run as TF32, which torch.backends.cudnn.conv.fp32_precision does not allow"
+    return None
+
+
+def triton_impl(kernel: object) -> Impl:
+    return Impl(kernel, "cuda", triton_missing, tensor_core_unfit)  # type: ignore[arg-type]
 
 
 def define(schema: str, *, triton: bool = False) -> None:

@@ -3,17 +3,12 @@
 import torch
 from torch import Tensor
 
-from . import reference, winograd
+from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, slope_of
-from ._convolution import (
-    activation_backward,
-    convolution,
-    convolution_backward,
-    empty_output,
-    layout_of,
-    triton_impl,
-)
-from ._dispatch import Impl, define, register, select
+from ._dispatch import Impl, define, register, select, triton_impl
+from ._gradients import activation_backward, convolution_backward
+from ._layouts import empty_output, layout_of
+from ._onednn import convolution
 
 # x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
 # negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], OH = (H - 1) // stride + 1
@@ -51,9 +46,10 @@ def conv3x3(
         negative_slope: of LeakyReLU, from 0 to 1; it is not read without an activation.
         backend: ``auto``, or ``triton | cpu | winograd | reference``; a forced one never falls back. Triton runs
             float32 only where ``torch.backends.cudnn.conv.fp32_precision`` is ``"tf32"``, PyTorch's default, and as
-            TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto`` never takes, is F(4x4, 3x3) in the extension: CPU, float32,
-            stride 1, channels (of ``x``, ``x2`` and the result) multiples of 16; a quarter of the multiplications,
-            forward and backward, at three times the rounding error. Channels-last, without second derivatives.
+            TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto`` never takes, is
+            F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the result) multiples
+            of 16; a quarter of the multiplications, forward and backward, at three times the rounding error.
+            Channels-last, without second derivatives.
 
     Returns:
         ``[N, O, OH, OW]``, dtype of ``x``; summed in float32 (float64 for float64). On the CPU channels-last where the
@@ -158,5 +154,5 @@ _IMPLS = register(
     "conv3x3",
     _kernel,
     reference.conv3x3,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": winograd.impl(winograd.conv3x3)},
+    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": _winograd.impl(_winograd.conv3x3)},
 )

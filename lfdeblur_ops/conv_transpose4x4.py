@@ -5,14 +5,10 @@ from torch import Tensor
 
 from . import reference
 from ._checks import autocast, check_image, check_like, slope_of
-from ._convolution import (
-    activation_backward,
-    convolution,
-    convolution_backward,
-    empty_output,
-    triton_impl,
-)
-from ._dispatch import Impl, define, register, select
+from ._dispatch import Impl, define, register, select, triton_impl
+from ._gradients import activation_backward, convolution_backward
+from ._layouts import empty_output
+from ._onednn import convolution
 
 # x [N, C, H, W], weight [C, O, 4, 4], bias [O], residual [N, O, 2H, 2W], negative_slope 0 to 1 (1: no activation)
 # -> [N, O, 2H, 2W]

@@ -3,16 +3,12 @@
 import torch
 from torch import Tensor
 
-from . import reference, winograd
+from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, check_slope
-from ._convolution import (
-    activation_backward,
-    convolution,
-    convolution_backward,
-    empty_output,
-    triton_impl,
-)
-from ._dispatch import Impl, define, register, select
+from ._dispatch import Impl, define, register, select, triton_impl
+from ._gradients import activation_backward, convolution_backward
+from ._layouts import empty_output
+from ._onednn import convolution
 
 # x [N, C, H, W], weight1 and weight2 [C, C, 3, 3], bias1 and bias2 [C], negative_slope 0 to 1
 # -> [N, C, H, W]
@@ -115,5 +111,5 @@ _IMPLS = register(
     "residual_block",
     _kernel,
     reference.residual_block,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": winograd.impl(winograd.residual_block)},
+    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": _winograd.impl(_winograd.residual_block)},
 )

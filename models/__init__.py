@@ -1,8 +1,29 @@
 """Networks, light-field data and the command ``lfdeblur``, built on ``lfdeblur_ops``."""
 
-from .deblur import deblur, load_network
-from .networks import DRBNet
-from .optimize import OptimizedDRBNet, optimize
-from .tiling import exact_overlap
+import sys
 
-__all__ = ["DRBNet", "OptimizedDRBNet", "deblur", "exact_overlap", "load_network", "optimize"]
+from .inference import deblur as _deblur
+from .inference import optimize as _optimize
+from .inference.deblur import deblur
+from .inference.optimize import OptimizedDRBNet, optimize
+from .inference.tiled_network import BudgetError
+from .io.errors import ImageError, OutputError
+from .networks import DRBNet
+from .networks.receptive_field import exact_overlap
+from .networks.weights import WeightsError, load_network
+
+__all__ = [
+    "BudgetError",
+    "DRBNet",
+    "ImageError",
+    "OptimizedDRBNet",
+    "OutputError",
+    "WeightsError",
+    "deblur",
+    "exact_overlap",
+    "load_network",
+    "optimize",
+]
+
+# The attributes are functions, as ever; ``import lfdeblur_models.deblur`` finds the modules of the same names.
+sys.modules[f"{__name__}.deblur"], sys.modules[f"{__name__}.optimize"] = _deblur, _optimize

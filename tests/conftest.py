@@ -5,15 +5,10 @@ import torch
 
 import lfdeblur_ops
 
+from .backends import DEVICE
+
 # Fills every torch.empty with NaN, the extension's outputs too: an element that nobody wrote cannot pass for a zero.
 torch.use_deterministic_algorithms(True, warn_only=True)
-
-DEVICE = {"cpu": "cpu", "winograd": "cpu", "reference": "cpu", "cuda": "cuda", "triton": "cuda"}
-
-
-def compiler(backend):
-    """Of torch.compile: the reference is many small operations, which Inductor takes minutes to compile."""
-    return "aot_eager" if backend == "reference" else "inductor"
 
 
 def pytest_collection_modifyitems(items):

@@ -1,1 +1,1 @@
-"""What is measured on a GPU, or said of it without one."""
+"""What runs on, or looks into, GPU kernels: machine code, launches, parameter sweeps, sanitizer runs."""

@@ -69,7 +69,7 @@ def work(launch: Launch) -> tuple[float, float]:
 
 
 def cudnn(launch: Launch) -> Callable[[], Any] | None:
-    """PyTorch's convolution of the same sizes, with bias, without activation and addition; None for the other kernels."""
+    """PyTorch's convolution of the same sizes, with bias, without activation and addition; None for other kernels."""
     a, name = launch.arguments, launch.kernel.__name__
     if not name.startswith("conv"):
         return None
@@ -116,7 +116,7 @@ def layers(size: tuple[int, int], limits: dict[str, float]) -> list[dict[str, An
 
 
 def whole(size: tuple[int, int]) -> dict[str, float]:
-    """Milliseconds of a call: ours as a graph and without, and the network's plain form on cuDNN, as a graph and not."""
+    """Milliseconds of a call, as a graph and without."""
     torch.manual_seed(0)
     plain = DRBNet().cuda().eval()
     x = picture(*size)
@@ -136,7 +136,8 @@ def main() -> int:
     options = parser.parse_args()
     size = tuple(options.size)
     limits = rates()
-    print(f"{torch.cuda.get_device_name()}: copy {limits['gb_s']:.0f} GB/s, product {limits['gflop_s'] / 1e3:.0f} TFLOP/s")
+    rate = limits["gflop_s"] / 1e3
+    print(f"{torch.cuda.get_device_name()}: copy {limits['gb_s']:.0f} GB/s, product {rate:.0f} TFLOP/s")
     result = {"size": size, "dtype": str(DTYPE)[6:], "device": torch.cuda.get_device_name(), **limits}
     result["whole_ms"] = whole(size)
     for name, ms in result["whole_ms"].items():
@@ -146,8 +147,10 @@ def main() -> int:
     for row in rows:
         rival = f"{row['cudnn_us']:9.1f}" if row["cudnn_us"] else f"{'':9}"
         print(f"{row['layer']:44} {row['times']:5} {row['us']:8.1f} {rival} {row['floor_us']:9.1f}")
-    print(f"{'sum':44} {'':5} {sum(r['times'] * r['us'] for r in rows):8.1f} {'':9} "
-          f"{sum(r['times'] * r['floor_us'] for r in rows):9.1f}")
+    print(
+        f"{'sum':44} {'':5} {sum(r['times'] * r['us'] for r in rows):8.1f} {'':9} "
+        f"{sum(r['times'] * r['floor_us'] for r in rows):9.1f}"
+    )
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0

@@ -21,6 +21,7 @@ from lfdeblur_ops import (
     refocus,
     residual_block,
 )
+from lfdeblur_ops.testing import rounded_to_tf32
 
 from .launches import SIZE, network, picture
 
@@ -30,7 +31,10 @@ ALLOWED = {torch.float32: 3e-3, torch.float16: 5e-3, torch.bfloat16: 3e-2}  # of
 
 def drawn(*shape: int, dtype: torch.dtype) -> Tensor:
     layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
-    return torch.randn(shape, device="cuda", dtype=dtype).to(memory_format=layout).requires_grad_()
+    values = torch.randn(shape, device="cuda", dtype=dtype)
+    if dtype == torch.float32:
+        values = rounded_to_tf32(values)
+    return values.to(memory_format=layout).requires_grad_()
 
 
 def error(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
@@ -43,7 +47,7 @@ def compare(call: Callable[..., Tensor], exact: Callable[..., Tensor], tensors: 
     """Of the result and all gradients."""
     wide = [t.detach().double().requires_grad_(t.is_floating_point()) for t in tensors]
     out, want = call(*tensors), exact(*wide)
-    grad = torch.randn_like(out)
+    grad = drawn(*out.shape, dtype=out.dtype).detach()
     mine = torch.autograd.grad(out, tensors, grad)
     theirs = torch.autograd.grad(want, wide, grad.double())
     return error([out.detach(), *mine], [want.detach(), *theirs])
@@ -53,10 +57,12 @@ def cases(dtype: torch.dtype) -> dict[str, Callable[[], float]]:
     def make(*shape: int) -> Tensor:
         return drawn(*shape, dtype=dtype)
 
-    ref = reference
+    ref, size = reference, (40, 70)
     return {
         "dynamic_filter 7": lambda: compare(
-            lambda x, f: dynamic_filter(x, f, 7), lambda x, f: ref.dynamic_filter(x, f, 7), [make(2, 3, 40, 70), make(2, 49, 40, 70)]
+            lambda x, f: dynamic_filter(x, f, 7),
+            lambda x, f: ref.dynamic_filter(x, f, 7),
+            [make(2, 3, 40, 70), make(2, 49, 40, 70)],
         ),
         "refocus 5 planes": lambda: compare(
             lambda v: refocus(v, torch.linspace(-2, 2, 5, device="cuda")),
@@ -81,9 +87,9 @@ def cases(dtype: torch.dtype) -> dict[str, Callable[[], float]]:
         "drb_head 7": lambda: compare(
             lambda *a: drb_head(*a, 7),
             lambda *a: ref.drb_head(*a, 7, 0.1, -float("inf"), float("inf")),
-            [make(1, 64, 40, 70), make(49, 64), make(49), make(1, 64, 40, 70), make(3, 64), make(3), make(1, 3, 40, 70)],
+            [make(1, 64, *size), make(49, 64), make(49), make(1, 64, *size), make(3, 64), make(3), make(1, 3, *size)],
         ),
-    }  # fmt: skip
+    }
 
 
 def whole_network() -> float:

@@ -17,6 +17,7 @@ from .network import milliseconds
 CONFIGS = (
     Config(16, 16, 256, 64, 16, 3),
     Config(8, 16, 256, 64, 8, 3),
+    Config(8, 16, 256, 64, 16, 3),
     Config(16, 16, 128, 64, 8, 3),
     Config(16, 16, 128, 64, 8, 4),
     Config(8, 16, 128, 64, 8, 3),

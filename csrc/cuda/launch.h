@@ -7,5 +7,5 @@
 #elif !__has_include("cuda_on_cpu.h")  // the host side of an ordinary build
 #include <cuda_runtime_api.h>
 #else
-#include "cuda_on_cpu.h"  // tests/cuda_on_cpu/: defines LFD_LAUNCH and what the kernels use of CUDA
+#include "cuda_on_cpu.h"  // tests/kernels/cuda_on_cpu/: defines LFD_LAUNCH and what the kernels use of CUDA
 #endif

@@ -11,8 +11,7 @@ import torch
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from lfdeblur_models.animation import write_animation
-from lfdeblur_models.contact_sheet import thumbnail
+from lfdeblur_models.cli.demo import ASSET
 from lfdeblur_models.data import (
     Aperture,
     Recipe,
@@ -24,11 +23,12 @@ from lfdeblur_models.data import (
     refocus_light,
     right_half,
 )
-from lfdeblur_models.data.disparity_range import estimate_disparity_range
-from lfdeblur_models.data.pairs import encode
-from lfdeblur_models.demo import ASSET
-from lfdeblur_models.images import read_image
-from lfdeblur_models.overview import overview
+from lfdeblur_models.data.overview import overview
+from lfdeblur_models.data.rendering.disparity_range import estimate_disparity_range
+from lfdeblur_models.data.rendering.pairs import encode
+from lfdeblur_models.drawing.animation import write_animation
+from lfdeblur_models.drawing.contact_sheet import thumbnail
+from lfdeblur_models.io.images import read_image
 
 OUT = Path(__file__).parents[1] / "pictures"
 NEAR, FOCUS, FAR = "#d1495b", "#2e4057", "#00798c"

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
-from .._convolution import layout_of
+from .._layouts import layout_of
 from ._empty import empty_result
 
 

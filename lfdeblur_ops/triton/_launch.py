@@ -46,13 +46,22 @@ def precision(dtype: torch.dtype, kind: Literal["conv", "matmul"]) -> str:
     return "tf32" if tf32_allowed(kind) else "ieee"
 
 
+def multiprocessors(device: torch.device) -> int:
+    if device.type != "cuda":
+        return MULTIPROCESSORS_WITHOUT_GPU
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+
+def shared_memory(device: torch.device) -> int:
+    """Bytes that a program may have; without a GPU those of sm_90."""
+    if device.type != "cuda":
+        return 227 << 10
+    return int(torch.cuda.get_device_properties(device).shared_memory_per_block_optin)  # type: ignore[attr-defined]
+
+
 def persistent_programs(device: torch.device, tiles: int, on_multiprocessor: int) -> int:
     """Programs that share ``tiles``: as many as are at work at once, or fewer."""
-    if device.type == "cuda":
-        multiprocessors = torch.cuda.get_device_properties(device).multi_processor_count
-    else:
-        multiprocessors = MULTIPROCESSORS_WITHOUT_GPU
-    return min(tiles, multiprocessors * on_multiprocessor)
+    return min(tiles, multiprocessors(device) * on_multiprocessor)
 
 
 def channels_inside(x: Tensor) -> Tensor:

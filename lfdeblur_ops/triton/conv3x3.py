@@ -15,7 +15,18 @@ import triton.language as tl
 from torch import Tensor
 
 from ._device import dot, leaky_relu, offsets, tile_pixels
-from ._launch import Launch, cdiv, channels_inside, empty_channels_last, power_of_two, precision, run, strides
+from ._launch import (
+    Launch,
+    cdiv,
+    channels_inside,
+    empty_channels_last,
+    multiprocessors,
+    power_of_two,
+    precision,
+    run,
+    shared_memory,
+    strides,
+)
 
 FLAT_CHANNELS = 7  # up to this many input channels, all taps of all channels are one block of the product
 
@@ -28,19 +39,27 @@ class Config(NamedTuple):
     num_warps: int
     num_stages: int
 
+    def programs(self, n: int, height: int, width: int, outputs: int) -> int:
+        return n * cdiv(height, self.tile_h) * cdiv(width, self.tile_w) * cdiv(outputs, self.block_n)
+
 
 # By precision and number of output channels (the first entry that holds them all): the fastest that
-# `benchmarks.gpu.variants` found for the network's layers on an H200.
+# `benchmarks.gpu.variants` found for the network's layers on an H200. The stages of these fit into every GPU's shared
+# memory (99 KiB), those of LARGE_CONFIGS, for more than 64 output channels, into that of sm_80, sm_90 and sm_100.
 CONFIGS = {
     ("half", 32): Config(16, 16, 32, 32, 8, 4),
     ("half", 64): Config(8, 16, 64, 64, 4, 4),
-    ("half", 128): Config(16, 16, 128, 64, 8, 3),
-    ("half", 0): Config(8, 16, 256, 64, 8, 3),
+    ("half", 0): Config(8, 16, 128, 64, 8, 3),
     ("tf32", 32): Config(8, 16, 32, 32, 4, 4),
     ("tf32", 0): Config(8, 16, 64, 32, 8, 4),
     ("ieee", 32): Config(8, 16, 32, 16, 4, 3),
     ("ieee", 0): Config(8, 8, 64, 16, 4, 3),
 }
+LARGE_CONFIGS = {
+    ("half", 128): Config(16, 16, 128, 64, 8, 3),
+    ("half", 0): Config(8, 16, 256, 64, 8, 3),
+}
+LARGE_SHARED, LARGE_OUTPUTS = 160 << 10, 64
 FLAT_WARPS = 4  # one block of the product: nothing to pipeline
 
 
@@ -131,9 +150,27 @@ def conv3x3_fwd_kernel(
     tl.store(out + at[:, None] + co[None, :], acc.to(out.dtype.element_ty), mask=mask)
 
 
-def config(table: dict[tuple[str, int], Config], form: str, outputs: int) -> Config:
-    """The first entry of a precision that holds so many output channels; 0 holds any number."""
-    return table[next((kind, most) for kind, most in table if kind == form and (most == 0 or outputs <= most))]
+Table = dict[tuple[str, int], Config]
+
+
+def config(
+    configs: Table, large: Table, form: str, outputs: int, size: tuple[int, int, int], device: torch.device
+) -> Config:
+    """That of a precision and so many output channels, on so many pictures of such a size.
+
+    The large tile where it fits into the GPU and the pictures have one for half of the multiprocessors.
+    """
+
+    def first(table: Table) -> Config | None:
+        fit = (value for (kind, most), value in table.items() if kind == form and (most == 0 or outputs <= most))
+        return next(fit, None)
+
+    found = first(large) if outputs > LARGE_OUTPUTS and shared_memory(device) >= LARGE_SHARED else None
+    if found is not None and 2 * found.programs(*size, outputs) >= multiprocessors(device):
+        return found
+    usual = first(configs)
+    assert usual is not None
+    return usual
 
 
 def launch(
@@ -144,6 +181,7 @@ def launch(
     residual: Tensor | None,
     stride: int,
     negative_slope: float,
+    large: Table = LARGE_CONFIGS,
 ) -> tuple[Launch, Tensor]:
     """The kernel's launch, not yet run, and the tensor it writes."""
     n, channels, height, width = x.shape
@@ -151,7 +189,7 @@ def launch(
     out_height, out_width = cdiv(height, stride), cdiv(width, stride)
     out = empty_channels_last(x, outputs, out_height, out_width)
     form = precision(x.dtype, "conv")
-    chosen = config(CONFIGS, form, outputs)
+    chosen = config(CONFIGS, large, form, outputs, (n, out_height, out_width), x.device)
     flat = channels <= FLAT_CHANNELS and x2 is None
     block_n = min(chosen.block_n, power_of_two(outputs, 16))
     if flat:
@@ -188,9 +226,9 @@ def launch(
         "BLOCK_N": block_n,
         "BLOCK_K": block_k,
     }
-    tiles = n * cdiv(out_height, chosen.tile_h) * cdiv(out_width, chosen.tile_w)
+    grid = (n * cdiv(out_height, chosen.tile_h) * cdiv(out_width, chosen.tile_w) * cdiv(outputs, block_n),)
     warps, stages = (FLAT_WARPS, 1) if flat else (chosen.num_warps, chosen.num_stages)
-    return Launch(conv3x3_fwd_kernel, (tiles * cdiv(outputs, block_n),), arguments, warps, stages), out
+    return Launch(conv3x3_fwd_kernel, grid, arguments, warps, stages), out
 
 
 def conv3x3(

@@ -101,7 +101,7 @@ def launch(
     outputs = weight.shape[1]
     out = empty_channels_last(x, outputs, 2 * height, 2 * width)
     form = precision(x.dtype, "conv")
-    chosen = config(CONFIGS, form, outputs)
+    chosen = config(CONFIGS, {}, form, outputs, (n, height, width), x.device)
     block_n = min(chosen.block_n, power_of_two(outputs, 16))
     x = channels_inside(x)
     at_residual = out if residual is None else channels_inside(residual)

@@ -19,7 +19,7 @@ from . import drb_head_backward as backward
 from ._device import leaky_relu, offsets, tile_pixels
 from ._head import Taps, block_of_taps, load_weight, packed_pixels, project
 from ._launch import Launch, cdiv, persistent_programs, power_of_two, precision, run, strides
-from ._packed import GROUP, INTERPRETED, launch_pack, load_colors
+from ._padded_picture import GROUP, INTERPRETED, launch_pack, load_colors
 
 
 class Config(NamedTuple):

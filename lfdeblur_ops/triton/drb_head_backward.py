@@ -25,7 +25,7 @@ from torch import Tensor
 from ._device import dot_float32, offsets, tile_pixels
 from ._head import Taps, block_of_taps, load_weight, packed_pixels, project
 from ._launch import Launch, cdiv, empty_channels_last, persistent_programs, power_of_two, precision, run, strides
-from ._packed import GROUP, INTERPRETED, launch_pack, load_colors
+from ._padded_picture import GROUP, INTERPRETED, launch_pack, load_colors
 
 
 class Config(NamedTuple):

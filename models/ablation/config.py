@@ -12,10 +12,10 @@ from ..training.config import (
     LossConfig,
     NetworkConfig,
     OptimizerConfig,
-    Part,
     Positive,
     RunConfig,
 )
+from ..training.recipe_files import Part
 
 
 class StageConfig(Part):

@@ -9,18 +9,18 @@ from typing import Any
 
 import torch
 
-from ..data.picture_files import DataError
+from ..data.errors import DataError
 from ..evaluation.evaluate import evaluate, restorer
+from ..evaluation.picture_sets import Scenes
 from ..evaluation.report import write_text
-from ..evaluation.scenes import Scenes
 from ..evaluation.scores import PUBLISHED, Metric, choose_metrics, least_side
 from ..features import FeatureWeightsError
+from ..io.atomic import check_output_folder, make_output_folder
 from ..networks import DRBNet
-from ..output import check_output_folder, make_output_folder
-from ..training.config import ConfigError
+from ..training.first_weights import checkpoint_weights, start_network
 from ..training.loss import RestorationLoss
-from ..training.pairs import open_source
-from ..training.start import checkpoint_weights, start_network
+from ..training.recipe_files import ConfigError
+from ..training.sampling import open_source
 from ..training.train import CHECKPOINT
 from ..training.train import train as run_training
 from .config import AblationConfig, EvaluationConfig

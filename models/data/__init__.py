@@ -1,6 +1,15 @@
 """Light fields in, training pairs out."""
 
-from .aperture import (
+from ..io.errors import ImageError, OutputError
+from ..io.pfm import read_pfm
+from .datasets.light_field_pairs import LightFieldPairs
+from .errors import DataError, LightFieldError
+from .generation.generate import Generated, generate
+from .generation.recipe import Recipe
+from .light_field import LightField, linear_light_field
+from .readers.lfp import LytroContainer, read_lytro
+from .readers.registry import FORMATS, read_light_field
+from .rendering.aperture import (
     Aperture,
     annulus,
     cats_eye,
@@ -11,35 +20,31 @@ from .aperture import (
     right_half,
     square,
 )
-from .defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
-from .disparity_map import disparity_of, estimate_disparity_map
-from .disparity_range import estimate_disparity_range
-from .errors import LightFieldError
-from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
-from .from_photo import light_field_from_photo
-from .generate import Generated, generate
-from .lfp import LytroContainer, read_lytro
-from .light_field import LightField
-from .light_field_pairs import LightFieldPairs
-from .noise import Noise, parse_noise
-from .pairs import Pair, center_picture, refocus_light, render_pair, render_pairs
-from .pfm import read_pfm
-from .planes import content_planes, even_planes, parse_disparities
-from .reader import FORMATS, read_light_field
-from .recipe import Recipe
-from .sources import Reading, Source, find_sources, open_source
-from .transfer import linear_light_field, linear_to_srgb, srgb_to_linear
-from .truth import all_in_focus_light, center_light, difference_of_truths
+from .rendering.defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
+from .rendering.disparity_map import disparity_of, estimate_disparity_map
+from .rendering.disparity_range import estimate_disparity_range
+from .rendering.exposure import refocus_light
+from .rendering.noise import Noise, parse_noise
+from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
+from .rendering.planes import content_planes, even_planes, parse_disparities
+from .rendering.truth import all_in_focus_light, center_light, difference_of_truths
+from .sources.find import Reading, Source, find_sources, open_source
+from .sources.from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
+from .sources.from_photo import light_field_from_photo
+from .transfer import linear_to_srgb, srgb_to_linear
 
 __all__ = [
     "FORMATS",
     "Aperture",
+    "DataError",
     "Generated",
+    "ImageError",
     "LightField",
     "LightFieldError",
     "LightFieldPairs",
     "LytroContainer",
     "Noise",
+    "OutputError",
     "Pair",
     "Reading",
     "Recipe",

@@ -1,5 +1,9 @@
-"""The error of everything that reads or takes light fields."""
+"""Errors of data: light fields, and data sets of pictures."""
 
 
 class LightFieldError(ValueError):
     """A light field that cannot be read or used; the message names the file and says what was found and wanted."""
+
+
+class DataError(ValueError):
+    """A data set that cannot be used; the message names the folder or file and says why."""

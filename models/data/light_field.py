@@ -1,15 +1,16 @@
 """``LightField``: the views of a light field and what its files tell about them."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .errors import LightFieldError
-from .pixels import Pixels, Window, check_window, whole_window
+from .lazy_views import Pixels, Window, check_window, whole_window
+from .transfer import to_linear
 
-__all__ = ["TRANSFERS", "LightField", "LightFieldError", "central"]
+__all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]
 
 TRANSFERS = ("srgb", "linear")
 DTYPES = (torch.uint8, torch.uint16, torch.float16, torch.float32, torch.float64)
@@ -226,3 +227,10 @@ class LightField:
             f"LightField({self.scene!r}, {self.format}, {rows}x{columns} views of {width}x{height} pixels, "
             f"{channels} channels, {self.dtype}, {self.transfer}, {state})"
         )
+
+
+def linear_light_field(light_field: LightField) -> LightField:
+    """A copy of the light field with views in linear light, float32 in [0, 1]; itself where it is that already."""
+    if light_field.transfer == "linear" and light_field.views.is_floating_point():
+        return light_field
+    return replace(light_field, views=to_linear(light_field.views, light_field.transfer), transfer="linear")

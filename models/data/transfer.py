@@ -2,29 +2,28 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .light_field import LightField
-
+# The curve: a line to LINEAR_END (as light) or ENCODED_END (as sRGB), then a power.
+LINEAR_END, ENCODED_END, STEEPNESS = 0.0031308, 0.04045, 12.92
+GAIN, OFFSET, POWER = 1.055, 0.055, 2.4
 _WORTH_THREADS = 1 << 20  # elements; for fewer, starting threads takes as long as the work
+_INDEX_BITS = 20  # of the table for 8 bits: its thresholds are off by less than 0.002 of a step
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
 
 def srgb_to_linear(x: Tensor) -> Tensor:
     """sRGB values in [0, 1] to linear light in [0, 1]; any shape, floating point."""
-    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+    return torch.where(x <= ENCODED_END, x / STEEPNESS, ((x.clamp_min(ENCODED_END) + OFFSET) / GAIN) ** POWER)
 
 
 def linear_to_srgb(x: Tensor) -> Tensor:
     """Linear light in [0, 1] to sRGB values in [0, 1]; any shape, floating point; the inverse of ``srgb_to_linear``."""
-    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    return torch.where(x <= LINEAR_END, x * STEEPNESS, GAIN * x.clamp_min(LINEAR_END) ** (1 / POWER) - OFFSET)
 
 
 def to_linear(x: Tensor, transfer: str = "srgb", *, out: Tensor | None = None) -> Tensor:
@@ -72,8 +71,44 @@ def _table(dtype: torch.dtype, transfer: str) -> Tensor:
     return (srgb_to_linear(levels) if transfer == "srgb" else levels).float()
 
 
-def linear_light_field(light_field: "LightField") -> "LightField":
-    """A copy of the light field with views in linear light, float32 in [0, 1]; itself where it is that already."""
-    if light_field.transfer == "linear" and light_field.views.is_floating_point():
-        return light_field
-    return replace(light_field, views=to_linear(light_field.views, light_field.transfer), transfer="linear")
+def quantise(light: Tensor, bits: int) -> np.ndarray:
+    """Encode for display and round; the same whatever the number of threads.
+
+    NumPy, and not torch: torch splits an array over its threads, and the last elements of a part may be rounded
+    otherwise.
+
+    Args:
+        light: ``[C, H, W]`` float32 linear light; cut to [0, 1].
+        bits: 8 or 16.
+
+    Returns: ``[H, W, C]`` uint8 or uint16.
+    """
+    channels = light.detach().cpu().numpy()
+    values = np.empty((*channels.shape[1:], len(channels)), np.uint8 if bits == 8 else np.uint16)
+    for i, channel in enumerate(channels):  # one at a time: all steps stay in the processor's cache
+        x = np.clip(channel, 0, 1)
+        if bits == 8:
+            x *= 2**_INDEX_BITS - 1
+            x += 0.5
+            values[..., i] = _code_table().take(x.astype(np.intp), mode="clip")
+        else:
+            bright = GAIN * np.power(x, np.float32(1 / POWER)) - np.float32(OFFSET)
+            values[..., i] = np.rint(np.where(x <= LINEAR_END, x * np.float32(STEEPNESS), bright) * 65535)
+    return values
+
+
+def codes(picture: Tensor, bits: int) -> np.ndarray:
+    """A picture that is encoded already, ``[C, H, W]`` uint8 or uint16, as ``[H, W, C]`` with ``bits`` per channel."""
+    values = picture.cpu().numpy().transpose(1, 2, 0)
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values) if bits == 8 else values.astype(np.uint16) * np.uint16(257)
+    if bits == 16:
+        return np.ascontiguousarray(values)
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+@cache
+def _code_table() -> np.ndarray:
+    x = torch.linspace(0, 1, 2**_INDEX_BITS, dtype=torch.float64).numpy()
+    encoded = np.where(x <= LINEAR_END, x * STEEPNESS, GAIN * x ** (1 / POWER) - OFFSET)
+    return np.rint(encoded * 255).astype(np.uint8)

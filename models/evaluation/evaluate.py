@@ -8,11 +8,11 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from ..deblur import deblur
-from ..images import ImageError
+from ..inference.deblur import deblur
+from ..inference.tiled_network import BudgetError
+from ..io.errors import ImageError
 from ..networks import DRBNet
-from ..runner import BudgetError
-from .scenes import Scene, Scenes
+from .picture_sets import Scene, Scenes
 from .scores import PROTOCOLS, Metric, Protocol, score
 
 Restore = Callable[[Scene], Tensor]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..output import atomic_path
+from ..io.atomic import atomic_path
 from .evaluate import Evaluation
 from .scores import PROTOCOLS, Metric, Protocol
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from ..contact_sheet import Tile, thumbnail
+from ..drawing.contact_sheet import Tile, thumbnail
 from .metrics import psnr
-from .scenes import Scene
+from .picture_sets import Scene
 
 WIDTH = 360  # pixels of a picture on the sheet
 PICTURES = 12  # rows of it, at most

@@ -3,22 +3,30 @@
 A value ``x`` passes a LeakyReLU as two channels ``a = LeakyReLU(x)``, ``b = LeakyReLU(-x)``: ``x = (a - b) / 1.1``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from .drbnet import DRBNet
+from .blocks import SLOPE
 
-SLOPE = 0.1
 PAIRS = 6  # channels 2c and 2c + 1 hold colour c and its negative
 PICTURE, BAND = 0, PAIRS  # where the pairs begin of the picture at a scale, and of what the coarser one lacks of it
 
 
-def start_as_identity(net: DRBNet) -> None:
+class Parts(Protocol):
+    """What is looked at of a DRBNet."""
+
+    views: int
+    width: int
+    scales: int
+    encoder: nn.ModuleList
+    bottleneck: nn.Sequential
+    decoder: nn.ModuleList
+    restore: nn.ModuleList
+
+
+def start_as_identity(net: Parts) -> None:
     """See ``DRBNet.identity_``."""
     blocks: Any = net.restore
     coarse = len(blocks) > 1  # else the picture path already starts from the input
@@ -32,7 +40,7 @@ def start_as_identity(net: DRBNet) -> None:
             _carry_detail(net)
 
 
-def _carry_detail(net: DRBNet) -> None:
+def _carry_detail(net: Parts) -> None:
     """Make the decoder's features a Laplacian pyramid of the picture and the residuals its bands.
 
     Each block then adds, to the doubled picture of the coarser scale, what the coarser scale does not hold of the

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.picture_files import DataError
-from ..data.picture_pairs import as_float
+from ..data.datasets.picture_pairs import as_float
+from ..data.errors import DataError
 from .config import AugmentConfig
 
 PICTURES = ("defocused", "sharp", "left", "right")

@@ -9,7 +9,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ..output import atomic_path
+from ..io.atomic import atomic_path
 
 
 class WholeFiles(TorchCheckpointIO):

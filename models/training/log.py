@@ -11,8 +11,8 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
-from ..output import atomic_path
-from .start import save_weights
+from ..io.atomic import atomic_path
+from .first_weights import save_weights
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
 COLUMNS = {

@@ -13,17 +13,18 @@ import torch
 from lightning.pytorch import Trainer
 
 from ..data import LightFieldError
-from ..data.picture_files import DataError
-from ..deblur import WeightsError
+from ..data.errors import DataError
 from ..features import FeatureWeightsError
-from ..images import ImageError
-from ..output import OutputError, atomic_path, make_output_folder
+from ..io.atomic import atomic_path, make_output_folder
+from ..io.errors import ImageError, OutputError
+from ..networks.weights import WeightsError
 from .checkpoints import Checkpoints, WholeFiles
-from .config import Config, ConfigError
-from .data import PairData
+from .config import Config
+from .first_weights import start_network
+from .loaders import PairData
 from .log import WEIGHTS, Progress, RunLog
 from .module import Deblurring
-from .start import start_network
+from .recipe_files import ConfigError
 
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
 # What the checkpoint decides.

@@ -1,0 +1,17 @@
+"""How results lie in memory."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Layout of what is computed from ``x``: on the CPU that of ``x``, a slice's too; on others channels-last."""
+    if x.device.type != "cpu" or (x.stride(1) == 1 and not x.is_contiguous()):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt]) -> Tensor:
+    return x.new_empty(tuple(shape)).to(memory_format=layout_of(x))  # for fake tensors: nothing is copied

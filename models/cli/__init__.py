@@ -1,0 +1,5 @@
+"""The command ``lfdeblur``, one file per subcommand."""
+
+from .main import app, main
+
+__all__ = ["app", "main"]

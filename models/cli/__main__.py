@@ -1,0 +1,5 @@
+"""``python -m lfdeblur_models.cli``."""
+
+from . import main
+
+main()

@@ -1,0 +1,174 @@
+"""``lfdeblur deblur``."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..inference.optimize import optimize
+from ..inference.photos import Photo, Pipeline, open_photo
+from ..inference.tiled_network import SMALL, Runner, default_memory
+from ..io.atomic import check_output_folder, make_output_folder
+from ..io.errors import ImageError
+from ..networks import DRBNet
+from ..networks.shipped import default_weights
+from ..networks.weights import load_network
+from ..system.memory import parse_size, return_large_blocks
+from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, device_of, option
+
+FAILED, TERMINATED = 1, 128 + signal.SIGTERM
+
+
+def deblur(
+    images: Annotated[list[Path], typer.Argument(metavar="IMG...", help="8- or 16-bit PNG, TIFF, JPEG or WebP.")],
+    out: Out = Path("restored"),
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Published checkpoint or own state dict. Default: the compact network that ships."),
+    ] = None,
+    left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
+    right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
+    memory: Memory = None,
+    tile: TileSide = None,
+    overlap: Overlap = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="auto, float32, bfloat16 or float16. auto: bfloat16 where it is fast and all pictures have 8 bits."
+        ),
+    ] = "auto",
+    device: Device = "auto",
+) -> None:
+    """Deblur pictures of any size with DRBNet.
+
+    Each result has the name, format, depth, alpha, colour profile and EXIF of its picture; the pixels stay as they are
+    stored, and the EXIF orientation with them. Files that cannot be read or restored are reported at the end, with exit
+    code 1; the others are done. Dual-view weights take one IMG, both views together, with --left and --right.
+    """
+    where = device_of(device)
+    if dtype not in ("auto", *DTYPES):
+        raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
+    allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
+    _check_files(images, left, right, out)
+    network = _network(weights, left, right, len(images)).to(where)
+    option("--", lambda: Runner(network, tile=tile, overlap=overlap))
+    photos, failed = _headers(images, left, right, out)
+    written: list[Photo] = []
+    if photos:
+        return_large_blocks()
+        precise = any(photo.info.bits == 16 for photo in photos)
+        chosen = _dtype(dtype, where, precise)
+        # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
+        ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
+        del network  # the optimised one has weights of its own
+        runner = Runner(ready, tile=tile, overlap=overlap)
+        if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
+            allowed = default_memory(where)
+        with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
+            pipeline = option(
+                "too little memory: " if memory is None else "--memory: ", lambda: Pipeline(runner, allowed, advance)
+            )
+            make_output_folder(out)
+            failed += pipeline.run(photos, written.append)
+    for reason in failed:
+        typer.echo(f"lfdeblur: error: {' '.join(reason.split())}", err=True)
+    typer.echo(f"{len(written)} picture{'s' * (len(written) != 1)} in {out}")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _dtype(name: str, device: torch.device, precise: bool) -> torch.dtype:
+    if name != "auto":
+        return DTYPES[name]
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast and not precise else torch.float32
+
+
+def _check_files(images: Sequence[Path], left: Path | None, right: Path | None, out: Path) -> None:
+    """What is wrong with the arguments before any file is opened."""
+    check_output_folder(out)
+    names: dict[str, Path] = {}
+    for path in images:
+        if path.name in names:
+            raise CommandError(f"{names[path.name]} and {path}: both results would be {out / path.name}")
+        names[path.name] = path
+    for path in (path for path in (*images, left, right) if path is not None):
+        if not path.is_file():
+            raise CommandError(f"{path}: {'is a folder, want a picture' if path.is_dir() else 'no such file'}")
+        if path.resolve() in {(out / name).resolve() for name in names}:
+            raise CommandError(f"{path}: the result would replace it; choose another folder than {out}")
+
+
+def _network(weights: Path | None, left: Path | None, right: Path | None, pictures: int) -> DRBNet:
+    sides = left is not None or right is not None
+    if weights is None and sides:
+        raise CommandError("--left and --right: they need --weights of the dual-view network")
+    weights = weights or default_weights()
+    network = load_network(weights)
+    if network.views == 1 and sides:
+        raise CommandError(f"{weights}: weights of the single-view network; --left and --right need dual-view weights")
+    if network.views == 2 and (left is None or right is None or pictures != 1):
+        raise CommandError(
+            f"{weights}: weights of the dual-view network; they need one IMG (both views together), --left and --right"
+        )
+    return network
+
+
+def _headers(images: Sequence[Path], left: Path | None, right: Path | None, out: Path) -> tuple[list[Photo], list[str]]:
+    """The files that can be opened, and why the others cannot."""
+    photos, failed = [], []
+    for path in images:
+        try:
+            photos.append(open_photo([p for p in (path, left, right) if p is not None], out / path.name))
+        except ImageError as error:
+            failed.append(str(error))
+    return photos, failed
+
+
+@contextmanager
+def _progress(pixels: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, on terminals only: megapixels done, and the time that is left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f}/{task.total:.1f} megapixels"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    console = Console(stderr=True)
+    # A tile can take half a minute, the time over which rich would estimate the speed.
+    bar = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=3600
+    )
+    with bar:
+        task = bar.add_task("deblur", total=pixels / 1e6)
+        yield lambda done: bar.advance(task, done / 1e6)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: half-written files are removed."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

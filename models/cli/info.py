@@ -1,0 +1,122 @@
+"""``lfdeblur info``."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import lfdeblur_ops
+
+from ..data import LightField, LytroContainer, read_light_field, read_lytro
+from ..data.overview import overview
+from ..data.readers.lfp import DECODERS, is_lytro
+from ..drawing.contact_sheet import write_contact_sheet
+from ..io.atomic import check_output_folder, make_output_folder
+from .options import Axes, Dataset, Flip, Format, Grid, Lenslet, Order, Pattern, Transfer, Views, grid_of, parse
+
+_LONGEST = 200  # characters of a value; a Lytro's metadata holds whole calibration tables
+_NOT_SHOWN = ("camera_positions_vu", "dark_views")
+
+
+def info(
+    light_field: Annotated[Path | None, typer.Argument(metavar="[LF]", help="Folder or file of a light field.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for contact_sheet.png (views, epipolar images); made if missing. Default: info/SCENE."
+        ),
+    ] = None,
+    format: Format = None,
+    pattern: Pattern = None,
+    lenslet: Lenslet = 14,
+    views: Views = None,
+    flip: Flip = "none",
+    grid: Grid = None,
+    order: Order = "rows",
+    dataset: Dataset = None,
+    axes: Axes = None,
+    transfer: Transfer = None,
+) -> None:
+    """Tell about this installation, or about a light field, and draw it."""
+    rows: dict[str, Any]
+    size = parse(grid_of, grid)
+    if out is not None:
+        check_output_folder(out)
+    if light_field is None:
+        rows = dict(lfdeblur_ops.build_info())
+        for op in ("refocus", "dynamic_filter"):
+            for backend, state in lfdeblur_ops.backends(op).items():
+                rows[f"{op}, {backend}"] = state
+    elif is_lytro(light_field):
+        rows = _describe_container(read_lytro(light_field))
+    else:
+        field = read_light_field(
+            light_field,
+            format,
+            pattern=pattern,
+            lenslet=lenslet,
+            views=views,
+            flip=flip,
+            grid=size,
+            order=order,
+            dataset=dataset,
+            axes=axes,
+            transfer=transfer,
+        )
+        folder = check_output_folder(out or Path("info") / field.scene)
+        rows, sheet = _describe(field), overview(field)
+        make_output_folder(folder)
+        write_contact_sheet(folder / "contact_sheet.png", sheet)
+        rows["contact sheet"] = folder / "contact_sheet.png"
+    table = Table(show_header=False, box=None)
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+
+
+def _describe(field: LightField) -> dict[str, Any]:
+    rows, columns = field.grid
+    height, width = field.size
+    told = {
+        "scene": field.scene,
+        "format": field.format,
+        "views": f"{rows} rows x {columns} columns",
+        "size": f"{width} x {height} pixels, {'grey' if field.shape[2] == 1 else 'RGB'}, {field.dtype}",
+        "transfer": field.transfer,
+        "disparity range": field.disparity_range or "not told by the files",
+        "true disparity": "yes" if field.disparity is not None else "no",
+        "weights of views": _describe_weights(field),
+    }
+    return told | {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
+
+
+def _describe_weights(field: LightField) -> str:
+    weights = field.weights
+    if weights is None:
+        return "all alike"
+    dark = len(field.metadata.get("dark_views", ()))
+    used = int((weights > 0).sum())
+    said = f"{used} of {weights.numel()} views are used, weights from {weights.min():.3g} to {weights.max():.3g}"
+    return said + (f"; {dark} corner views are dark and left out" if dark else "")
+
+
+def _describe_container(container: LytroContainer) -> dict[str, Any]:
+    rows: dict[str, Any] = {"format": "Lytro container", "sections": len(container.sections)}
+    for index, section in enumerate(container.sections):
+        role = f", {section.role}" if section.role else ""
+        rows[f"section {index}"] = f"{section.kind}, {section.size} bytes, {section.sha1}{role}"
+    for name, document in {"contents": container.contents, **container.metadata}.items():
+        rows |= _flat(name, document)
+    rows["to get views"] = f"decode it with {DECODERS}"
+    return rows
+
+
+def _flat(name: str, value: Any) -> dict[str, str]:
+    """Nested objects as one row per value, keys joined by dots; lists and long texts are cut off."""
+    if isinstance(value, dict) and value:
+        return {key: text for part, inner in value.items() for key, text in _flat(f"{name}.{part}", inner).items()}
+    text = value if isinstance(value, str) else json.dumps(value)
+    return {name: text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."}

@@ -1,0 +1,105 @@
+"""What several commands share: options, and parsing of arguments."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import torch
+import typer
+
+from ..data import FORMATS
+from ..data.light_field import TRANSFERS
+from ..data.readers.registry import FLIPS
+from ..data.readers.sequence import ORDERS
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Result = TypeVar("Result")
+
+
+class CommandError(ValueError):
+    """A bad argument; the message is the whole of what the user sees."""
+
+
+Format = Annotated[
+    str | None, typer.Option(help=f"Format of the light field, else found by looking: {', '.join(FORMATS)}.")
+]
+Pattern = Annotated[
+    str | None, typer.Option(help="Regular expression with groups row and col that matches the views' names.")
+]
+Lenslet = Annotated[
+    int, typer.Option(min=1, help="Pixels below a lenslet (eslf); views to sample, instead of the pitch (raw-lenslet).")
+]
+Views = Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")]
+Flip = Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")]
+Grid = Annotated[
+    str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Grid of views, where the names do not tell it: 16x16.")
+]
+Order = Annotated[str, typer.Option(help="Of numbered pictures in a grid: rows, columns or lawn-mower.")]
+Dataset = Annotated[str | None, typer.Option(help="Name of the array or variable in a file of several.")]
+Axes = Annotated[str | None, typer.Option(help="Axes of the array in order, letters of vuyxc.")]
+Transfer = Annotated[str | None, typer.Option(help="Of the views' values, where it is not the format's: srgb, linear.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
+]
+Disparity = Annotated[
+    str, typer.Option(help="Focus planes in pixels per view step: FIRST:LAST:COUNT or numbers with commas.")
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."),
+]
+TileSide = Annotated[int | None, typer.Option(min=1, help="Side of tiles in pixels. Default: by memory.")]
+Overlap = Annotated[
+    int | None,
+    typer.Option(min=0, help="Pixels a tile sees beyond its own part. Default: 48; exact results: 144."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+def option(prefix: str, function: Callable[[], Result]) -> Result:
+    """The function's result, its ``ValueError`` turned into a message about an option."""
+    try:
+        return function()
+    except ValueError as error:
+        raise CommandError(f"{prefix}{error}") from error
+
+
+def device_of(name: str) -> torch.device:
+    """The device that ``--device`` names."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise CommandError(f"--device: got {name!r}, want auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def parse(function: Any, value: Any) -> Any:
+    """``function(value)``, its ``ValueError`` turned into a :class:`CommandError`."""
+    try:
+        return function(value)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def grid_of(text: str | None) -> tuple[int, int] | None:
+    """``16x16`` as rows and columns. Raises ValueError."""
+    if text is None:
+        return None
+    rows, _, columns = text.lower().partition("x")
+    if not (rows.isdecimal() and columns.isdecimal()):
+        raise ValueError(f"--grid: got {text!r}, want ROWSxCOLUMNS, for example 16x16")
+    return int(rows), int(columns)
+
+
+def check_reading(format: str | None, flip: str, order: str, transfer: str | None) -> None:
+    """Raise CommandError where an option of the readers is none of its choices: each scene would fail by it."""
+    choices = {"format": (format, (None, *FORMATS)), "flip": (flip, FLIPS), "order": (order, ORDERS)}
+    for name, (got, wanted) in (choices | {"transfer": (transfer, (None, *TRANSFERS))}).items():
+        if got not in wanted:
+            raise CommandError(f"{name}: got {got!r}, want one of {', '.join(filter(None, wanted))}")
+
+
+def check_interpolation(name: str) -> None:
+    """Refuse a name that is none of ``refocus``'s interpolations."""
+    if name not in ("nearest", "bilinear", "bicubic"):
+        raise CommandError(f"--interpolation: got {name!r}, want nearest, bilinear or bicubic")

@@ -1,0 +1,92 @@
+"""``lfdeblur refocus``."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from ..data import parse_aperture, parse_disparities, read_light_field, refocus_light
+from ..data.rendering.aperture import FORMS
+from ..data.rendering.pairs import encode
+from ..drawing.animation import write_animation
+from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
+from ..io.atomic import check_output_folder, make_output_folder
+from ..io.images import write_image
+from .options import (
+    Axes,
+    Dataset,
+    Disparity,
+    Flip,
+    Format,
+    Grid,
+    Lenslet,
+    Order,
+    Out,
+    Pattern,
+    Transfer,
+    Views,
+    check_interpolation,
+    grid_of,
+    parse,
+)
+from .progress import progress_bar
+
+PLANES_AT_ONCE = 16
+APERTURE_HELP = f"{FORMS}; radii in view steps."
+
+
+def refocus(
+    light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
+    out: Out,
+    disparity: Disparity,
+    aperture: Annotated[str, typer.Option(help=APERTURE_HELP)] = "disk:3",
+    interpolation: Annotated[str, typer.Option(help="nearest, bilinear or bicubic.")] = "bilinear",
+    format: Format = None,
+    pattern: Pattern = None,
+    lenslet: Lenslet = 14,
+    views: Views = None,
+    flip: Flip = "none",
+    grid: Grid = None,
+    order: Order = "rows",
+    dataset: Dataset = None,
+    axes: Axes = None,
+    transfer: Transfer = None,
+) -> None:
+    """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
+    planes, shape = parse(parse_disparities, disparity), parse(parse_aperture, aperture)
+    check_interpolation(interpolation)
+    check_output_folder(out)
+    field = read_light_field(
+        light_field,
+        format,
+        pattern=pattern,
+        lenslet=lenslet,
+        views=views,
+        flip=flip,
+        grid=parse(grid_of, grid),
+        order=order,
+        dataset=dataset,
+        axes=axes,
+        transfer=transfer,
+    )
+    weights = parse(shape.weights, field.grid)
+    bits = 16 if field.views.dtype == torch.uint16 else 8
+    make_output_folder(out)
+    columns = math.ceil(math.sqrt(len(planes)))
+    width = max(120, min(560, 2400 // columns))
+    tiles = []
+    with progress_bar() as progress:
+        task = progress.add_task("refocus", total=len(planes))
+        for start in range(0, len(planes), PLANES_AT_ONCE):
+            chunk = planes[start : start + PLANES_AT_ONCE]
+            pictures = encode(refocus_light(field, chunk, weights, interpolation=interpolation))
+            for index, (plane, picture) in enumerate(zip(chunk, pictures, strict=True), start):
+                write_image(out / f"plane_{index:02d}_d{plane:+.3f}.png", picture, bits=bits)
+                tiles.append(Tile(thumbnail(picture, width), f"disparity {plane:g}"))
+                progress.advance(task)
+    write_animation(out / "stack.webp", [tile.picture for tile in tiles])
+    sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shape}")
+    write_contact_sheet(out / "contact_sheet.png", sheet)
+    typer.echo(f"{len(planes)} planes, contact_sheet.png and stack.webp in {out}")

@@ -1,1 +1,0 @@
-"""The commands of ``lfdeblur``, one file each; ``lfdeblur_models.cli`` puts them together."""

@@ -1,0 +1,1 @@
+"""Pairs on disk: recipes, scenes over processes, layouts, the manifest."""

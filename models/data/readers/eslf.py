@@ -1,0 +1,109 @@
+"""ESLF, "lenslet" pictures: pixel ``(y*A + v, x*A + u)`` is pixel ``(y, x)`` of view ``(v, u)``."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyvips
+import torch
+from torch import Tensor
+
+from ...io.errors import ImageError
+from ...io.images import ImageInfo, is_image_name, open_image
+from ...io.truncation import check_whole
+from ..errors import LightFieldError
+from ..lazy_views import Pixels, Window
+from ..light_field import LightField
+from ._picture_grid import alpha_weights
+from .options import ReadOptions
+from .scene_name import scene_name
+
+USUAL = (14, 15)  # of a Lytro Illum: as Lytro's tools, and as LFToolbox decodes it
+_STRIP = 32  # rows of lenslets that are decoded at a time
+
+
+def fits(path: Path) -> bool:
+    return path.is_file() and is_image_name(path)
+
+
+def read(path: Path, options: ReadOptions) -> LightField:
+    """All views; those in the corners of a Lytro's are dark. Alpha is the weight of a view.
+
+    A picture whose size is no multiple of the lenslet's is padded with zeros at the bottom and right, as LFToolbox
+    does; but only where the format was forced or the name says ``eslf``, since any photograph could be meant. Such a
+    name also lets a multiple of 15 be seen for what it is.
+    """
+    if not path.is_file():
+        raise LightFieldError(f"{path}: not an ESLF picture: it is a folder, want a file")
+    try:
+        check_whole(path)
+        info = open_image(path)[1]
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
+    size = f"{info.width}x{info.height}"
+    named = "eslf" in path.name.lower()
+    a, b = _lenslet(options.lenslet, info) if named else options.lenslet
+    if info.height < a or info.width < b:
+        raise LightFieldError(f"{path}: got a picture of {size}, smaller than one lenslet of {b}x{a} pixels")
+    fitting = info.height % a == 0 and info.width % b == 0
+    if not fitting and not options.forced and not named:
+        raise LightFieldError(
+            f"{path}: got a picture of {size}, no multiple of the lenslet of {b}x{a} pixels; "
+            "if it is an ESLF picture, force the format 'eslf' or give the lenslet's size"
+        )
+    shape = a, b, info.channels, -(-info.height // a), -(-info.width // b)
+    dtype = torch.uint8 if info.bits == 8 else torch.uint16
+    return LightField.of_pixels(
+        Pixels(shape, dtype, partial(_read, path, (a, b)), lens=True),
+        format="eslf",
+        scene=scene_name(path),
+        metadata={"lenslet": (a, b), "padded": not fitting},
+    )
+
+
+def _lenslet(given: tuple[int, int], info: ImageInfo) -> tuple[int, int]:
+    """14, but 15 where only that divides the picture; what else a caller gives is taken as it is."""
+    if given == (USUAL[0],) * 2:
+        for a in USUAL:
+            if info.height % a == 0 and info.width % a == 0:
+                return a, a
+    return given
+
+
+def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor, Tensor | None]:
+    """Strip by strip, so that no more than the window and one strip is in memory."""
+    a, b = lenslet
+    rows, columns, height, width = window.shape
+    try:
+        image, info = open_image(path)
+        views = np.zeros((rows, columns, info.channels, height, width), np.uint8 if info.bits == 8 else np.uint16)
+        alphas, opaque = np.zeros((rows, columns)), np.zeros((rows, columns))
+        left, right = window.x.start * b, min(window.x.stop * b, info.width)
+        region = pyvips.Region.new(image)  # unlike a crop, it reads strip after strip without running ahead
+        for y in range(window.y.start, window.y.stop, _STRIP):
+            top, bottom = y * a, min(min(y + _STRIP, window.y.stop) * a, info.height)
+            pixels = np.frombuffer(region.fetch(left, top, right - left, bottom - top), views.dtype)
+            pixels = pixels.reshape(bottom - top, right - left, image.bands)
+            colours, alpha = pixels[..., : info.channels], pixels[..., -1] if image.bands in (2, 4) else None
+            part = _lenslets(colours, a, b)[window.rows, window.columns]
+            start = y - window.y.start
+            views[:, :, :, start : start + part.shape[3], : part.shape[4]] = part
+            if alpha is not None:
+                for total, values in ((alphas, alpha), (opaque, np.full_like(alpha, np.iinfo(alpha.dtype).max))):
+                    total += _lenslets(values[..., None], a, b)[window.rows, window.columns].sum((2, 3, 4))
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
+    except pyvips.Error as error:
+        raise LightFieldError(f"{path}: truncated or damaged ({' '.join(str(error.detail).split())})") from error
+    # What is padding has no alpha, so the mean is over the pixels of the picture.
+    weights = alpha_weights(torch.from_numpy(alphas / opaque), path) if opaque.all() else None
+    return torch.from_numpy(views), weights
+
+
+def _lenslets(pixels: np.ndarray, a: int, b: int) -> np.ndarray:
+    """``[H*a, W*b, C]`` to ``[a, b, C, H, W]``; a copy is made only for padding."""
+    bottom, right = -pixels.shape[0] % a, -pixels.shape[1] % b
+    if bottom or right:
+        pixels = np.pad(pixels, ((0, bottom), (0, right), (0, 0)))
+    height, width, channels = pixels.shape
+    return pixels.reshape(height // a, a, width // b, b, channels).transpose(1, 3, 4, 0, 2)

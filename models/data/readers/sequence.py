@@ -1,0 +1,55 @@
+"""A folder of pictures numbered by one running index, with the grid's size and order told by the caller."""
+
+import re
+from pathlib import Path
+
+from ..errors import LightFieldError
+from ..light_field import LightField
+from ._picture_grid import Files, file_pixels, flip, list_pictures
+from .options import ReadOptions
+from .scene_name import scene_name
+
+ORDERS = ("rows", "columns", "lawn-mower")
+_NUMBER = re.compile(r"(\d+)")
+
+
+def fits(path: Path) -> bool:
+    """Never by looking: how many views are in a row is not in the names."""
+    return False
+
+
+def read(path: Path, options: ReadOptions) -> LightField:
+    """Pictures in the natural order of their names (``view_9`` before ``view_10``), all of them."""
+    if not path.is_dir():
+        raise LightFieldError(f"{path}: not a sequence of pictures: it is a file, want a folder")
+    if options.grid is None:
+        raise LightFieldError(f"{path}: the format 'sequence' needs the grid's size, rows and columns of views")
+    files = in_order(path, sorted(list_pictures(path), key=_natural), options.grid, options.order)
+    return LightField.of_pixels(
+        file_pixels(flip(files, options.flip), lens=True),
+        format="sequence",
+        scene=scene_name(path),
+        metadata={"order": options.order},
+    )
+
+
+def in_order(path: Path, files: list[Path], grid: tuple[int, int], order: str) -> Files:
+    """Files as a grid.
+
+    ``rows``: row after row from the left; ``columns``: column after column from the top; ``lawn-mower``: row after row,
+    the first, third, ... from the right, the others from the left, as some sets of the first Stanford archive are.
+
+    Raises:
+        LightFieldError: there are more or fewer files than the grid has places.
+    """
+    rows, columns = grid
+    if len(files) != rows * columns:
+        raise LightFieldError(f"{path}: got {len(files)} pictures, want {rows}x{columns} = {rows * columns}")
+    if order == "columns":
+        return [files[row::rows] for row in range(rows)]
+    lines = [files[row * columns : (row + 1) * columns] for row in range(rows)]
+    return [line[::-1] if order == "lawn-mower" and row % 2 == 0 else line for row, line in enumerate(lines)]
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBER.split(path.stem)]

@@ -1,0 +1,65 @@
+"""The disparity range of a scene whose files do not tell it, from a coarse focal stack."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import lfdeblur_ops
+
+from ..light_field import LightField, LightFieldError
+
+CANDIDATES = torch.arange(-8.0, 8.01, 0.25)  # pixels per view step
+PLANES_AT_ONCE = 16
+WINDOW = 9  # pixels over which a focus is judged
+TEXTURED = 0.8  # quantile of the gradient from which a pixel says something about depth
+TAILS = 0.02  # share of the textured pixels left out at either end
+
+
+def estimate_disparity_range(light_field: LightField, *, backend: str = "auto") -> tuple[float, float]:
+    """Lowest and highest disparity of the scene's textured parts, pixels per view step.
+
+    Where a plane is in focus, the refocused picture agrees with the centre view. So each textured pixel of the centre
+    view votes for the candidate (-8 to 8 in steps of 0.25) at which the two differ least around it, and the range spans
+    all votes but the outermost 2 % at either end.
+
+    Args:
+        light_field: with a centre view (see ``LightField.with_center``).
+        backend: as ``lfdeblur_ops.refocus`` takes it.
+
+    Raises:
+        LightFieldError: a single view, or nothing but flat areas: there is no disparity to see.
+    """
+    rows, columns = light_field.grid
+    if rows * columns == 1:
+        raise LightFieldError(f"{light_field.scene}: a single view has no disparity; give the focus planes")
+    views = grey_views(light_field)
+    r, c = rows // 2, columns // 2
+    center = lfdeblur_ops.refocus(views[r : r + 1, c : c + 1], 0.0).float()
+    across, down = center.diff(dim=-1).abs(), center.diff(dim=-2).abs()
+    texture = _blur(F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1)))[0]
+    textured = texture >= texture.flatten().kthvalue(max(1, int(texture.numel() * TEXTURED))).values
+    textured &= texture > 1e-3
+    if not textured.any():
+        raise LightFieldError(
+            f"{light_field.scene}: nothing but flat areas, no disparity to see; give the focus planes"
+        )
+    best, vote = torch.full_like(texture, float("inf")), torch.zeros_like(texture)
+    for planes in CANDIDATES.split(PLANES_AT_ONCE):
+        stack = lfdeblur_ops.refocus(views, planes, aperture=light_field.weights, backend=backend)[:, 0]
+        difference = _blur((stack.float() - center).abs())
+        least, index = difference.min(0)
+        better = least < best
+        best, vote = torch.where(better, least, best), torch.where(better, planes[index], vote)
+    votes = vote[textured].sort().values
+    tail = int(len(votes) * TAILS)
+    return votes[tail].item(), votes[len(votes) - 1 - tail].item()
+
+
+def grey_views(light_field: LightField) -> Tensor:
+    """``[V, U, 1, H, W]``: one channel to match views by: grey, or green (no copy), as encoded."""
+    return light_field.views[:, :, light_field.views.shape[2] // 2][:, :, None]
+
+
+def _blur(pictures: Tensor) -> Tensor:
+    """Mean over a square window, ``[N, H, W]``; at the border over the part inside."""
+    return F.avg_pool2d(pictures[:, None], WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False)[:, 0]

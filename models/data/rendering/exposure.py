@@ -1,0 +1,248 @@
+"""What falls on the sensor through an aperture, in linear light."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lfdeblur_ops import refocus
+
+from ..light_field import LightField, LightFieldError
+from ..transfer import empty, to_linear
+from .aperture import Aperture, left_half, right_half
+from .noise import Noise
+
+KNOTS = 3  # positions along each side of a picture at which a varying aperture is rendered; blended in between
+
+
+class Window(NamedTuple):
+    """A part of the picture, in pixels of the views."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class Exposure(NamedTuple):
+    """What falls on the sensor: linear light.
+
+    Attributes:
+        sides: ``[A, S, D, C, H, W]``: through the whole apertures (S = 1), or their left and right halves (S = 2).
+        share: ``[A, S, 1 or H, 1 or W]`` part of the light in each.
+    """
+
+    sides: Tensor
+    share: Tensor
+
+    @property
+    def whole(self) -> Tensor:
+        """``[A, D, C, H, W]`` through the whole apertures: the weighted sum of the halves; made when asked for."""
+        if self.sides.shape[1] == 1:
+            return self.sides[:, 0]
+        left, right = self.share[:, :, None, None].unbind(1)
+        return (self.sides[:, 0] * left).add_(self.sides[:, 1] * right)
+
+    def one(self, aperture: int, plane: int) -> "Exposure":
+        """One aperture at one plane, still with both axes."""
+        a, d = slice(aperture, aperture + 1), slice(plane, plane + 1)
+        return Exposure(self.sides[a, :, d], self.share[a])
+
+    def with_noise(self, noise: Noise, seed: int) -> "Exposure":
+        """A noisy exposure; each half has its own noise, and the whole picture is their sum. ``seed``: 0 to 2^64-1."""
+        generator = torch.Generator(self.sides.device).manual_seed(seed)
+        # Half a sensor collects a part of the photons: its noise is that of the part, brought back to full scale.
+        share = self.share[:, :, None, None].clamp_min(1e-6) if self.sides.shape[1] == 2 else 1.0
+        return self._replace(sides=noise.add(self.sides, generator, share))
+
+
+def refocus_light(
+    light_field: LightField,
+    disparity: Tensor | Sequence[float] | float,
+    aperture: Tensor | None = None,
+    *,
+    scale: int = 1,
+    interpolation: str = "bilinear",
+    backend: str = "auto",
+) -> Tensor:
+    """``lfdeblur_ops.refocus`` in linear light, one colour channel at a time to save memory.
+
+    Args:
+        light_field: of any transfer function; its ``weights`` multiply the aperture.
+        disparity: a number, ``[D]``, or a map ``[H, W]`` / ``[D, H, W]`` (of the output's size), pixels per view step.
+        aperture: ``[V, U]`` or ``[A, V, U]``; None: all views.
+        scale: pixels of the output along each side per pixel of a view. 2 interleaves the views' samples, which fall
+            between each other's pixels (as ``UpsampRate`` of LFToolbox's LFFiltShiftSum does).
+        interpolation, backend: as ``lfdeblur_ops.refocus`` takes them.
+
+    Returns: ``[A, D, C, H, W]`` float32 linear light in [0, 1] (bicubic may overshoot), without A or D where the
+        argument has no such axis. Errors are those of ``lfdeblur_ops.refocus``.
+    """
+    views, weights = light_field.views, light_field.weights
+    if weights is not None:
+        aperture = weights if aperture is None else aperture * weights
+    if scale != 1:
+        planes = torch.as_tensor(disparity, dtype=torch.float32, device=views.device)
+        disparity = planes * scale
+
+    def one(part: Tensor, memory: Tensor | None = None) -> Tensor:
+        if light_field.transfer != "linear" or part.dtype == torch.float16:
+            part = to_linear(part, light_field.transfer, out=memory).float()
+        if scale != 1:
+            part = enlarge(part, scale)
+        return refocus(part, disparity, aperture=aperture, interpolation=interpolation, backend=backend).float()
+
+    channels = views.shape[2]
+    if channels == 1 or (light_field.transfer == "linear" and scale == 1):
+        return one(views)
+    memory = None if views.is_floating_point() else empty((*views.shape[:2], 1, *views.shape[3:]), views.device)
+    light = one(views[:, :, :1], memory)
+    out = empty((*light.shape[:-3], channels, *light.shape[-2:]), light.device)
+    out[..., :1, :, :] = light
+    for c in range(1, channels):
+        out[..., c : c + 1, :, :] = one(views[:, :, c : c + 1], memory)
+    return out
+
+
+def expose(
+    light_field: LightField,
+    disparities: Sequence[float],
+    apertures: Sequence[Aperture | Tensor],
+    *,
+    halves: bool = False,
+    window: Window | None = None,
+    scale: int = 1,
+    interpolation: str = "bilinear",
+    backend: str = "auto",
+) -> Exposure:
+    """Every aperture at every plane, in linear light, from one pass over the views that count.
+
+    Args:
+        light_field: any device.
+        disparities: of the planes in focus, pixels per view step.
+        apertures: shapes, or ``[V, U]`` weights; a shape that varies over the picture is rendered at 3 x 3 positions
+            (at a window's corners) and blended in between, light and weights alike.
+        halves: also through the left and right halves.
+        window: render this part only, from the part of the views that it needs; None: all.
+        scale, interpolation, backend: as in ``refocus_light``.
+
+    Raises:
+        RuntimeError, TypeError, ValueError: as ``lfdeblur_ops.refocus`` and the apertures.
+    """
+    height, width = light_field.size
+    device = light_field.views.device
+    window = window or Window(0, 0, height, width)
+    knots = 1 if not any(isinstance(a, Aperture) and a.varies for a in apertures) else _knots(window, light_field.size)
+    weights = torch.stack([_weights(a, light_field, window, knots) for a in apertures])  # [A, K, V, U]
+    pieces = torch.stack([left_half(weights), right_half(weights)], 1) if halves else weights[:, None]
+    pieces = pieces.to(device)  # [A, S, K, V, U]
+    counted = pieces if light_field.weights is None else pieces * light_field.weights.to(device)
+    sums = counted.sum((-2, -1))  # [A, S, K]
+    lit = (sums > 0).flatten()
+    planes = torch.tensor(disparities, dtype=torch.float32, device=device)
+    seen, used, inner = part_of(light_field, counted.flatten(0, 2), max(map(abs, disparities), default=0.0), window)
+    light = refocus_light(seen, planes, used[lit], scale=scale, interpolation=interpolation, backend=backend)
+    light = cut(light, inner, scale)
+    shape = sums.shape
+    if not bool(lit.all()):
+        full = light.new_zeros(len(lit), *light.shape[1:])
+        full[lit] = light
+        light = full
+    light = light.unflatten(0, shape)  # [A, S, K, D, C, H, W]
+    amount = sums
+    if knots == 1:
+        light, amount = light[:, :, 0], amount[:, :, 0, None, None]
+    else:
+        blend = _blend(knots, light.shape[-2], light.shape[-1]).to(device)  # [K, H, W]
+        blend = sums[..., None, None] * blend
+        amount = blend.sum(2)  # [A, S, H, W]
+        light = (light * blend[:, :, :, None, None]).sum(2) / amount.clamp_min(1e-12)[:, :, None, None]
+    return Exposure(light, amount / amount.sum(1, keepdim=True))
+
+
+def part_of(
+    light_field: LightField, weights: Tensor, disparity: float, window: Window
+) -> tuple[LightField, Tensor, Window]:
+    """What a window needs of a light field, and no more.
+
+    Args:
+        weights: ``[N, V, U]`` of the views.
+        disparity: the largest absolute one, pixels per view step.
+        window: the part of the picture.
+
+    Returns: the light field of the views that count, cut to the window and its margin (a share of the memory, no copy,
+        its own ``weights`` gone); the weights of these views; and where the window lies in it.
+    """
+    rows, columns = light_field.grid
+    lit = (weights > 0).any(0)
+    lit = lit | lit.flip(0) | lit.flip(1) | lit.flip((0, 1))  # keeps the centre where it is
+    v, u = (int(lit.any(axis).int().argmax()) for axis in (1, 0))
+    offset = max((rows - 1) / 2 - v, (columns - 1) / 2 - u)
+    margin = math.ceil(disparity * offset) + 3  # bicubic reaches two pixels further
+    height, width = light_field.size
+    top, left = max(0, window.top - margin), max(0, window.left - margin)
+    bottom, right = min(height, window.top + window.height + margin), min(width, window.left + window.width + margin)
+    grid = (slice(v, rows - v), slice(u, columns - u))
+    views = light_field.views[(*grid, slice(None), slice(top, bottom), slice(left, right))]
+    depth = light_field.disparity
+    part = replace(
+        light_field,
+        views=views,
+        weights=None,
+        disparity=None if depth is None else depth[top:bottom, left:right],
+    )
+    inner = Window(window.top - top, window.left - left, window.height, window.width)
+    return part, weights[(slice(None), *grid)], inner
+
+
+def cut(pictures: Tensor, window: Window, scale: int = 1) -> Tensor:
+    """A window of ``[..., H, W]``, which have ``scale`` times the window's resolution."""
+    rows = slice(window.top * scale, (window.top + window.height) * scale)
+    return pictures[..., rows, window.left * scale : (window.left + window.width) * scale]
+
+
+def _weights(aperture: Aperture | Tensor, light_field: LightField, window: Window, knots: int) -> Tensor:
+    """``[K, V, U]``: the aperture as seen from each of ``knots x knots`` positions over the window."""
+    if isinstance(aperture, Tensor):
+        return aperture.float().cpu().expand(knots**2, -1, -1)
+    height, width = light_field.size
+    half_diagonal = math.hypot(height, width) / 2
+    along = torch.linspace(0, 1, knots).tolist() if knots > 1 else [0.5]
+    fields = [
+        (
+            (window.top + y * window.height - height / 2) / half_diagonal,
+            (window.left + x * window.width - width / 2) / half_diagonal,
+        )
+        for y in along
+        for x in along
+    ]
+    return torch.stack([aperture.weights(light_field.grid, field) for field in fields])
+
+
+def _knots(window: Window, size: tuple[int, int]) -> int:
+    """Two along each side where the window spans no more than a knot of the whole picture, else all."""
+    return 2 if max(window.height / size[0], window.width / size[1]) <= 1 / (KNOTS - 1) else KNOTS
+
+
+def _blend(knots: int, height: int, width: int) -> Tensor:
+    """``[K, H, W]``: how much each of ``knots x knots`` positions counts at each pixel: bilinear."""
+
+    def ramps(length: int) -> Tensor:
+        position = (torch.arange(length) + 0.5) / length * (knots - 1)
+        return (1 - (position - torch.arange(knots)[:, None]).abs()).clamp_min(0)
+
+    return (ramps(height)[:, None, :, None] * ramps(width)[None, :, None, :]).flatten(0, 1)
+
+
+def enlarge(views: Tensor, scale: int) -> Tensor:
+    """``[V, U, C, H, W]`` linear light with ``scale`` times the pixels, the picture's centre in its place."""
+    if not isinstance(scale, int) or scale < 1:
+        raise LightFieldError(f"scale: got {scale!r}, want a whole number >= 1")
+    if not views.is_floating_point():
+        views = to_linear(views, "linear")
+    flat = F.interpolate(views.flatten(0, 1), scale_factor=scale, mode="bicubic", align_corners=False)
+    return flat.unflatten(0, views.shape[:2])

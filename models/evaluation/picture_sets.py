@@ -1,0 +1,135 @@
+"""Data sets to evaluate on: items by name, read one at a time."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..data.datasets.picture_files import KINDS, PictureFiles, find_pictures
+from ..data.datasets.picture_pairs import as_float
+from ..data.errors import DataError
+from ..io.errors import ImageError
+from ..io.images import ImageInfo, open_image, read_image
+
+PIXEL4 = "pixel4"
+SCENE_KINDS = (*KINDS, PIXEL4)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The pictures of one item: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded as the files are.
+
+    C is 1 where all of them are grey, else 3.
+
+    Attributes:
+        defocused: what is restored.
+        sharp: its truth, or None.
+        left, right: dual-pixel views, or None.
+        info: of the defocused picture's file; None where the picture was computed from several files.
+    """
+
+    defocused: Tensor
+    sharp: Tensor | None = None
+    left: Tensor | None = None
+    right: Tensor | None = None
+    info: ImageInfo | None = None
+
+
+class Scenes:
+    """The items of a data set, all files found and their headers read.
+
+    Args:
+        kind: those of ``find_pictures``, or ``pixel4`` (``NNN_left.png``, ``NNN_right.png``, ``NNN_gt.png`` and the
+            gain of the right view; grey, the truth's exposure fitted to the defocused picture's).
+        root: the set's folder.
+        split, listing, defocused, sharp: as for ``find_pictures``.
+        dual: also the left and right views.
+        scenes: of ``pixel4``, only these.
+        middle: only so many pixels in the middle of each picture, along each side.
+
+    Attributes:
+        names: of the items: the files' stems, or what tells them apart where stems are equal.
+        sizes: heights and widths.
+        truth: whether the set has sharp pictures.
+
+    Raises:
+        DataError: a file is missing, surplus, unreadable or of another size than its partner; it is named.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        root: str | Path,
+        *,
+        split: str = "test",
+        dual: bool = False,
+        listing: str | Path | None = None,
+        defocused: str | None = None,
+        sharp: str | None = None,
+        scenes: Sequence[str] = (),
+        middle: int | None = None,
+    ) -> None:
+        if kind not in SCENE_KINDS:
+            raise DataError(f"data: got {kind!r}, want one of {', '.join(SCENE_KINDS)}")
+        self._pixel4 = None
+        if kind == PIXEL4:
+            from ..data.datasets.pixel4 import Pixel4Pairs
+
+            if not Path(root).is_dir():
+                raise DataError(f"{root}: no such folder")
+            self._pixel4 = Pixel4Pairs(root, dual=dual, keep=False, scenes=scenes)
+            self.items: Sequence[PictureFiles] = self._pixel4.items
+        else:
+            self.items = find_pictures(
+                kind, root, split=split, dual=dual, defocused=defocused, sharp=sharp, listing=listing
+            )
+        self.middle = middle
+        self.names = _names(self.items)
+        headers = [open_image(item.defocused)[1] for item in self.items]
+        self.sizes = [(header.height, header.width) for header in headers]
+        self.truth = self.items[0].sharp is not None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Scene:
+        """Raises ImageError: a file is damaged or has changed."""
+        if self._pixel4 is not None:
+            views = self._pixel4[index]
+            grey: dict[str, Any] = {kind: self._middle(view[:1]) for kind, view in views.items() if kind != "name"}
+            return Scene(**grey)
+        item = self.items[index]
+        picture, info = read_image(item.defocused)
+        files = {"defocused": item.defocused, "sharp": item.sharp, "left": item.left, "right": item.right}
+        pictures: dict[str, Tensor] = {"defocused": as_float(picture)}
+        for kind, path in files.items():
+            if path is not None and kind != "defocused":
+                pictures[kind] = as_float(read_image(path)[0])
+                if pictures[kind].shape[-2:] != picture.shape[-2:]:
+                    raise ImageError(f"{path}: changed while others were processed")
+        channels = max(len(one) for one in pictures.values())
+        parts = {kind: self._middle(one.expand(channels, -1, -1)) for kind, one in pictures.items()}
+        return Scene(**parts, info=info)
+
+    def _middle(self, picture: Tensor) -> Tensor:
+        if self.middle is None:
+            return picture
+        top, left = (max(0, (side - self.middle) // 2) for side in picture.shape[-2:])
+        return picture[:, top : top + self.middle, left : left + self.middle]
+
+
+def _names(items: Sequence[PictureFiles]) -> list[str]:
+    """Stems; the files' names where two stems are equal, the folders' names before them where that does not do."""
+    candidates = (
+        [item.name for item in items],
+        [item.defocused.name for item in items],
+        [f"{item.defocused.parent.name}_{item.defocused.name}" for item in items],
+    )
+    for names in candidates:
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if not repeated:
+            return names
+    raise DataError(f"two pictures are called {repeated[0]}")

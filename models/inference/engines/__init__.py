@@ -1,0 +1,1 @@
+"""How an optimised network runs: bands of rows on the CPU, graphs on CUDA."""

@@ -1,0 +1,60 @@
+"""Decoded pictures as a network's input and output: integers in memory, restored in place."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .tiles import Span
+
+
+class Pixels:
+    """Gives the tiles of a decoded picture and takes the results, which replace its colours; alpha stays.
+
+    Only integers are held for the whole picture. A row of tiles is copied before it is overwritten, for the row below
+    still needs the lower part of it.
+
+    Args:
+        views: the picture, ``[H, W, 1 to 4]`` uint8 or uint16, and for a dual-view network the left and the right view.
+        progress: is told the number of pixels that are finished.
+    """
+
+    def __init__(self, views: Sequence[np.ndarray], progress: Callable[[int], None] = lambda _: None) -> None:
+        self._center, *self._sides = views
+        self._progress = progress
+        self._colours = _colours(self._center)
+        self._rows = self._center[:0].copy()  # as they were, down to self._bottom
+        self._top = self._bottom = 0
+
+    def read(self, row: Span, column: Span) -> Tensor:
+        """``[1, 3 * views, h, w]`` float32 in [-1, 1]."""
+        if (row.start, row.stop) != (self._top, self._bottom):
+            kept = self._rows[row.start - self._top :]
+            self._rows = np.concatenate([kept, self._center[self._bottom : row.stop]])
+            self._top, self._bottom = row.start, row.stop
+        tiles = [self._rows, *(side[row.start : row.stop] for side in self._sides)]
+        parts = [_signed(tile[:, column.start : column.stop, : _colours(tile)]) for tile in tiles]
+        return torch.cat(parts)[None]
+
+    def write(self, top: int, left: int, block: Tensor) -> None:
+        """Take ``[3, h, w]`` in [-1, 1]. Raises FloatingPointError: it holds NaN or infinite values."""
+        if not bool(torch.isfinite(block).all()):
+            raise FloatingPointError("the network gives NaN or infinite values; try --dtype float32")
+        if self._colours == 1:
+            block = block.mean(0, keepdim=True)
+        levels = np.iinfo(self._center.dtype).max
+        steps = ((block + 1) * (levels / 2)).clamp_(0, levels).round_().to(torch.int32).permute(1, 2, 0).cpu().numpy()
+        height, width = steps.shape[:2]
+        self._center[top : top + height, left : left + width, : self._colours] = steps
+        self._progress(height * width)
+
+
+def _colours(pixels: np.ndarray) -> int:
+    return 1 if pixels.shape[2] <= 2 else 3
+
+
+def _signed(tile: np.ndarray) -> Tensor:
+    """``[h, w, 1 or 3]`` integers to ``[3, h, w]`` float32 in [-1, 1]."""
+    values = torch.from_numpy(tile.astype(np.float32)).permute(2, 0, 1)
+    return (values * (2 / np.iinfo(tile.dtype).max) - 1).expand(3, -1, -1)

@@ -1,0 +1,118 @@
+"""Memory: what the machine has left, what the process holds."""
+
+import ctypes
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``2GB``, ``1.5GiB``, ``800M``; powers of 1000, with an i of 1024.
+
+    Raises: ValueError: not a positive size.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]i?)?b?\s*", text, re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
+    if size <= 0:
+        raise ValueError(f"got {text!r}, want a size such as 2GB, 1.5GiB or 800MB")
+    return size
+
+
+def show_size(size: float) -> str:
+    """A size for people: ``1.47 GB``, ``35 MB``."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{max(size, 1e6) / 1e6:.0f} MB"
+
+
+def available(device: torch.device, root: Path = Path("/")) -> int:
+    """Bytes that the process may still take: free memory of the GPU, else what system and control group leave.
+
+    Args:
+        device: whose memory.
+        root: where ``proc`` and ``sys`` lie.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = re.search(r"MemAvailable:\s+(\d+) kB", (root / "proc/meminfo").read_text())
+    left = int(found[1]) * 1024 if found else 2**30
+    return max(0, min([left, *_groups(root)]))
+
+
+def _groups(root: Path) -> list[int]:
+    """What each control group that the process is in leaves, version 1 and 2."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    left = []
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers == "":
+            base, limit, usage, cache = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            base = root / "sys/fs/cgroup/memory"
+            limit, usage, cache = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+        else:
+            continue
+        folder = base / name.lstrip("/")
+        for group in (folder, *folder.parents):  # a parent's limit holds too; in a container only some are there
+            try:
+                most, used = (group / limit).read_text().strip(), int((group / usage).read_text())
+                stat = (group / "memory.stat").read_text()
+            except OSError:
+                most, used, stat = "max", 0, ""
+            if most != "max":
+                reclaimed = re.search(rf"^{cache} (\d+)$", stat, re.MULTILINE)
+                left.append(int(most) - used + (int(reclaimed[1]) if reclaimed else 0))
+            if group == base:
+                break
+    return left
+
+
+def held(device: torch.device) -> int:
+    """Bytes that the process holds now: resident set, or PyTorch's share of the GPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    return process_status("VmRSS")
+
+
+def trim() -> None:
+    """Give memory that was freed back to the system, where the C library can."""
+    with suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def return_large_blocks() -> None:
+    """From now on, have memory of large tensors given back to the system as soon as it is free.
+
+    The C library would keep blocks of up to 32 MB for reuse, and what a network takes would then differ by half
+    from run to run. Those of up to 16 MB, bands of rows and their neighbours, it keeps: fresh pages for each of them
+    took a fifth of a photograph's time. For programs that own their process; tensors of photographs are larger anyway.
+    """
+    _keep(blocks=16 << 20, in_all=64 << 20)
+
+
+def keep_freed_memory() -> None:
+    """From now on, keep memory that was freed for reuse: for work that takes blocks of the same sizes again and again.
+
+    Else each scene's light is written to fresh pages. For programs that own their process.
+    """
+    _keep(blocks=1 << 30, in_all=1 << 30)
+
+
+def _keep(*, blocks: int, in_all: int) -> None:
+    """How large freed blocks of memory are kept for reuse, and how much of them at the heap's end."""
+    with suppress(AttributeError):  # not glibc
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, blocks)
+        library.mallopt(_TRIM_THRESHOLD, in_all)
+
+
+def process_status(field: str) -> int:
+    """Bytes of a field of ``/proc/self/status``, for example ``VmHWM``; 0 where it is not there."""
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 if found else 0

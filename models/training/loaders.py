@@ -1,0 +1,76 @@
+"""Loaders of training and validation pairs."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..data.datasets.picture_pairs import as_float
+from .augment import PICTURES
+from .config import Config, ValidationConfig
+from .sampling import Positions, TrainingPairs, open_source
+
+
+class PairData(LightningDataModule):
+    """The pairs of a recipe; training goes on at the trainer's step.
+
+    Raises: DataError, LightFieldError: see ``open_source``; before anything else is done.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        views, seed = config.network.views, config.run.seed
+        sources = [open_source(part, views, config.augment.crop, seed) for part in config.data]
+        self.pairs = TrainingPairs(sources, [part.weight for part in config.data], config.augment, seed)
+        self.watched: Dataset[dict[str, Any]] | None = None
+        if config.validation is not None:
+            self.watched = Watched(config.validation, views)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        run, trainer = self.config.run, self.trainer
+        assert trainer is not None
+        positions = Positions(
+            run.steps, run.batch, rank=trainer.global_rank, world=trainer.world_size, start=trainer.global_step
+        )
+        return DataLoader(self.pairs, batch_sampler=positions, **_workers(run.workers))
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        return [] if self.watched is None else DataLoader(self.watched, batch_size=1)
+
+
+class Watched(Dataset[dict[str, Any]]):
+    """The middle of some pictures, evenly picked from a set."""
+
+    def __init__(self, config: ValidationConfig, views: int) -> None:
+        light_fields = config.kind == "light-fields"
+        source: Any = open_source(config, views, config.crop if light_fields else None)
+        count = config.pictures if light_fields else min(config.pictures, len(source))
+        self.source, self.crop = source, config.crop
+        self.picks = [i if light_fields else i * len(source) // count for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.picks)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = self.source[self.picks[index]]
+        pictures: dict[str, Any] = {kind: self._middle(item[kind]) for kind in PICTURES if kind in item}
+        return pictures | {"name": str(item.get("name") or item.get("scene"))}
+
+    def _middle(self, picture: Tensor) -> Tensor:
+        top, left = (max(0, (side - self.crop) // 2) for side in picture.shape[-2:])
+        return as_float(picture[:, top : top + self.crop, left : left + self.crop]).contiguous()
+
+
+def _workers(count: int) -> dict[str, Any]:
+    """Options of ``DataLoader``. Not forked: the children of a process with running threads hang on their locks."""
+    if count == 0:
+        return {}
+    return {
+        "num_workers": count,
+        "multiprocessing_context": "spawn",
+        "persistent_workers": True,
+        "pin_memory": torch.cuda.is_available(),
+    }

@@ -1,0 +1,442 @@
+"""The generator: LFDOF's layout and shards, the manifest, and what happens when something goes wrong."""
+
+import errno
+import json
+import math
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from lfdeblur_models.data import (
+    Aperture,
+    LightField,
+    LightFieldError,
+    Noise,
+    Recipe,
+    decode_defocus,
+    defocus_map,
+    generate,
+    linear_to_srgb,
+    render_pair,
+)
+from lfdeblur_models.data.transfer import quantise
+from lfdeblur_models.io.errors import OutputError
+from lfdeblur_models.io.images import read_image
+from lfdeblur_ops.testing import peak_bytes
+
+from .toy_scenes import plane, tree, write_scene, write_scenes
+
+SMALL = Recipe(apertures=(Aperture("disk", 1),), disparities=(-1.0, 1.0))
+HIDDEN = ".lfdeblur/"
+
+
+def seen(folder):
+    """The files a user sees."""
+    return {name: data for name, data in tree(folder).items() if not name.startswith(HIDDEN)}
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16], ids=str)
+def test_the_lfdof_layout(tmp_path, bits, dtype):
+    field = plane(1, v=6, dtype=dtype)  # even: the first row is left out
+    shapes = (Aperture("disk", 1), Aperture("square", 2))
+    steps = []
+    made = generate(
+        [field],
+        tmp_path,
+        Recipe(apertures=shapes, bits=bits, dual_pixel=True),
+        progress=lambda *done: steps.append(done),
+    )
+    folders = ("input", "left", "right", "defocus_map")
+    names = {f"{side}/plane/plane_ap{a}_{p:02d}.png" for side in folders for a in (1, 2) for p in range(5)}
+    names |= {"ground_truth/plane.png", "contact_sheets/plane.jpg"}
+    assert set(seen(tmp_path)) == names | {"manifest.parquet", "report.json"}
+    assert (made.scenes, made.pairs, made.files, made.failures, steps) == (1, 10, len(names), [], [(1, 1)])
+    centered = field.with_center()
+    pair = render_pair(centered, 0.5, shapes[1])
+    levels = 2**bits - 1
+    for folder, picture in {"input": pair.defocused, "left": pair.left, "right": pair.right}.items():
+        got, info = read_image(tmp_path / folder / "plane" / "plane_ap2_03.png")
+        assert (info.format, info.bits) == ("png", bits)
+        torch.testing.assert_close(got.double() / levels, picture.double(), atol=0.51 / levels + 1e-6, rtol=0)
+    truth, _ = read_image(tmp_path / "ground_truth" / "plane.png")
+    center = centered.center.int()
+    if bits == 8 and dtype == torch.uint16:
+        center = (center + 128) // 257
+    if bits == 16 and dtype == torch.uint8:
+        center = center * 257
+    assert torch.equal(truth.int(), center)
+
+
+def test_the_manifest_tells_every_choice(tmp_path):
+    field = LightField(plane(1).views, scene="toy", disparity=torch.ones(24, 20), disparity_range=(0.0, 2.0))
+    recipe = Recipe(
+        apertures=(Aperture("polygon", 2, blades=5, rotation=10),), planes=3, noise=Noise(1e-3, 2e-3), seed=5
+    )
+    generate([field], tmp_path, recipe)
+    rows = pq.read_table(tmp_path / "manifest.parquet").to_pylist()
+    assert [row["disparity"] for row in rows] == [0, 1, 2]
+    for p, row in enumerate(rows):
+        assert (row["scene"], row["key"]) == ("toy", f"toy_ap1_{p:02d}")
+        assert (row["aperture"], row["aperture_diameter"]) == ("polygon:2:5:10", 4)
+        assert (row["disparity_range_from"], row["disparity_map_from"]) == ("given", "ground truth")
+        assert (row["noise_shot"], row["noise_read"], row["seed"]) == (1e-3, 2e-3, 5)
+        assert (row["left"], row["truth_kind"], row["height"], row["width"]) == (None, "center", 24, 20)
+        assert math.isclose(row["coc_min"], 4 * (1 - p))
+        told = json.loads(row["recipe"])
+        assert (told["planes"], told["apertures"][0]["blades"]) == (3, 5)
+        for kind in ("defocused", "truth", "defocus_map", "contact_sheet"):
+            assert (tmp_path / row[kind]).is_file()
+        coc = decode_defocus(read_image(tmp_path / row["defocus_map"])[0])
+        want = defocus_map(field.disparity, row["disparity"], row["aperture_diameter"])
+        torch.testing.assert_close(coc[0], want, atol=0.51 / row["defocus_map_steps_per_pixel"], rtol=0)
+    assert len({row["noise_seed"] for row in rows}) == 3
+
+
+def test_both_truths_and_their_difference(tmp_path):
+    field = LightField(plane(1).views, scene="toy", disparity=torch.ones(24, 20))
+    for truth in ("center", "refocus", "both"):
+        generate([field], tmp_path / truth, Recipe(apertures=(Aperture("disk", 1),), disparities=(0.0,), truth=truth))
+    pictures = [
+        read_image(tmp_path / truth / "ground_truth" / "toy.png")[0].double() for truth in ("center", "refocus")
+    ]
+    inner = (..., slice(4, -4), slice(4, -4))
+    assert (pictures[0] - pictures[1])[inner].abs().max() <= 1  # whole-pixel shifts of one plane: the same picture
+    rows = {t: pq.read_table(tmp_path / t / "manifest.parquet").to_pylist()[0] for t in ("center", "refocus", "both")}
+    error = ((pictures[0] - pictures[1]) / 255).square().mean()
+    for truth, row in rows.items():
+        assert row["truths_psnr_db"] == pytest.approx(float(-10 * error.log10()), abs=2 if truth == "center" else 0.2)
+    assert [row["truth_kind"] for row in rows.values()] == ["center", "refocus", "center"]
+    both = tmp_path / "both"
+    assert rows["both"]["truth_refocus"] == "ground_truth_refocus/toy.png"
+    for name, truth in (("ground_truth", "center"), ("ground_truth_refocus", "refocus")):
+        assert (both / name / "toy.png").read_bytes() == (tmp_path / truth / "ground_truth" / "toy.png").read_bytes()
+
+
+def test_twice_the_resolution(tmp_path):
+    generate(
+        [plane(1)], tmp_path, Recipe(apertures=(Aperture("disk", 1),), disparities=(1.0,), scale=2, truth="refocus")
+    )
+    for name in ("input/plane/plane_ap1_00.png", "ground_truth/plane.png", "defocus_map/plane/plane_ap1_00.png"):
+        assert read_image(tmp_path / name)[0].shape[1:] == (48, 40)
+
+
+def test_noise_and_its_seed(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        generate([plane(1)], tmp_path / name, Recipe(SMALL.apertures, (1.0,), noise=Noise(0.01, 0.01), seed=seed))
+    generate([plane(1)], tmp_path / "clean", Recipe(SMALL.apertures, (1.0,)))
+    a, b, c, clean = (
+        read_image(tmp_path / n / "input" / "plane" / "plane_ap1_00.png")[0].int() for n in ("a", "b", "c", "clean")
+    )
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    assert 2 < (a - clean).abs().float().mean() < 40
+
+
+def test_shards_hold_the_same_pictures(tmp_path):
+    scenes = write_scenes(tmp_path / "scenes", 3)
+    both = {"dual_pixel": True, "truth": "both"}
+    recipe = Recipe(SMALL.apertures, SMALL.disparities, **both, layout="webdataset", shard_scenes=2)
+    made = generate([scenes], tmp_path / "shards", recipe)
+    generate([scenes], tmp_path / "folders", Recipe(SMALL.apertures, SMALL.disparities, **both))
+    assert (made.scenes, made.pairs) == (3, 6)
+    shards = sorted((tmp_path / "shards").glob("*.tar"))
+    assert [shard.name for shard in shards] == ["pairs-000000.tar", "pairs-000001.tar"]
+    members = {}
+    for shard in shards:
+        with tarfile.open(shard) as tar:
+            names = tar.getnames()
+            members |= {name: tar.extractfile(name).read() for name in names}
+            keys = [name.partition(".")[0] for name in names]
+            assert keys == [
+                key for i, key in enumerate(keys) if key not in keys[:i] or keys[i - 1] == key
+            ]  # side by side
+    assert len(members) == 6 * 7
+    folder = tmp_path / "folders"
+    for row in pq.read_table(folder / "manifest.parquet").to_pylist():
+        for kind in ("defocused", "truth", "truth_refocus", "left", "right", "defocus_map"):
+            assert members[f"{row['key']}.{kind}.png"] == (folder / row[kind]).read_bytes()
+        assert json.loads(members[f"{row['key']}.json"])["disparity"] == row["disparity"]
+
+
+def test_webdataset_reads_the_shards(tmp_path):
+    webdataset = pytest.importorskip("webdataset")
+    scenes = write_scenes(tmp_path / "scenes", 2)
+    generate([scenes], tmp_path / "out", Recipe(SMALL.apertures, SMALL.disparities, layout="webdataset"))
+    data = webdataset.WebDataset(str(tmp_path / "out" / "pairs-000000.tar"), shardshuffle=False)
+    samples = list(data.decode("pil").to_tuple("defocused.png", "truth.png", "json"))
+    assert len(samples) == 4
+    for defocused, truth, told in samples:
+        assert np.asarray(defocused).shape == np.asarray(truth).shape == (told["height"], told["width"], 3)
+
+
+@pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
+def test_the_same_bytes_whatever_the_workers(tmp_path, layout):
+    scenes = write_scenes(tmp_path / "scenes", 3, h=40, w=37)
+    recipe = Recipe(SMALL.apertures, noise=Noise(1e-3, 1e-3), layout=layout, shard_scenes=1, seed=3)
+    for workers in (1, 2):
+        generate([scenes], tmp_path / str(workers), recipe, workers=workers)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+
+
+def test_the_same_bytes_whatever_the_threads(tmp_path):
+    scenes = write_scenes(tmp_path / "scenes", 1, h=301, w=263)
+    recipe = Recipe((Aperture("cateye", 1, cut=0.3),), bits=16, dual_pixel=True, truth="refocus", scale=2)
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            generate([scenes], tmp_path / str(number), recipe)
+    finally:
+        torch.set_num_threads(threads)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2") == tree(tmp_path / "3")
+
+
+def test_run_again_does_nothing_and_changes_redo(tmp_path):
+    scenes, out = write_scenes(tmp_path / "scenes", 2), tmp_path / "out"
+    first = generate([scenes], out, SMALL)
+    before = tree(out)
+    times = {file: file.stat().st_mtime_ns for file in (out / "input").rglob("*.png")}
+    again = generate([scenes], out, SMALL)
+    assert (again.scenes, again.pairs, again.files) == (first.scenes, first.pairs, first.files)
+    assert tree(out) == before
+    assert {file: file.stat().st_mtime_ns for file in times} == times
+    (out / "input" / "scene1" / "scene1_ap1_01.png").write_bytes(b"cut")  # damaged by somebody
+    (out / "ground_truth" / "scene0.png").unlink()
+    generate([scenes], out, SMALL)
+    assert tree(out) == before
+    generate([scenes], out, Recipe(SMALL.apertures, (0.5,)))  # fewer planes: those of before are gone
+    assert len(list((out / "input").rglob("*.png"))) == 2
+    assert [row["disparity"] for row in pq.read_table(out / "manifest.parquet").to_pylist()] == [0.5, 0.5]
+
+
+def test_scenes_can_be_added_and_other_files_stay(tmp_path):
+    scenes, out = write_scenes(tmp_path / "scenes", 2), tmp_path / "out"
+    (out / "ground_truth").mkdir(parents=True)
+    (out / "ground_truth" / "other.png").write_bytes(b"other")
+    (out / "ground_truth" / "scene0.png").write_bytes(b"old")
+    generate([scenes / "scene0"], out, SMALL)
+    generate([scenes / "scene1"], out, SMALL)
+    assert (out / "ground_truth" / "other.png").read_bytes() == b"other"
+    assert read_image(out / "ground_truth" / "scene0.png")[1].bits == 8
+    assert pq.read_table(out / "manifest.parquet")["scene"].to_pylist() == ["scene0"] * 2 + ["scene1"] * 2
+
+
+def test_shards_of_another_size_replace_and_shards_of_other_scenes_stay(tmp_path):
+    scenes, out = write_scenes(tmp_path / "scenes", 3), tmp_path / "out"
+    for size in (1, 2):
+        recipe = Recipe(SMALL.apertures, SMALL.disparities, layout="webdataset", shard_scenes=size)
+        generate([scenes], out, recipe)
+    generate([scenes], tmp_path / "straight", recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+    with pytest.raises(OutputError, match=r"pairs-000000\.tar holds pairs of 'scene0', 'scene1' from another run"):
+        generate([scenes / "scene2"], out, recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_broken_scene_does_not_stop_the_rest(tmp_path, layout, workers):
+    scenes, out = write_scenes(tmp_path / "scenes", 3), tmp_path / "out"
+    victim = scenes / "scene1" / "view_01_01.png"
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-60])
+    recipe = Recipe(SMALL.apertures, SMALL.disparities, layout=layout, shard_scenes=2)
+    made = generate([scenes], out, recipe, workers=workers)
+    assert (made.scenes, made.pairs) == (2, 4)
+    (failure,) = json.loads((out / "report.json").read_text())["failures"]
+    assert made.failures == [failure]
+    assert failure["scene"] == "scene1"
+    assert "view_01_01.png: truncated or damaged" in failure["error"]
+    assert pq.read_table(out / "manifest.parquet")["scene"].to_pylist() == ["scene0"] * 2 + ["scene2"] * 2
+    assert not any("scene1" in name for name in seen(out))
+    victim.write_bytes(whole)  # mended: the next run takes it in
+    assert generate([scenes], out, recipe).failures == []
+    generate([scenes], tmp_path / "straight", recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+
+
+def test_scenes_that_cannot_be_rendered_are_reported(tmp_path):
+    flat = LightField(torch.full((3, 3, 1, 24, 24), 7, dtype=torch.uint8), scene="flat")
+    made = generate([flat, plane(1)], tmp_path, Recipe((Aperture("disk", 1),), planes=1))
+    assert made.scenes == 1
+    assert "nothing but flat areas" in made.failures[0]["error"]
+    assert not any("flat" in name for name in seen(tmp_path))
+
+
+COMMAND = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "generate"]
+OPTIONS = ("--aperture", "disk:1", "--disparity=-1:1:6", "--dual-pixel")
+
+
+@pytest.mark.parametrize(("workers", "layout"), [(1, "lfdof"), (2, "webdataset")])
+def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
+    """kill -9 of the command alone: its workers end by themselves."""
+    scenes, out = write_scenes(tmp_path / "scenes", 6, h=150, w=150), tmp_path / "out"
+    command = [*COMMAND, str(scenes), "--out", str(out), *OPTIONS, f"--workers={workers}", f"--layout={layout}"]
+    command += ["--shard-scenes=2"]
+    enough = 5 if layout == "lfdof" else 1
+    for kill in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while process.poll() is None and len(list(out.rglob("*.png" if layout == "lfdof" else "*.tar"))) < enough:
+                time.sleep(0.002)
+            time.sleep(0.03 * kill)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        enough *= 2
+        for name, data in seen(out).items():  # whatever has a final name is whole
+            assert not name.endswith(".png") or data.endswith(b"IEND\xaeB`\x82")
+            if name.endswith(".tar"):
+                assert len(data) % 10240 == 0
+                assert data.endswith(bytes(1024))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(out / "manifest.parquet")["key"].to_pylist()
+    assert len(rows) == len(set(rows)) == 36
+    subprocess.run(
+        [*command[:-1], "--shard-scenes=2", "--out", str(tmp_path / "straight")], check=True, capture_output=True
+    )
+    assert tree(out) == tree(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
+def test_a_full_disk(tmp_path, layout):
+    """A limit on the size of files stands in for a full disk: writing fails half way through a picture or shard."""
+    scenes, out = write_scenes(tmp_path / "scenes", 1, h=200, w=200), tmp_path / "out"
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command = [*COMMAND, str(scenes), "--out", str(out), "--aperture", "disk:1", "--disparity", "0"]
+    command += [f"--layout={layout}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, preexec_fn=limit, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lfdeblur: error: cannot write ")
+    assert os.strerror(errno.EFBIG) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not [file for file in out.rglob("*") if file.suffix in (".png", ".tar", ".jpg")]
+    assert subprocess.run(command, capture_output=True, timeout=300, check=False).returncode == 0
+
+
+def test_a_worker_that_is_killed_is_one_error(tmp_path):
+    """As the kernel does when memory runs out."""
+    scenes, out = write_scenes(tmp_path / "scenes", 3, h=150, w=150), tmp_path / "out"
+    recipe = Recipe(SMALL.apertures, tuple(i / 8 for i in range(16)))
+
+    def kill(*_):
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(OutputError, match="a worker process was killed"):
+        generate([scenes], out, recipe, workers=2, progress=kill)
+    assert generate([scenes], out, recipe).scenes == 3
+    generate([scenes], tmp_path / "straight", recipe)
+    assert tree(out) == tree(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("layout", ["lfdof", "webdataset"])
+def test_memory_does_not_grow_with_the_number_of_scenes(tmp_path, layout):
+    field = plane(1, h=200, w=200)
+    for i in range(30):  # 3 MB of views each
+        (tmp_path / "scenes").mkdir(exist_ok=True)
+        arrays = {"views": field.views.numpy(), "disparity": np.ones((200, 200)), "disparity_range": (1.0, 1.0)}
+        np.savez(tmp_path / "scenes" / f"scene{i:02d}.npz", **arrays)
+    scenes = sorted((tmp_path / "scenes").iterdir())
+    recipe = Recipe(SMALL.apertures, SMALL.disparities, layout=layout, shard_scenes=5, contact_sheets=False)
+
+    def peak(count):
+        return peak_bytes(lambda: generate(scenes[:count], tmp_path / str(count), recipe), "cpu")[0]
+
+    peak(9)  # the allocator's arenas and tables come once
+    few, many = peak(10), peak(30)
+    if few is None:
+        pytest.skip("this system does not tell the peak of a process's memory")
+    assert many < few + (16 << 20)
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    from lfdeblur_models.data.generation.storage import LocalFolder
+
+    with LocalFolder(tmp_path / "out").alone(), pytest.raises(OutputError, match="another run is writing there"):
+        generate([plane(1)], tmp_path / "out", SMALL)
+
+
+def test_refusals_before_any_work(tmp_path):
+    out, field = tmp_path / "out", plane(1)
+    for keywords, message in [
+        ({"bits": 10}, "bits: got 10, want 8 or 16"),
+        ({"apertures": ()}, "apertures: got none"),
+        ({"disparities": ()}, "disparities: got none"),
+        ({"scale": 3}, "scale: got 3, want 1 or 2"),
+        ({"truth": "best"}, "truth: got 'best', want center or refocus"),
+        ({"layout": "zip"}, "layout: got 'zip'"),
+        ({"planes": 0}, "planes: got 0"),
+        ({"seed": -1}, "seed: got -1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            Recipe(**keywords)
+    with pytest.raises(LightFieldError, match="called 'plane'; their files would be mixed"):
+        generate([field, field], out, SMALL)
+    with pytest.raises(LightFieldError, match=r"nowhere: no such file"):
+        generate([tmp_path / "nowhere"], out, SMALL)
+    with pytest.raises(ValueError, match="workers: got 0"):
+        generate([field], out, SMALL, workers=0)
+    assert not out.exists()
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match=r"cannot write to the folder .*file: is a file|file is a file"):
+            generate([field], folder, SMALL)
+
+
+def test_a_storage_that_fsspec_knows(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    scenes = write_scenes(tmp_path / "scenes", 2)
+    generate([scenes], tmp_path / "local", SMALL)
+    memory = fsspec.filesystem("memory")
+    memory.put(str(scenes), "/lights", recursive=True)
+    try:
+        made = generate(["memory://lights"], "memory://pairs", SMALL)
+        assert (made.scenes, made.failures) == (2, [])
+        local = {name: data for name, data in seen(tmp_path / "local").items() if name != "manifest.parquet"}
+        for name, data in local.items():
+            assert memory.cat_file(f"/pairs/{name}") == data
+        assert generate(["memory://lights"], "memory://pairs", SMALL).pairs == 4
+        with pytest.raises(LightFieldError, match="no such file or folder"):
+            generate(["memory://nowhere"], "memory://pairs", SMALL)
+    finally:
+        memory.rm("/", recursive=True)
+
+
+def test_quantise_is_the_curve():
+    light = torch.rand(3, 50, 40, generator=torch.Generator().manual_seed(0)) ** 4 * 1.1 - 0.01
+    want = linear_to_srgb(light.clamp(0, 1).double()).permute(1, 2, 0)
+    for bits, off in ((8, 0.502), (16, 0.51)):
+        got = quantise(light, bits)
+        levels = 2**bits - 1
+        assert got.dtype == (np.uint8 if bits == 8 else np.uint16)
+        assert np.abs(got - want.numpy() * levels).max() < off
+
+
+def test_a_grid_of_one_view_has_no_defocus(tmp_path):
+    field = LightField(plane(1).views[:1, :1], scene="one")
+    made = generate([field], tmp_path, Recipe((Aperture("disk", 0),), (0.0,)))
+    assert made.failures == []
+    assert bool((decode_defocus(read_image(tmp_path / "defocus_map" / "one" / "one_ap1_00.png")[0]) == 0).all())
+
+
+def test_in_memory_scenes_in_two_processes(tmp_path):
+    fields = [LightField(plane(1, seed=i).views, scene=f"s{i}") for i in range(2)]
+    assert generate(fields, tmp_path, SMALL, workers=2).scenes == 2
+    assert write_scene(tmp_path / "again", fields[0]).is_dir()

@@ -1,0 +1,255 @@
+"""The CUDA sources of ``csrc/cuda`` compiled as C++ and called through ctypes, on tensors between guard pages."""
+
+import ctypes
+import hashlib
+import math
+import re
+import shutil
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks.gpu.machine_code import readable
+
+HERE = Path(__file__).parent
+CSRC = HERE.parents[2] / "csrc"
+SOURCES = [*sorted((CSRC / "cuda").glob("*.cu")), HERE / "cuda_on_cpu.cpp", HERE / "driver.cpp"]
+FLAGS = [
+    "-std=c++20",
+    "-O1",
+    "-fPIC",
+    "-fno-gnu-unique",
+    "-fno-strict-aliasing",
+    "-fsanitize=alignment",
+    "-fsanitize-undefined-trap-on-error",
+    "-Wall",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+]
+DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.uint16]
+FAR = 2**31 + 2**10  # elements: more than 32 bits count, and a multiple of what a vector holds
+INTERPOLATIONS = ["nearest", "bilinear", "bicubic"]
+
+
+class KernelError(RuntimeError):
+    """A launch that the harness stopped: out of bounds, a bad barrier, a bad configuration."""
+
+
+class Launch(NamedTuple):
+    """A kernel as the machine code calls it, the threads of a block and the bytes of its dynamic shared memory."""
+
+    kernel: str
+    threads: int
+    shared: int
+
+
+def compile_object(source: Path, csrc: Path, cache: Path) -> Path:
+    """The object file of ``source`` with the headers below ``csrc``; made once for each content."""
+    digest = hashlib.sha256(repr(FLAGS).encode())
+    for path in [source, *sorted(csrc.glob("cuda/*.h")), *sorted(csrc.glob("include/**/*.h")), HERE / "cuda_on_cpu.h"]:
+        digest.update(path.read_bytes())
+    target = cache / f"{source.stem}-{digest.hexdigest()[:24]}.o"
+    if not target.exists():
+        includes = [f"-I{csrc}", f"-I{csrc / 'include'}", f"-I{HERE}"]
+        partial = target.with_suffix(".partial")
+        command = ["g++", *FLAGS, *includes, "-x", "c++", "-c", str(source), "-o", str(partial)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        partial.rename(target)
+    return target
+
+
+def link(objects: list[Path], target: Path) -> "Library":
+    """Where several objects define a function, the first one's is taken."""
+    options = ["-shared", "-Wl,-z,defs", "-Wl,-z,muldefs"]
+    subprocess.run(["g++", *options, *map(str, objects), "-o", str(target)], check=True)
+    return Library(target)
+
+
+def build(cache: Path, folder: Path) -> "Library":
+    for old in cache.glob("*.o"):
+        if time.time() - old.stat().st_mtime > 7 * 86400:
+            old.unlink()
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(lambda source: compile_object(source, CSRC, cache), SOURCES))
+    return link(objects, folder / "kernels.so")
+
+
+def build_broken(cache: Path, folder: Path, name: str, old: str, new: str, unit: str) -> "Library":
+    """The library with ``old`` replaced by ``new`` in the file ``name`` of csrc/cuda.
+
+    ``unit`` is compiled anew, for float32 alone, which takes a third of the time; for other types it is as it was.
+    """
+    broken = folder / "csrc"
+    shutil.copytree(CSRC / "cuda", broken / "cuda")
+    shutil.copytree(CSRC / "include", broken / "include")
+    text = (broken / "cuda" / name).read_text()
+    assert text.count(old) >= 1, f"{name} no longer has {old!r}: adapt this test"
+    (broken / "cuda" / name).write_text(text.replace(old, new, 1))
+    source = broken / "cuda" / unit
+    source.write_text(re.sub(r"(?m)^INSTANTIATE\w*\((?!float\)|T\)|R\)).*\n", "", source.read_text()))
+    objects = [compile_object(source, CSRC, cache) for source in SOURCES]
+    return link([compile_object(source, broken, cache), *objects], folder / "broken.so")
+
+
+class Library:
+    """The launchers of ``csrc/cuda``, on CPU tensors.
+
+    Attributes:
+        at_end: buffers end, else begin, at a guard page.
+        misplaced: which buffer of a call, counted from 0 in the order of the launcher's arguments, lies one element
+            off its alignment.
+        far: a buffer counted likewise and an axis of it, whose elements then lie ``FAR`` apart.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._c = ctypes.CDLL(str(path))
+        self._c.last_error.restype = ctypes.c_char_p
+        self._c.guarded_alloc.restype = ctypes.c_void_p
+        self._c.refocus_grad_aperture_parts.restype = ctypes.c_int64
+        self.at_end = True
+        self.misplaced: int | None = None
+        self.far: tuple[int, int] | None = None
+        symbols = subprocess.run(["nm", "--defined-only", str(path)], capture_output=True, text=True, check=True).stdout
+        places = [(int(place, 16), name) for place, _, name in map(str.split, symbols.splitlines())]
+        base = ctypes.cast(self._c.take_launch, ctypes.c_void_p).value
+        base -= next(place for place, name in places if name == "take_launch")
+        self._kernels = {base + place: readable(name) for place, name in places if "_kernelI" in name}
+
+    @property
+    def kernels(self) -> set[str]:
+        """Those that were compiled."""
+        return set(self._kernels.values())
+
+    def launches(self) -> list[Launch]:
+        """The launches since the last call of this."""
+        found, kernel, threads, shared = [], ctypes.c_void_p(), ctypes.c_int64(), ctypes.c_int64()
+        while self._c.take_launch(ctypes.byref(kernel), ctypes.byref(threads), ctypes.byref(shared)):
+            found.append(Launch(self._kernels[kernel.value], threads.value, shared.value))
+        return found
+
+    @contextmanager
+    def _arena(self):
+        pointers = []
+
+        def place(t: Tensor | None, read_only: bool = True) -> Tensor | None:
+            if t is None:
+                return None
+            strides, number = list(t.stride()), len(pointers)
+            if self.far is not None and self.far[0] == number:
+                strides[self.far[1]] = FAR
+            extent = sum((size - 1) * stride for size, stride in zip(t.shape, strides, strict=True)) + 1
+            offset = int(number == self.misplaced)
+            count = (extent + offset) * t.element_size()
+            pointers.append(self._c.guarded_alloc(ctypes.c_size_t(count), int(self.at_end)))
+            memory = (ctypes.c_char * count).from_address(pointers[-1])
+            copy = torch.frombuffer(memory, dtype=t.dtype).as_strided(t.shape, strides, 0 if self.at_end else offset)
+            if read_only:
+                copy.copy_(t)
+                self._c.guarded_read_only(ctypes.c_void_p(pointers[-1]))
+            return copy
+
+        try:
+            yield place
+        finally:
+            for pointer in pointers:
+                self._c.guarded_free(ctypes.c_void_p(pointer))
+
+    def _call(self, name: str, dtype: torch.dtype, shape, *tensors: Tensor | None) -> None:
+        arguments = [ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors]
+        if getattr(self._c, name)(DTYPES.index(dtype), shape, *arguments):
+            raise KernelError(self._c.last_error().decode() or "bad call")
+
+    def dynamic_filter(self, x: Tensor, filters: Tensor, k: int, border: str) -> Tensor:
+        with self._arena() as place:
+            x, filters, out = place(x), place(filters), place(torch.empty_like(x), False)
+            self._call("dynamic_filter", x.dtype, _filter_shape(x, filters, k, border), x, filters, out)
+            return out.clone()
+
+    def dynamic_filter_backward(
+        self, grad: Tensor, x: Tensor, filters: Tensor, k: int, border: str, need_x=True, need_filters=True
+    ) -> tuple[Tensor | None, Tensor | None]:
+        with self._arena() as place:
+            grad, x, filters = place(grad), place(x), place(filters)
+            grad_x = place(torch.empty_like(x) if need_x else None, False)
+            like_filters = torch.empty_strided(filters.shape, filters.stride(), dtype=x.dtype, device="meta")
+            grad_filters = place(like_filters, False)
+            grad_filters = grad_filters if need_filters else None
+            shape = _filter_shape(x, filters, k, border)
+            self._call("dynamic_filter_backward", x.dtype, shape, grad, x, filters, grad_x, grad_filters)
+            return tuple(None if t is None else t.clone() for t in (grad_x, grad_filters))
+
+    def refocus(
+        self, light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str
+    ) -> Tensor:
+        with self._arena() as place:
+            light_field, disparity, aperture = place(light_field), place(disparity), place(aperture)
+            shape = _refocus_shape(light_field, disparity, aperture, interpolation, border)
+            dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
+            batch, _, _, channels, height, width = light_field.shape
+            out = torch.empty((batch, len(aperture), len(disparity), channels, height, width), dtype=dtype)
+            out = place(out, False)
+            self._call("refocus", light_field.dtype, shape, light_field, disparity, aperture, out)
+            return out.clone()
+
+    def refocus_backward(
+        self,
+        grad: Tensor,
+        out: Tensor,
+        light_field: Tensor,
+        disparity: Tensor,
+        aperture: Tensor,
+        interpolation: str,
+        border: str,
+    ) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Gradients of light field (None for integers), disparity per pixel, aperture. grad, out: the sum's dtype."""
+        with self._arena() as place:
+            light_field, disparity, aperture, out = (place(t) for t in (light_field, disparity, aperture, out))
+            dtype, sum_dtype = light_field.dtype, disparity.dtype
+            shape = _refocus_shape(light_field, disparity, aperture, interpolation, border)
+            scaled = place(torch.empty_like(grad), False).copy_(grad)
+            if border == "valid":
+                self._call("refocus_scale_gradient", dtype, shape, scaled, disparity, aperture)
+            grad_light_field = None
+            if dtype.is_floating_point and disparity.dim() == 3:
+                grad_light_field = place(torch.empty(light_field.shape, dtype=sum_dtype), False).zero_()
+                self._call("refocus_grad_light_field_map", dtype, shape, scaled, disparity, aperture, grad_light_field)
+            elif dtype.is_floating_point:
+                grad_light_field = place(torch.empty(light_field.shape, dtype=dtype), False)
+                self._call("refocus_grad_light_field", dtype, shape, scaled, disparity, aperture, grad_light_field)
+            grad_disparity = place(torch.empty((len(disparity), *light_field.shape[-2:]), dtype=sum_dtype), False)
+            self._call("refocus_grad_disparity", dtype, shape, scaled, light_field, disparity, aperture, grad_disparity)
+            parts = self._c.refocus_grad_aperture_parts(shape)
+            partial = place(torch.empty((parts, *aperture.shape), dtype=sum_dtype), False)
+            self._call("refocus_grad_aperture", dtype, shape, scaled, out, light_field, disparity, partial)
+            if grad_light_field is not None:
+                grad_light_field = grad_light_field.to(dtype).clone()
+            return grad_light_field, grad_disparity.clone(), partial.sum(0)
+
+
+def _fields(*values: int):
+    return (ctypes.c_int64 * len(values))(*(int(value) for value in values))
+
+
+def _filter_shape(x: Tensor, filters: Tensor, k: int, border: str):
+    n, channels, height, width = x.shape
+    shared = filters.shape[1] == k * k
+    fn, ft, fy, fx = filters.stride()
+    groups = 1 if shared else channels
+    return _fields(n, groups, channels // groups, height, width, k, border == "replicate", fn, ft * k * k, ft, fy, fx)
+
+
+def _refocus_shape(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str):
+    a, is_map, valid = len(aperture), disparity.dim() == 3, border == "valid"
+    batch, v, u, c, h, w = light_field.shape
+    strides = light_field.stride()
+    assert strides[5] == 1
+    assert math.prod(disparity.shape[1:]) in (1, h * w)
+    mode = INTERPOLATIONS.index(interpolation)
+    return _fields(batch, v, u, c, h, w, a, len(disparity), *strides[:5], mode, is_map, valid)

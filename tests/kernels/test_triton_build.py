@@ -1,0 +1,98 @@
+"""Every Triton launch that the network can make, compiled here for GPUs that are not: what it uses of them.
+
+Held against ``triton_budgets.json``: no spills, tensor-core instructions where a product is meant, and with the Triton
+that the budgets were made with (every other allots a little differently) registers and shared memory. Float32 kernels
+are compiled for sm_90 only, unless ``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``.
+"""
+
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatchcase
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("triton")
+
+from benchmarks.gpu import triton_launches
+from benchmarks.gpu.machine_code import LIMITS
+from benchmarks.gpu.triton_launches import CASES, conv, facts, head, launches, transposed
+
+MADE_WITH = "3.9."
+BUDGETS = json.loads((Path(__file__).parent / "triton_budgets.json").read_text())
+
+
+def architectures(case):
+    every = os.environ.get("LFDEBLUR_TEST_ALL_ARCHITECTURES") == "1" or case.startswith("half")
+    return tuple(LIMITS) if every else ("90",)
+
+
+def budget_of(case, kernel):
+    label = f"{case} {kernel}"
+    return next((budget for budget in BUDGETS if fnmatchcase(label, budget["launch"])), None)
+
+
+def compiled(case):
+    """Kernel, architecture and facts of each launch of a case."""
+    return [
+        (launch.kernel.__name__, arch, facts(launch, arch)) for launch in launches(case) for arch in architectures(case)
+    ]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Of every case; they are compiled side by side, in processes that share nothing."""
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        yield {case: pool.submit(compiled, case) for case in CASES}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_launches_are_within_their_budgets(results, case):
+    for kernel, architecture, used in results[case].result():
+        budget = budget_of(case, kernel)
+        about = f"{case} {kernel} sm_{architecture}: {used}"
+        assert budget, f"no budget for {about}"
+        assert used["stack"] == used["local"] == 0, about
+        assert used["shared"] <= LIMITS[architecture]["shared_per_block"], about
+        if metadata.version("triton").startswith(MADE_WITH):
+            assert used["registers"] <= budget["registers"], about
+            assert used["shared"] <= budget["shared"], about
+        assert used["tensor_cores"] == budget["tensor_cores"], about
+
+
+def test_every_configuration_is_compiled():
+    """Each entry of the tables of launch parameters is that of some case."""
+    used = set()
+    for case in CASES:
+        for launch in launches(case):
+            names = ("TILE_H", "TILE_W", "BLOCK_N", "BLOCK_M")
+            shape = tuple(launch.arguments[name] for name in names if name in launch.arguments)
+            used.add((launch.kernel.__name__.split("_fwd")[0], shape, launch.num_warps, launch.num_stages))
+    tables = (("conv3x3", conv.CONFIGS), ("conv3x3", conv.LARGE_CONFIGS), ("conv_transpose4x4", transposed.CONFIGS))
+    for op, table in tables:
+        for entry in table.values():
+            assert (op, (entry.tile_h, entry.tile_w, entry.block_n), entry.num_warps, entry.num_stages) in used
+    for op, table in {
+        "drb_head": head.CONFIGS,
+        "drb_head_grad_kernel_kernel": triton_launches.backward.CONFIGS,
+        "drb_head_grad_residual_kernel": triton_launches.backward.RESIDUAL_CONFIGS,
+    }.items():
+        for entry in table.values():
+            assert (op, (entry.tile_h, entry.tile_w), entry.num_warps, entry.num_stages) in used
+
+
+def test_a_spilling_kernel_is_seen(monkeypatch):
+    """The check of spills can fail: a tile that cannot fit the registers."""
+    monkeypatch.setitem(conv.CONFIGS, ("half", 0), conv.Config(16, 16, 128, 32, 4, 2))
+    (launch,) = launches("half conv3x3 128")
+    used = facts(launch, "80")
+    assert used["stack"] + used["local"] > 0
+
+
+def test_budgets_are_used():
+    labels = [budget_of(case, launch.kernel.__name__)["launch"] for case in CASES for launch in launches(case)]
+    assert [budget["launch"] for budget in BUDGETS if budget["launch"] not in labels] == []

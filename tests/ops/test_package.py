@@ -1,0 +1,88 @@
+"""What the installed package says of itself, and what it must carry."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import types
+from importlib import resources
+
+import pytest
+import torch
+
+import lfdeblur_models
+import lfdeblur_models.data
+import lfdeblur_ops
+
+
+def test_build_info():
+    info = lfdeblur_ops.build_info()
+    assert info["version"] == lfdeblur_ops.__version__ == importlib.metadata.version("lfdeblur-ops")
+    assert info["extension"] is True
+    assert info["cpu_capability"] in ("baseline", "avx2", "avx512")
+    assert info["torch_running"] == torch.__version__
+    assert re.match(r"2\.\d+", info["torch_built"])
+    if info["cuda"]:
+        assert re.fullmatch(r"\d+\.\d+", info["cuda_version"])
+        assert "9.0" in info["cuda_architectures"]
+    else:
+        assert info["cuda_version"] is None
+
+
+def test_backends_give_a_reason():
+    for op in (lfdeblur_ops.dynamic_filter, lfdeblur_ops.refocus):
+        table = lfdeblur_ops.backends(op)
+        assert list(table) == ["cuda", "cpu", "reference"]
+        assert table["cpu"] == table["reference"] == "ok"
+        if not torch.cuda.is_available():
+            assert "CUDA" in table["cuda"]
+
+
+def capability(level):
+    code = "import lfdeblur_ops; print(lfdeblur_ops.build_info()['cpu_capability'])"
+    return subprocess.run([sys.executable, "-c", code], env={"LFDEBLUR_CPU_ISA": level}, capture_output=True, text=True)
+
+
+def test_instruction_set_can_be_lowered():
+    levels = ["baseline", "avx2", "avx512"]
+    best = levels.index(capability("").stdout.strip())
+    for wanted, level in enumerate(levels):
+        assert capability(level).stdout.strip() == levels[min(wanted, best)]
+
+
+def test_unknown_instruction_set_is_named():
+    out = capability("avx3")
+    assert out.returncode == 1
+    message = out.stderr.strip().splitlines()[-1]
+    assert message == "ValueError: LFDEBLUR_CPU_ISA: got 'avx3', want 'baseline', 'avx2' or 'avx512'"
+
+
+def test_package_data():
+    assert (resources.files(lfdeblur_ops) / "py.typed").is_file()
+    assert (resources.files(lfdeblur_ops) / "_C.pyi").is_file()
+    assert (resources.files(lfdeblur_models) / "py.typed").is_file()
+    assert any((resources.files(lfdeblur_models) / "assets").iterdir())
+
+
+def test_extension_needs_only_symbols_of_the_oldest_torch():
+    """The stable ABI alone: no C++ symbol of torch or c10 that changes between releases."""
+    symbols = subprocess.run(["nm", "-D", "--undefined-only", lfdeblur_ops._C.__file__], capture_output=True, text=True)
+    if symbols.returncode != 0:
+        return  # no binutils here: a user's machine; CI has them
+    names = [line.split()[-1] for line in symbols.stdout.splitlines() if line.strip()]
+    assert any(name.startswith("aoti_torch_") for name in names)
+    assert not [name for name in names if "c10" in name or "N2at" in name]
+
+
+@pytest.mark.parametrize("name", ["deblur", "optimize"])
+def test_a_module_of_the_name_of_a_function_can_be_imported(name):
+    module = importlib.import_module(f"lfdeblur_models.{name}")
+    assert isinstance(module, types.ModuleType)
+    assert getattr(module, name) is getattr(lfdeblur_models, name)
+
+
+def test_errors_can_be_imported_from_the_package_that_raises_them():
+    for name in ("BudgetError", "ImageError", "OutputError", "WeightsError"):
+        assert issubclass(getattr(lfdeblur_models, name), ValueError)
+    for name in ("DataError", "ImageError", "LightFieldError", "OutputError"):
+        assert issubclass(getattr(lfdeblur_models.data, name), ValueError)

@@ -1,0 +1,301 @@
+"""``refocus`` on every back end against the float64 reference."""
+
+import pytest
+import torch
+
+from lfdeblur_ops import BackendError, backends, reference, refocus
+from lfdeblur_ops.testing import FLOATS, TOL
+
+from ..backends import compiler
+
+INTEGERS = (torch.uint8, torch.uint16)
+SHAPES = [(1, 1, 1, 1, 1, 1), (1, 3, 3, 1, 5, 7), (2, 2, 5, 3, 9, 16), (1, 4, 3, 2, 12, 83), (1, 1, 3, 1, 40, 1)]
+PLANES = [0.0, 1.0, -0.625, 2.875, -9.5, 60.25]  # dyadic: `nearest` and `valid` jump, every back end must jump alike
+
+
+def views(shape, dtype, device="cpu", seed=3):
+    generator = torch.Generator().manual_seed(seed)
+    if dtype in INTEGERS:
+        return torch.randint(0, torch.iinfo(dtype).max + 1, shape, generator=generator).to(dtype).to(device)
+    return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype).to(device)
+
+
+def disparity_map(planes, height, width, device="cpu"):
+    generator = torch.Generator().manual_seed(5)
+    steps = torch.randint(-40, 41, (*planes, height, width), generator=generator)
+    return (steps.double() / 16).to(device)
+
+
+def apertures(rows, columns, device="cpu"):
+    generator = torch.Generator().manual_seed(6)
+    weights = torch.rand((2, rows, columns), generator=generator, dtype=torch.float64)
+    weights[1, :, : columns // 2] = 0
+    return weights.to(device)
+
+
+def expected_of(light_field, disparity, aperture, interpolation, border):
+    """The float64 reference on the stored values, scaled to [0, 1] as the op scales them, rounded once."""
+    dtype = light_field.dtype
+    exact = light_field.double() / torch.iinfo(dtype).max if dtype in INTEGERS else light_field.double()
+    weights = aperture / aperture.sum((-2, -1), keepdim=True)
+    out = reference.refocus(exact, disparity, weights, interpolation, border)
+    return out.to(torch.float32 if dtype in INTEGERS else dtype)
+
+
+@pytest.mark.parametrize("border", ["replicate", "valid"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", FLOATS + INTEGERS, ids=str)
+def test_matches_float64_reference(backend, device, dtype, interpolation, border):
+    for shape in SHAPES:
+        light_field, weights = views(shape, dtype, device), apertures(*shape[1:3], device)
+        for disparity in (torch.tensor(PLANES, device=device).double(), disparity_map((2,), *shape[-2:], device)):
+            expected = expected_of(light_field, disparity, weights, interpolation, border)
+            out = refocus(
+                light_field, disparity, aperture=weights, interpolation=interpolation, border=border, backend=backend
+            )
+            torch.testing.assert_close(out, expected, **TOL[out.dtype])
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8], ids=str)
+def test_wide_rows(backend, device, dtype, planes):
+    """Rows of several vectors, with one plane (views read in place) and several (copies with a border)."""
+    light_field = views((1, 3, 5, 2, 6, 231), dtype, device)
+    disparity = torch.tensor([0.75, -1.5, 3.0][:planes], device=device).double()
+    aperture = torch.ones(1, 3, 5, device=device).double()
+    for interpolation in ("nearest", "bilinear", "bicubic"):
+        for border in ("replicate", "valid"):
+            expected = expected_of(light_field, disparity, aperture, interpolation, border)[:, 0]
+            out = refocus(light_field, disparity, interpolation=interpolation, border=border, backend=backend)
+            torch.testing.assert_close(out, expected, **TOL[out.dtype])
+
+
+@pytest.mark.parametrize("as_map", [False, True], ids=["planes", "map"])
+@pytest.mark.parametrize("border", ["replicate", "valid"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", FLOATS + INTEGERS, ids=str)
+def test_gradients_match_float64_reference(backend, device, dtype, interpolation, border, as_map):
+    if backend == "reference":
+        pytest.skip("the reference's gradients are autograd's: gradcheck holds them")
+    for shape in [(1, 3, 2, 1, 4, 5), (2, 3, 3, 2, 6, 21)]:
+        light_field, weights = views(shape, dtype, device), apertures(*shape[1:3], device)
+        weights /= weights.sum((-2, -1), keepdim=True)
+        disparity = disparity_map((2,), *shape[-2:], device) if as_map else torch.tensor([0.3125, -1.125, 7.0])
+        acc = torch.float64 if dtype == torch.float64 else torch.float32
+        args = [light_field, disparity.to(device, acc), weights.to(acc)]
+        exact = light_field.double() / torch.iinfo(dtype).max if dtype in INTEGERS else light_field.double()
+        args64 = [exact, args[1].double(), args[2].double()]
+        for group in (args, args64):
+            for i, argument in enumerate(group):
+                group[i] = argument.detach().clone().requires_grad_(i > 0 or dtype not in INTEGERS)
+        out = torch.ops.lfdeblur.refocus(*args, interpolation, border)
+        grad = torch.randn(out.shape, dtype=torch.float64, device=device).to(out.dtype)
+        out.backward(grad)
+        reference.refocus(*args64, interpolation, border).backward(grad.double())
+        # Sums over all pixels of terms of both signs: the rounding is that of the terms, not of the result. With
+        # border `valid` the aperture's gradient also has the output in it, which is rounded to the output's dtype.
+        rounding = {torch.float16: 5e-3, torch.bfloat16: 4e-2}.get(dtype, 1e-6)
+        for ours, theirs in zip(args, args64, strict=True):
+            if ours.requires_grad:
+                grad64 = torch.zeros_like(theirs) if theirs.grad is None else theirs.grad  # None: nearest's disparity
+                tolerance = TOL[ours.dtype] | {"atol": rounding * max(1.0, grad64.abs().max().item())}
+                torch.testing.assert_close(ours.grad, grad64.to(ours.dtype), **tolerance)
+
+
+@pytest.mark.parametrize("border", ["replicate", "valid"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_gradcheck(backend, device, interpolation, border):
+    light_field = views((2, 2, 1, 3, 4), torch.float64, device).requires_grad_()
+    weights = (apertures(2, 2, device) + 0.1).requires_grad_()  # gradcheck steps to both sides
+
+    def run(*inputs):
+        return refocus(
+            inputs[0], inputs[1], aperture=inputs[2], interpolation=interpolation, border=border, backend=backend
+        )
+
+    for disparity in (torch.tensor([0.3, -1.1], device=device).double(), disparity_map((), 3, 4, device) + 0.02):
+        assert torch.autograd.gradcheck(run, (light_field, disparity.requires_grad_(), weights))
+
+
+def test_shapes(backend, device):
+    light_field = views((3, 3, 2, 6, 7), torch.float32, device)
+    batch = views((4, 5, 3, 3, 2, 6, 7), torch.float32, device)
+    planes, one_map = torch.tensor([0.5, 1.0, 2.0], device=device), torch.zeros((6, 7), device=device)
+    weights = torch.ones((3, 3), device=device)
+    for disparity, want in [(1.0, ()), (planes, (3,)), (one_map, ()), (one_map.expand(2, 6, 7), (2,)), ([1, 2], (2,))]:
+        for aperture, axis in [(None, ()), (weights, ()), (weights.expand(4, 3, 3), (4,))]:
+            out = refocus(light_field, disparity, aperture=aperture, backend=backend)
+            assert out.shape == (*axis, *want, 2, 6, 7)
+            out = refocus(batch, disparity, aperture=aperture, backend=backend)
+            assert out.shape == (4, 5, *axis, *want, 2, 6, 7)
+
+
+def test_convention(backend, device):
+    """A point of disparity 2 seen at (10, 12) in the centre view is sharp at disparity +2, at that very pixel."""
+    light_field = torch.zeros((3, 5, 1, 21, 25), device=device)
+    for v in range(3):
+        for u in range(5):
+            light_field[v, u, 0, 10 - 2 * (v - 1), 12 - 2 * (u - 2)] = 1
+    sharp = refocus(light_field, 2.0, backend=backend)[0]
+    assert sharp[10, 12].item() == pytest.approx(1)
+    assert sharp.sum().item() == pytest.approx(1)
+    assert refocus(light_field, -2.0, backend=backend).max().item() == pytest.approx(1 / 15)
+
+
+def test_valid_border_of_a_constant_light_field(backend, device):
+    light_field = torch.full((3, 3, 1, 8, 9), 0.25, device=device)
+    out = refocus(light_field, [1.5, 20.0], border="valid", backend=backend)
+    torch.testing.assert_close(out[0], torch.full_like(out[0], 0.25))
+    # Twenty pixels a step leave the centre view alone, which covers every pixel.
+    torch.testing.assert_close(out[1], torch.full_like(out[1], 0.25))
+    ring = torch.ones((3, 3), device=device)
+    ring[1, 1] = 0
+    assert torch.equal(
+        refocus(light_field, 20.0, aperture=ring, border="valid", backend=backend), torch.zeros_like(out[0])
+    )
+
+
+def test_views_are_read_in_place_whatever_their_strides(backend, device):
+    whole = views((7, 7, 3, 20, 22), torch.uint8, device)
+    crop = whole[1:6, ::2, :, 3:17, 4:20]
+    out = refocus(crop, [0.5, -1.0, 1.0], backend=backend)
+    torch.testing.assert_close(out, refocus(crop.contiguous(), [0.5, -1.0, 1.0], backend=backend))
+    interleaved = whole.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    torch.testing.assert_close(refocus(interleaved, 0.5, backend=backend), refocus(whole, 0.5, backend=backend))
+    flipped_pixels = whole.transpose(3, 4)
+    torch.testing.assert_close(
+        refocus(flipped_pixels, 0.5, backend=backend), refocus(flipped_pixels.contiguous(), 0.5, backend=backend)
+    )
+
+
+@pytest.mark.parametrize("as_map", [False, True], ids=["planes", "map"])
+def test_opcheck(backend, device, as_map):
+    if backend == "reference":
+        pytest.skip("not an operator")
+    light_field = views((1, 2, 3, 2, 5, 6), torch.float32, device).requires_grad_()
+    disparity = disparity_map((2,), 5, 6, device).float() if as_map else torch.tensor([0.5, 1.25], device=device)
+    weights = torch.full((2, 2, 3), 1 / 6, device=device).requires_grad_()
+    args = (light_field, disparity.requires_grad_(), weights, "bilinear", "valid")
+    torch.library.opcheck(torch.ops.lfdeblur.refocus.default, args)
+    plain = [a.detach() for a in args[:3]]
+    out = torch.ops.lfdeblur.refocus(*plain, "bilinear", "valid")
+    backward = (torch.randn_like(out), out, *plain, "bilinear", "valid", True, True, True)
+    torch.library.opcheck(torch.ops.lfdeblur.refocus_backward.default, backward)
+    backward = (torch.randn_like(out), out, *plain, "bilinear", "valid", False, True, False)
+    torch.library.opcheck(torch.ops.lfdeblur.refocus_backward.default, backward)
+
+
+def test_compiles_without_graph_break(backend, device):
+    light_field = views((2, 3, 2, 5, 6), torch.float32, device).requires_grad_()
+    disparity = torch.tensor([0.5, 1.25], device=device, requires_grad=True)
+    weights = torch.ones((2, 3), device=device, requires_grad=True)
+
+    def run(light_field, disparity, weights):
+        return refocus(light_field * 2, disparity, aperture=weights, backend=backend).square().sum()
+
+    compiled = torch.autograd.grad(
+        torch.compile(run, fullgraph=True, backend=compiler(backend))(light_field, disparity, weights),
+        (light_field, disparity, weights),
+    )
+    eager = torch.autograd.grad(run(light_field, disparity, weights), (light_field, disparity, weights))
+    for ours, theirs in zip(compiled, eager, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)  # sums over all pixels, reordered by fusion
+
+
+def test_autocast_keeps_the_dtype(backend, device):
+    light_field = views((2, 3, 2, 5, 6), torch.float32, device)
+    with torch.autocast(device, dtype=torch.bfloat16):
+        out = refocus(light_field, 0.5, backend=backend)
+    torch.testing.assert_close(out, refocus(light_field, 0.5, backend=backend))
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 3, 3, 1, 4, 5), (2, 3, 3, 0, 4, 5), (2, 3, 3, 1, 0, 5), (2, 3, 3, 1, 4, 0)], ids=str
+)
+def test_empty(backend, device, shape):
+    light_field = torch.rand(shape, device=device, requires_grad=True)
+    disparity = torch.tensor([0.5, 1.0], device=device, requires_grad=True)
+    out = refocus(light_field, disparity, backend=backend)
+    assert out.shape == (shape[0], 2, *shape[3:])
+    if backend != "reference":
+        out.sum().backward()
+        assert light_field.grad.shape == shape
+        assert torch.equal(disparity.grad, torch.zeros_like(disparity))
+    assert refocus(torch.rand((3, 3, 1, 4, 5), device=device), [], backend=backend).shape == (0, 1, 4, 5)
+
+
+def test_result_does_not_depend_on_threads():
+    light_field = views((3, 5, 3, 37, 41), torch.float32)
+    threads = torch.get_num_threads()
+    results = []
+    for count in (1, 2, 5):
+        torch.set_num_threads(count)
+        results.append(refocus(light_field, [0.75, -2.0, 1.5], backend="cpu"))
+    torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_second_derivative_is_refused():
+    light_field = views((2, 2, 1, 4, 5), torch.float64).requires_grad_()
+    (grad,) = torch.autograd.grad(
+        refocus(light_field, 0.5, backend="cpu").square().sum(), light_field, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="second derivatives are not implemented"):
+        grad.sum().backward()
+
+
+VIEWS = torch.zeros(3, 3, 1, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("light_field", "disparity", "options", "error", "text"),
+    [
+        ("scene", 1.0, {}, TypeError, "light_field: got str, want a tensor"),
+        (VIEWS[0], 1.0, {}, RuntimeError, r"light_field: got shape \[3, 1, 4, 5\], want \[..., V, U, C, H, W\]"),
+        (VIEWS.int(), 1.0, {}, TypeError, "light_field: got dtype torch.int32"),
+        (VIEWS[:0], 1.0, {}, RuntimeError, "light_field: got 0 x 3 views"),
+        (VIEWS, "near", {}, TypeError, "disparity: got 'near'"),
+        (VIEWS, torch.ones(2, dtype=torch.int64), {}, TypeError, "disparity: got dtype torch.int64"),
+        (VIEWS, torch.ones(1, 1, 4, 5), {}, RuntimeError, r"disparity: got shape \[1, 1, 4, 5\]"),
+        (VIEWS, torch.ones(4, 6), {}, RuntimeError, r"disparity: got a map of shape \[4, 6\], want \[..., 4, 5\]"),
+        (VIEWS, torch.tensor([0.0, float("nan")]), {}, ValueError, "disparity: got NaN or infinite values"),
+        (VIEWS, float("inf"), {}, ValueError, "disparity: got NaN or infinite values"),
+        (VIEWS, torch.ones(2, device="meta"), {}, RuntimeError, "disparity: got device meta"),
+        (VIEWS, 1.0, {"aperture": [[1.0]]}, TypeError, "aperture: got list"),
+        (VIEWS, 1.0, {"aperture": torch.ones(3, 3).int()}, TypeError, "aperture: got dtype torch.int32"),
+        (VIEWS, 1.0, {"aperture": torch.ones(3, 4)}, RuntimeError, r"aperture: got shape \[3, 4\], want \[3, 3\]"),
+        (VIEWS, 1.0, {"aperture": torch.ones(3, 3, device="meta")}, RuntimeError, "aperture: got device meta"),
+        (VIEWS, 1.0, {"aperture": -torch.eye(3)}, ValueError, "aperture: got a negative weight"),
+        (VIEWS, 1.0, {"aperture": torch.zeros(3, 3)}, ValueError, "aperture: got weights that are all zero"),
+        (VIEWS, 1.0, {"aperture": torch.eye(3) * float("nan")}, ValueError, "aperture: got NaN"),
+        (
+            VIEWS,
+            1.0,
+            {"aperture": torch.stack([torch.eye(3), torch.zeros(3, 3)])},
+            ValueError,
+            "aperture: got weights that are all zero",
+        ),
+        (VIEWS, 1.0, {"interpolation": "lanczos"}, ValueError, "interpolation: got 'lanczos'"),
+        (VIEWS, 1.0, {"border": "wrap"}, ValueError, "border: got 'wrap', want 'replicate' or 'valid'"),
+        (VIEWS, 1.0, {"backend": "gpu"}, ValueError, "backend: got 'gpu'"),
+        (VIEWS, 1.0, {"backend": "cuda"}, BackendError, "no backend can run this call: cuda: "),
+    ],
+)
+def test_bad_input(light_field, disparity, options, error, text):
+    with pytest.raises(error, match=text):
+        refocus(light_field, disparity, **options)
+
+
+def test_backends_of_an_op():
+    assert backends("refocus") == backends(refocus)
+    assert backends(refocus)["reference"] == "ok"
+    with pytest.raises(ValueError, match="op: got 'defocus'"):
+        backends("defocus")
+
+
+@pytest.mark.cuda
+def test_more_than_2_to_the_31_elements():
+    light_field = torch.zeros((2, 2, 1, 24_000, 24_000), dtype=torch.uint8, device="cuda")
+    light_field[-1, -1, 0, -1, -1] = 255
+    assert refocus(light_field, 0.0, backend="cuda")[0, -1, -1].item() == pytest.approx(0.25)

@@ -1,0 +1,229 @@
+"""``lfdeblur ablate``: the table's numbers, runs that are kept, interruptions, what is refused."""
+
+import csv
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lfdeblur_models import cli, deblur
+from lfdeblur_models.ablation.config import AblationConfig
+from lfdeblur_models.ablation.plan import ROWS
+from lfdeblur_models.ablation.runs import ablate, total_steps
+from lfdeblur_models.ablation.table import Table
+from lfdeblur_models.evaluation.metrics import psnr
+from lfdeblur_models.evaluation.scores import choose_metrics
+from lfdeblur_models.io.images import read_image
+from lfdeblur_models.networks.variants import build_variant
+from lfdeblur_models.training.first_weights import checkpoint_weights
+from lfdeblur_models.training.recipe_files import parse_recipe, read_recipe
+
+from .training_runs import write_pairs
+
+COMMAND = [sys.executable, "-m", "lfdeblur_models.cli", "ablate"]
+SMALL = {"width": 6, "scales": 2, "kernel_size": 3}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Light-field pairs, real pairs, and pairs to score on."""
+    return {name: str(write_pairs(tmp_path / name, 2, seed=n)) for n, name in enumerate(("fields", "real", "scored"))}
+
+
+def values(folders, **parts):
+    return {
+        "network": SMALL,
+        "augment": {"crop": 24},
+        "optimizer": {"clip": 0.5, "warmup": 1},
+        "run": {"batch": 1, "workers": 0, "accelerator": "cpu", "checkpoint_every": 2, "log_every": 1, "ema": 0.5},
+        "stage1": {"steps": 3, "learning_rate": 2e-3},
+        "stage2": {"steps": 2, "learning_rate": 1e-3},
+        "feature": {"l1": 0.0, "feature": 0.1, "layers": ["conv1"]},
+        "light_field": [{"kind": "folders", "root": folders["fields"]}],
+        "real": [{"kind": "folders", "root": folders["real"]}],
+        "evaluation": [{"name": "held out", "kind": "folders", "root": folders["scored"], "middle": 32}],
+        "seeds": 1,
+    } | parts
+
+
+def write(path, folders, **parts):
+    """As TOML: JSON's values are TOML's inline ones."""
+
+    def inline(value):
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f"{key} = {inline(inner)}" for key, inner in value.items()) + " }"
+        if isinstance(value, list):
+            return "[" + ", ".join(inline(inner) for inner in value) + "]"
+        return json.dumps(value)
+
+    path.write_text("".join(f"{key} = {inline(value)}\n" for key, value in values(folders, **parts).items()))
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command; gives exit code, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["ablate", *(str(argument) for argument in arguments)])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return call
+
+
+def files(out):
+    return {name: (out / f"table.{name}").read_text() for name in ("md", "csv", "json")}
+
+
+def test_numbers_are_means_over_seeds_of_the_runs_scores(run, folders, tmp_path):
+    config, out = write(tmp_path / "ablate.toml", folders), tmp_path / "out"
+    assert run("--config", config, "--out", out)[0] == 0
+    finished = {path: path.stat().st_mtime_ns for path in out.glob("runs/seed0/*/*.ckpt")}
+    assert len(finished) == 13
+    one = files(out)
+    assert "±" not in one["md"]
+
+    code, said, err = run("--config", config, "--out", out, "--seeds", "2")
+    assert (code, err) == (0, "")
+    assert {path: path.stat().st_mtime_ns for path in out.glob("runs/seed0/*/*.ckpt")} == finished  # kept
+    with open(out / "table.csv", newline="") as file:
+        rows = {(row["variant"], row["metric"]): row for row in csv.DictReader(file)}
+    table = json.loads(files(out)["json"])
+    for row in ROWS:
+        by_seed = []
+        for seed in range(2):
+            network = build_variant(row.run.variant, **SMALL).eval()
+            network.load_state_dict(checkpoint_weights(out / "runs" / f"seed{seed}" / row.run.name / "last.ckpt"))
+            found = []
+            for number in range(2):
+                blurred, sharp = (
+                    (read_image(f"{folders['scored']}/{kind}/{number}.png")[0] / 255)[:, 4:36, 8:40].contiguous()
+                    for kind in ("source", "target")
+                )
+                found.append(float(psnr(deblur(network, blurred).clamp(0, 1)[None], sharp[None])))
+            by_seed.append(statistics.fmean(found))
+        line = rows[row.name, "psnr"]
+        assert float(line["seed0"]) == pytest.approx(by_seed[0], abs=1e-4)
+        assert float(line["mean"]) == pytest.approx(statistics.fmean(by_seed), abs=1e-4)
+        assert float(line["spread"]) == pytest.approx(statistics.stdev(by_seed), abs=1e-4)
+        assert f"{float(line['mean']):.2f} ± {float(line['spread']):.2f}" in files(out)["md"]
+        assert row.name in said
+    full, feature = (rows[name, "psnr"] for name in (ROWS[0].name, "feature loss in stage 2"))
+    gains = [float(feature[seed]) - float(full[seed]) for seed in ("seed0", "seed1")]
+    told = next(row for row in table["rows"] if row["variant"] == "feature loss in stage 2")
+    assert told["sets"]["held out"]["psnr_against_rival"]["mean"] == pytest.approx(statistics.fmean(gains), abs=1e-5)
+    assert len({line["mean"] for (_, metric), line in rows.items() if metric == "psnr"}) == len(ROWS) + 1
+
+    code, _, err = run("--config", config, "--out", out, "--set", "stage1.steps=4")
+    assert code == 2
+    assert "holds runs of another recipe" in err
+
+
+def test_rows_leave_out_what_they_say(folders, tmp_path):
+    out = tmp_path / "out"
+    ablate(parse_recipe(AblationConfig, values(folders)), out)
+    for row in ROWS:
+        state = checkpoint_weights(out / "runs" / "seed0" / row.run.name / "last.ckpt")
+        recipe = json.loads((out / "runs" / "seed0" / row.run.name / "recipe.json").read_text())
+        silent = {name for name in ("filters", "residual") if not state[f"restore.0.{name}.2.weight"].any()}
+        scales = {name.split(".")[1] for name in state if name.startswith("restore.")}
+        expected = {"no-dynamic-filter": {"filters"}, "no-residual": {"residual"}}.get(row.run.variant, set())
+        assert silent == expected, row.name
+        assert len(scales) == (1 if row.run.variant == "single-scale" else 2)
+        assert recipe["loss"]["feature"] == (0.1 if row.name == "feature loss in stage 2" else 0)
+        root = folders["fields" if row.name == "light field only" else "real"]
+        assert [part["root"] for part in recipe["data"]] == [root]
+        assert recipe["run"]["steps"] == (5 if row.name in ("light field only", "real only") else 2)
+        assert recipe["network"]["start"].endswith("last.ckpt") == (row.group != "data")
+
+
+def test_killed_and_run_again_gives_the_same_table(run, folders, tmp_path):
+    config = write(tmp_path / "ablate.toml", folders, stage1={"steps": 8, "learning_rate": 2e-3})
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    process = subprocess.Popen([*COMMAND, "--config", config, "--out", broken])
+    deadline = time.monotonic() + 120
+    while len(list(broken.glob("runs/*/*/last.ckpt"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    begun = list(broken.glob("runs/*/*/last.ckpt"))
+    assert 3 <= len(begun) < 13
+    assert len(list(broken.glob("runs/*/*/finished"))) < len(begun) + 1
+    assert not (broken / "table.md").exists()
+    for out in (broken, whole):
+        assert run("--config", config, "--out", out)[0] == 0
+    before, after = (json.loads(files(out)["json"]) for out in (whole, broken))
+    for first, second in zip(before["rows"], after["rows"], strict=True):
+        for name, value in first["sets"]["held out"].items():
+            assert second["sets"]["held out"][name]["mean"] == pytest.approx(value["mean"], abs=1e-4), first["variant"]
+    assert files(broken)["md"] == files(whole)["md"]
+
+
+def test_dual_view_networks(folders, tmp_path):
+    for root in folders.values():
+        write_pairs(tmp_path / root, 2, folders=("left", "right"), seed=7)
+    config = parse_recipe(AblationConfig, values(folders, network=SMALL | {"views": 2}))
+    table = ablate(config, tmp_path / "out")
+    assert table.value(ROWS[0].name, "held out", "psnr").mean > 5
+
+
+def test_what_the_command_refuses(run, folders, tmp_path):
+    config, out = write(tmp_path / "ablate.toml", folders), tmp_path / "out"
+    for arguments, message in (
+        (["--config", "ablate9"], "nor a shipped recipe: ablate"),
+        (["--config", "ablate"], "pairs-lfdof: no such folder"),
+        (["--config", config, "--set", "network.start=identity"], "are what the table varies"),
+        (["--config", config, "--set", "network.variant=no-residual"], "are what the table varies"),
+        (["--config", config, "--set", "feature.feature=0"], "feature"),
+        (["--config", config, "--set", "real.0.kind=cuhk"], "no truth to train on"),
+        (["--config", config, "--set", "real.0.root=/none"], "/none: no such folder"),
+        (["--config", config, "--set", "evaluation.0.root=/none"], "/none: no such folder"),
+        (["--config", config, "--set", "feature.network=vgg19"], "vgg19"),
+        (["--config", config, "--set", "augment.crop=60"], "smaller than the crop of 60"),
+        (["--config", config, "--seeds", "0"], "--seeds"),
+        (["--config", config, "--set", "network.width=4"], "network.width: got 4"),
+        (["--config", config, "--set", 'feature.layers=["nope"]'], "layers: got 'nope'"),
+    ):
+        code, _, err = run(*arguments, "--out", out)
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert message in err
+        assert not out.exists()
+
+
+def test_equal_pictures_are_infinitely_good(run, folders, tmp_path):
+    for name in ("0.png", "1.png"):
+        scored = Path(folders["scored"])
+        (scored / "source" / name).write_bytes((scored / "target" / name).read_bytes())
+    config = write(tmp_path / "ablate.toml", folders)
+    assert run("--config", config, "--out", tmp_path / "out")[0] == 0
+    before = files(tmp_path / "out")
+    assert json.loads(before["json"])["input"]["held out"]["psnr"] is None
+    assert run("--config", config, "--out", tmp_path / "out")[0] == 0
+    assert files(tmp_path / "out") == before
+
+
+def test_the_shipped_recipe_is_small():
+    config = read_recipe(AblationConfig, "ablate")
+    assert config.seeds >= 3
+    assert total_steps(config) <= 20000
+    scored = {(part.root, scene) for part in config.evaluation for scene in part.scenes}
+    trained = {(part.root, scene) for part in config.real for scene in part.scenes}
+    assert scored
+    assert not scored & trained
+
+
+def test_the_documented_table_is_that_of_its_values():
+    docs = Path(__file__).parents[2] / "docs"
+    scores = json.loads((docs / "data" / "ablation.json").read_text())["seeds"]
+    assert {len(seeds) for seeds in scores.values()} == {3}
+    table = Table(choose_metrics(torch.device("cpu")), scores)
+    assert table.markdown() in (docs / "ablation.md").read_text()
+    assert table.as_csv() == (docs / "data" / "ablation.csv").read_text()
