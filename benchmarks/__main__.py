@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     run.add_argument("--seconds", type=float, help="time for each side of a case")
     run.add_argument("--ours-only", action="store_true", help="leave the rivals out")
-    run.add_argument("--without", metavar="TEXT", help="leave out the rivals whose names have this text, as compile")
+    run.add_argument(
+        "--without", action="append", default=[], metavar="TEXT", help="leave out rivals of such names, as compile"
+    )
     run.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
     run.set_defaults(action=_run)
     compare = actions.add_parser("compare", help="compare two results")
@@ -102,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.match not in str(case):
             continue
         if options.ours_only or options.without:
-            case = replace(case, build=partial(_without_rivals, case, "" if options.ours_only else options.without))
+            case = replace(case, build=partial(_without_rivals, case, [""] if options.ours_only else options.without))
         print(f"{case} ...", flush=True)
         try:
             row = run_case(case, machine, seconds)
@@ -139,9 +141,10 @@ def _floors(options: argparse.Namespace) -> int:
     return 0
 
 
-def _without_rivals(case: Case, text: str) -> Sides:
+def _without_rivals(case: Case, texts: Sequence[str]) -> Sides:
     sides = case.build()
-    return replace(sides, rivals={name: call for name, call in sides.rivals.items() if text not in name})
+    kept = {name: call for name, call in sides.rivals.items() if not any(text in name for text in texts)}
+    return replace(sides, rivals=kept)
 
 
 def _cases(modules: Sequence[str], device: str, full: bool, skipped: dict[str, str]) -> Iterator[Case]:

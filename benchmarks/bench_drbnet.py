@@ -22,6 +22,7 @@ PLAIN, CHANNELS_LAST, AUTOCAST = (
 COMPILED = "compile: published form"
 FROZEN = "compile + freezing: published form"
 PURE = "published form in bfloat16, channels_last"
+COMPILED_PURE = "compile with CUDA graphs: published form in bfloat16, channels_last"
 UNPACKED = "DRBNet without optimize"
 FORMS = (PLAIN, CHANNELS_LAST)
 # Sums in another order and bfloat16's eight bits, forty layers deep, against float32; outputs are of order 0.1.
@@ -69,6 +70,11 @@ def published(weights, dtype, memory_format, views, autocast=False, wrap=None):
     return call
 
 
+def replayed(net):
+    """Compiled, then captured as a CUDA graph: the strongest form on a GPU that compiles within a minute."""
+    return torch.compile(net, dynamic=False, mode="reduce-overhead")
+
+
 def frozen(net):
     """Compiled with its weights as constants, packed at compile time: the strongest form in float32."""
     from torch._inductor import config
@@ -113,6 +119,7 @@ def build(kind, size, dtype, device, rivals, optimized):
         AUTOCAST: lambda: published(weights, torch.float32, last, views, autocast=True),
         PURE: lambda: published(weights, torch.bfloat16, last, views),
         COMPILED: lambda: published(weights, wide, contiguous, views, wrap=compiled),
+        COMPILED_PURE: lambda: published(weights, torch.bfloat16, last, views, wrap=replayed),
         FROZEN: lambda: published(weights, torch.float32, contiguous, views, wrap=frozen),
         UNPACKED: lambda: call(plain.to(memory_format=last), laid_out(views, torch.float32, last)),
     }
@@ -155,7 +162,8 @@ def cases(device: str, full: bool) -> Iterator[Case]:
         yield case((720, 1280), torch.float32, device, rivals=(*FORMS, COMPILED))
         yield case((720, 1280), torch.bfloat16, device, rivals=low)
         yield fast((720, 1280), torch.float32, rivals=(PLAIN, CHANNELS_LAST, FROZEN))
-        yield fast((720, 1280), torch.bfloat16, rivals=(PLAIN, AUTOCAST, PURE))
+        graphs = (COMPILED_PURE,) if device == "cuda" else ()
+        yield fast((720, 1280), torch.bfloat16, rivals=(PLAIN, AUTOCAST, PURE, *graphs))
 
 
 @pytest.mark.parametrize("optimized", [False, True])

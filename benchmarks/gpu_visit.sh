@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One visit to a machine with an NVIDIA GPU; needs python3 with torch, triton, pytest and pytest-xdist.
 #   benchmarks/gpu_visit.sh first [SECONDS]    does it run, is it right, how fast: smoke, layers, tests, memcheck, rows (330)
-#   benchmarks/gpu_visit.sh second [SECONDS]   the suite beside its rivals, then other launch parameters (350)
+#   benchmarks/gpu_visit.sh second [SECONDS]   the tests that failed (TESTS: pytest's -k), the suite beside its rivals (350)
 #   benchmarks/gpu_visit.sh sweep OP [SECONDS] build OP's kernels with other launch parameters and print the fastest (500)
 # `make gpu-kit` beforehand makes build/gpu_kit: the extension for sm_90 and wheels that the machine may lack. Without
 # it the extension is built there. $OUT (default: build/gpu_visit) gets visit.log, with the output of all steps, and JSON.
@@ -52,6 +52,7 @@ if ! TORCH_CUDA_ARCH_LIST=$(python3 -c 'import torch; print("%d.%d" % torch.cuda
 fi
 export TORCH_CUDA_ARCH_LIST
 mkdir -p "$OUT"
+compiled='single 3x720x1280 optimize bfloat16'
 : >"$OUT/visit.log"
 nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem --format=csv,noheader | tee -a "$OUT/visit.log"
 if [[ $what != sweep && -d $KIT/lfdeblur_ops && $TORCH_CUDA_ARCH_LIST == 9.0 ]]; then
@@ -81,7 +82,7 @@ if [[ $what == sweep ]]; then
   exit "$failed"
 fi
 
-step warm 18 python3 -m benchmarks.gpu.warm
+step warm 18 python3 -m benchmarks.gpu.warm --for "$what"
 tail -n 1 "$LOGS/warm.log"
 step smoke 25 python3 -m benchmarks.gpu.smoke
 grep -A 12 FAIL "$LOGS/smoke.log" | cut -c1-400 | head -n 60
@@ -98,11 +99,16 @@ if [[ $what == first ]]; then
   step variants 12 python3 -m benchmarks.gpu.variants
   step rows 100 python3 -m benchmarks --device cuda --seconds 0.1 --ours-only --json "$OUT/gpu.json"
 else
-  step rows 70 python3 -m benchmarks --device cuda --seconds 0.2 --without compile --json "$OUT/gpu.json"
-  for op in conv3x3 residual_block; do
-    step "sweep_$op" 15 python3 -m benchmarks.gpu.sweep "$op" --seconds $((15 * TOTAL / 100 - 8))
-    tail -n 12 "$LOGS/sweep_$op.log" | cut -c1-200
-  done
+  # What torch.compile makes of the network is on disk when its row is measured.
+  TORCHINDUCTOR_COMPILE_THREADS=6 timeout 110 python3 -m benchmarks --device cuda --seconds 0.01 --only drbnet --match "$compiled" >"$LOGS/compile.log" 2>&1 &
+  step tests 20 python3 -m pytest -q -n 10 --tb=short -p no:cacheprovider -o addopts= -o filterwarnings= -m cuda \
+    -k "${TESTS:-compiles or gradients_are}" tests
+  tail -n 12 "$LOGS/tests.log" | cut -c1-200
+  wait
+  cat "$LOGS/compile.log" >>"$OUT/visit.log"
+  only=$(printf -- '--only %s ' drbnet drb_head conv3x3 conv_transpose4x4 residual_block dynamic_filter refocus training_step)
+  # shellcheck disable=SC2086
+  step rows 60 python3 -m benchmarks --device cuda --seconds 0.1 --without compile: --without freezing $only --json "$OUT/gpu.json"
 fi
 cat "$LOGS/network.log" "$LOGS/variants.log" 2>/dev/null
 grep -vE '\.\.\.$' "$LOGS/rows.log" 2>/dev/null | cut -c1-200

@@ -16,7 +16,7 @@ def build_info() -> dict[str, Any]:
     set in use: ``baseline``, ``avx2`` or ``avx512`` (None without the extension; the environment variable
     ``LFDEBLUR_CPU_ISA`` lowers it); ``torch_built`` and ``torch_running``.
     """
-    facts = _load.extension.build_facts() if _load.extension is not None else {}
+    facts = _load.FACTS or {}
     return {
         "version": __version__,
         "extension": True if _load.extension is not None else _load.MISSING,

@@ -39,18 +39,24 @@ def cpu_missing() -> str | None:
     return _load.MISSING
 
 
+def _gpu() -> bool:
+    return torch.cuda.is_available()
+
+
 def _cuda_missing() -> str | None:
-    if _load.extension is None:
+    facts = _load.FACTS
+    if facts is None:
         return _load.MISSING
-    if not _load.extension.build_facts()["cuda"]:
+    if not facts["cuda"]:
         return "the extension was built without CUDA kernels (no nvcc found, or LFDEBLUR_CUDA=0)"
-    if not torch.cuda.is_available():
+    if not _gpu():
         return "no CUDA device is available to torch"
-    facts = _load.extension.build_facts()
     if not facts["cuda_stream"]:
         return "torch's CUDA library does not give the extension its stream (aoti_torch_get_current_cuda_stream)"
+    if torch.compiler.is_compiling():  # what follows cannot be traced; the launch itself fails where it does not fit
+        return None
     capability = torch.cuda.get_device_capability()
-    if not runs_on(capability, facts["cuda_architectures"]):
+    if not runs_on(capability, str(facts["cuda_architectures"])):
         return (
             f"the extension has kernels for the architectures {facts['cuda_architectures']}, the GPU is of "
             f"{capability[0]}.{capability[1]} (build with TORCH_CUDA_ARCH_LIST={capability[0]}.{capability[1]})"
@@ -73,18 +79,25 @@ def runs_on(capability: tuple[int, int], architectures: str) -> bool:
     return False
 
 
-def triton_missing() -> str | None:
+def _triton_unusable() -> str | None:
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed (pip install triton)"
     try:
         version = importlib.metadata.version("triton")
     except importlib.metadata.PackageNotFoundError:  # PyTorch's nightly builds come with one of another name
-        version = LEAST_TRITON
+        return None
     if tuple(map(int, version.split(".")[:2])) < tuple(map(int, LEAST_TRITON.split("."))):
         return f"Triton {version} is too old (want {LEAST_TRITON} or later)"
-    if not torch.cuda.is_available():
-        return "no CUDA device is available to torch"
     return None
+
+
+_TRITON_UNUSABLE = _triton_unusable()  # asked here, since torch.compile could not trace it
+
+
+def triton_missing() -> str | None:
+    if _TRITON_UNUSABLE is None and not _gpu():
+        return "no CUDA device is available to torch"
+    return _TRITON_UNUSABLE
 
 
 def tf32_allowed(kind: Literal["conv", "matmul"]) -> bool:

@@ -24,3 +24,6 @@ else:
 
 if extension is not None and (wrong := extension.isa_error()):
     raise ValueError(wrong)
+
+# Read once: torch.compile cannot trace a call into the extension that is not an operator.
+FACTS: dict[str, object] | None = None if extension is None else dict(extension.build_facts())

@@ -38,3 +38,16 @@ def backend(request):
 @pytest.fixture
 def device(backend):
     return DEVICE[backend]
+
+
+@pytest.fixture
+def float32_convolutions():
+    """A call that says how a GPU forms their products, ``ieee`` or ``tf32``; afterwards it is as before."""
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+
+    def say(precision):
+        conv.fp32_precision = precision
+
+    yield say
+    conv.fp32_precision = before

@@ -65,7 +65,6 @@ CASES = {
     "half conv3x3 256": lambda: convolution(256, 256, HALF),
     "half conv_transpose4x4 32": lambda: transposition(64, 32, HALF),
     "half conv_transpose4x4 64": lambda: transposition(128, 64, HALF),
-    "half conv_transpose4x4 128": lambda: transposition(256, 128, HALF),
     "half drb_head 64": lambda: heads(64, HALF),
     "half drb_head 128": lambda: heads(128, HALF),
     "half drb_head 64 k=15": lambda: heads(64, HALF, 15, gradients=False),
@@ -118,12 +117,12 @@ def facts(launch, architecture):
 
 def launches(case):
     """Those of a case of ``CASES``, under PyTorch's switches that allow tf32 or do not."""
-    switches = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = [switch.allow_tf32 for switch in switches]
+    switches = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = [switch.fp32_precision for switch in switches]
     for switch in switches:
-        switch.allow_tf32 = case.startswith("tf32")
+        switch.fp32_precision = "tf32" if case.startswith("tf32") else "ieee"
     try:
         return CASES[case]()
     finally:
         for switch, value in zip(switches, before, strict=True):
-            switch.allow_tf32 = value
+            switch.fp32_precision = value

@@ -15,8 +15,8 @@ from .launches import of_network, variant_of
 from .variants import all_variants
 
 
-def compile_share(index: int, count: int, dtypes: tuple[torch.dtype, ...]) -> int:
-    launches = [launch for dtype in dtypes for launch in of_network(dtype)] + all_variants()
+def compile_share(index: int, count: int, variants: bool) -> int:
+    launches = of_network(torch.bfloat16) + (all_variants() if variants else [])
     distinct = {variant_of(launch): launch for launch in launches}
     mine = [launch for place, launch in enumerate(distinct.values()) if place % count == index]
     for launch in mine:
@@ -30,10 +30,14 @@ def compile_share(index: int, count: int, dtypes: tuple[torch.dtype, ...]) -> in
 def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.gpu.warm", description=__doc__)
     parser.add_argument("--processes", type=int, default=min(12, os.cpu_count() or 1))
-    count = parser.parse_args().processes
+    parser.add_argument(
+        "--for", dest="visit", choices=("first", "second"), default="second", help="first: variants too"
+    )
+    options = parser.parse_args()
+    count = options.processes
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(count) as pool:
-        work = [(index, count, (torch.bfloat16,)) for index in range(count)]
+        work = [(index, count, options.visit == "first") for index in range(count)]
         compiled = sum(pool.starmap(compile_share, work, chunksize=1))
     print(f"{compiled} kernels by {count} processes in {time.perf_counter() - start:.0f} s")
     return 0

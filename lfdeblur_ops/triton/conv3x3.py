@@ -48,7 +48,7 @@ class Config(NamedTuple):
 # memory (99 KiB), those of LARGE_CONFIGS, for more than 64 output channels, into that of sm_80, sm_90 and sm_100.
 CONFIGS = {
     ("half", 32): Config(16, 16, 32, 32, 8, 4),
-    ("half", 64): Config(8, 16, 64, 64, 4, 4),
+    ("half", 64): Config(8, 16, 64, 64, 4, 3),
     ("half", 0): Config(8, 16, 128, 64, 8, 3),
     ("tf32", 32): Config(8, 16, 32, 32, 4, 4),
     ("tf32", 0): Config(8, 16, 64, 32, 8, 4),

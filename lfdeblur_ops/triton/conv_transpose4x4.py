@@ -18,9 +18,8 @@ from .conv3x3 import Config, config
 
 # By precision and number of output channels, as in conv3x3.py; the tile is one of the input.
 CONFIGS = {
-    ("half", 32): Config(16, 16, 32, 32, 8, 4),
-    ("half", 64): Config(16, 16, 64, 32, 8, 4),
-    ("half", 0): Config(8, 16, 128, 64, 8, 3),
+    ("half", 32): Config(16, 16, 32, 32, 4, 4),
+    ("half", 0): Config(8, 16, 64, 64, 4, 3),
     ("tf32", 32): Config(8, 16, 32, 32, 4, 4),
     ("tf32", 0): Config(8, 16, 64, 32, 8, 3),
     ("ieee", 32): Config(8, 16, 32, 16, 4, 3),

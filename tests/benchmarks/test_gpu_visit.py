@@ -78,11 +78,11 @@ def test_first_visit(visit, tmp_path):
 
 
 def test_second_visit(visit):
-    done, log = visit("second")
+    done, log = visit("second", TESTS="conv3x3")
     assert done.returncode == 0, done.stderr
-    commands = [command for _, command in steps(log)]
-    assert any("-m benchmarks --device cuda" in command and "--without compile" in command for command in commands)
-    assert sum("-m benchmarks.gpu.sweep" in command for command in commands) == 2
+    assert any("-m pytest" in line and "-k conv3x3" in line for line in log)
+    rows = next(line for line in log if "-m benchmarks --device cuda --seconds 0.1" in line)
+    assert "--without compile: --without freezing --only drbnet --only drb_head" in rows
 
 
 def test_a_kit_spares_the_build(visit, tmp_path):

@@ -141,9 +141,9 @@ def test_within_another_capture_no_graph_is_made(engine, monkeypatch):
     ids=str,
 )
 @pytest.mark.parametrize("kind", VIEWS)
-def test_results_on_a_gpu(kind, dtype, precision, tolerance, monkeypatch):
+def test_results_on_a_gpu(kind, dtype, precision, tolerance, float32_convolutions):
     """Sizes in turn, on two streams, in and out of inference mode."""
-    monkeypatch.setattr(torch.backends.cudnn.conv, "fp32_precision", precision)
+    float32_convolutions(precision)
     plain = DRBNet.from_official(official_weights(kind)).eval()
     sizes = [(33, 48), (16, 24), (33, 48)]
     inputs = [pictures(VIEWS[kind], *size) for size in sizes]

@@ -16,6 +16,7 @@ from lfdeblur_models.networks import blocks
 from lfdeblur_models.networks.official import convert_official
 from lfdeblur_models.networks.reference import straightforward, unfold_fac
 from lfdeblur_models.networks.variants import build_variant
+from lfdeblur_ops.testing import TOL_NETWORK_GRADIENT_TF32
 
 from ..data_paths import data_folder
 from ..natural import natural, psnr
@@ -236,6 +237,10 @@ def test_training_gradients_are_those_of_the_formulas(forced, kind):
     by_name = convert_official(dict(zip(weights, grads[: len(weights)], strict=True)))[1]
     want = [*(by_name[name] for name in names), *grads[len(weights) :]]
     for name, mine, theirs in zip([*names, *inputs], got, want, strict=True):
+        if forced == "triton":
+            share = ((mine - theirs).norm() / theirs.norm()).item()
+            assert share <= TOL_NETWORK_GRADIENT_TF32, f"{name}: {share}"
+            continue
         # Sums over the picture and back through forty layers, against the largest of a tensor's gradients.
         tolerance = {"rtol": 1e-4, "atol": 1e-4 * theirs.abs().max().item()}
         torch.testing.assert_close(mine, theirs, **tolerance, msg=lambda text, name=name: f"{name}: {text}")

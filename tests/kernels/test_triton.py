@@ -34,13 +34,13 @@ INFINITE = (-math.inf, math.inf)
 
 @pytest.fixture(autouse=True)
 def plain_float32():
-    settings = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = [setting.allow_tf32 for setting in settings]
+    settings = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before = [setting.fp32_precision for setting in settings]
     for setting in settings:
-        setting.allow_tf32 = False
+        setting.fp32_precision = "ieee"
     yield
     for setting, value in zip(settings, before, strict=True):
-        setting.allow_tf32 = value
+        setting.fp32_precision = value
 
 
 def draw(*shape, dtype, layout="channels_last", scale=1.0, seed=0):
