@@ -181,6 +181,8 @@ def _report(options: argparse.Namespace) -> int:
             sections.append(_tables.floors(result, path.name))
         elif "kernels" in result:
             sections.append(_tables.kernels(result, path.name))
+        elif "layers" in result:
+            sections.append(_tables.layers(result, path.name))
         else:
             sections.append(_tables.report(result, path.name, plot(result, options.out, path.stem)))
     (options.out / "report.md").write_text("# Benchmarks\n\n" + "\n".join(sections))
@@ -197,7 +199,7 @@ def _readme(options: argparse.Namespace) -> int:
 def _read(path: Path) -> dict[str, Any]:
     try:
         result = json.loads(path.read_text())
-        if "rows" not in result and "kernels" not in result:
+        if not {"rows", "kernels", "layers"} & set(result):
             raise ValueError("want a result that --json wrote")
     except (OSError, ValueError, TypeError) as error:
         print(f"benchmarks: {path}: {error}", file=sys.stderr)

@@ -171,6 +171,28 @@ def kernels(result: dict[str, Any], name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def layers(result: dict[str, Any], name: str) -> str:
+    """The network layer by layer on one GPU as a section: ours, cuDNN's, the floor."""
+    height, width = result["size"]
+    whole = ", ".join(f"{call}: {_number(ms)} ms" for call, ms in result["whole_ms"].items())
+    lines = [
+        f"## {name}\n",
+        f"DRBNet at {height}x{width} in {result['dtype']} on {result['device']} (measured copy "
+        f"{_number(result['gb_s'])} GB/s, product {_number(result['gflop_s'] / 1e3)} TFLOP/s; torch "
+        f"{result['versions']['torch']}, Triton {result['triton']}; {result['date'][:10]}, commit {result['commit']}): "
+        f"{whole}. Each kernel alone, from its own inputs; cuDNN's is PyTorch's convolution of the same sizes with "
+        "bias, the fastest of its algorithms, without the activation and the addition that ours do.\n",
+        "| layer | times | ours, us | cuDNN, us | floor, us |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in result["layers"]:
+        rival = _number(row["cudnn_us"]) if row["cudnn_us"] else ""
+        cells = (row["layer"], row["times"], _number(row["us"]), rival, _number(row["floor_us"]))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    sums = [_number(sum(row["times"] * row[key] for row in result["layers"])) for key in ("us", "floor_us")]
+    return "\n".join([*lines, f"| sum | | {sums[0]} | | {sums[1]} |"]) + "\n"
+
+
 def _spilling(facts: list[dict[str, Any]]) -> int:
     return sum(bool(row["stack"] or row["local"]) for row in facts)
 

@@ -114,7 +114,8 @@ def tensor_core_unfit(dtype: torch.dtype) -> str | None:
     """Why a Triton convolution cannot run on this dtype."""
     if dtype == torch.float64:
         return "no kernel for float64"
-    if dtype == torch.float32 and not tf32_allowed("conv"):
+    # The switch cannot be traced: compiled code asks the kernel, which reads it when it runs and heeds it.
+    if dtype == torch.float32 and not torch.compiler.is_compiling() and not tf32_allowed("conv"):
         return "float32 would run as TF32, which torch.backends.cudnn.conv.fp32_precision does not allow"
     return None
 

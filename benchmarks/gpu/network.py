@@ -6,6 +6,7 @@ the published form.
 """
 
 import argparse
+import datetime
 import json
 import statistics
 import sys
@@ -15,10 +16,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+import triton
 
 from lfdeblur_models import DRBNet, optimize
 from lfdeblur_ops.triton._launch import Launch
 
+from .._machine import commit
 from .launches import SIZE, instead_of_running, label, network, picture
 
 DTYPE = torch.bfloat16
@@ -138,7 +141,16 @@ def main() -> int:
     limits = rates()
     rate = limits["gflop_s"] / 1e3
     print(f"{torch.cuda.get_device_name()}: copy {limits['gb_s']:.0f} GB/s, product {rate:.0f} TFLOP/s")
-    result = {"size": size, "dtype": str(DTYPE)[6:], "device": torch.cuda.get_device_name(), **limits}
+    result = {
+        "size": size,
+        "dtype": str(DTYPE)[6:],
+        "device": torch.cuda.get_device_name(),
+        "versions": {"torch": torch.__version__},
+        "triton": triton.__version__,
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        **limits,
+    }
     result["whole_ms"] = whole(size)
     for name, ms in result["whole_ms"].items():
         print(f"{ms:8.3f} ms  {name}")

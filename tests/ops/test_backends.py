@@ -74,9 +74,10 @@ def test_the_choice_can_be_traced(gpu, monkeypatch):
     assert gpu() == "ok"
 
     def call(x):
-        return x + (_dispatch._cuda_missing() is None) + (_dispatch.triton_missing() is None)
+        choices = (_dispatch._cuda_missing(), _dispatch.triton_missing(), _dispatch.tensor_core_unfit(torch.float32))
+        return x + sum(reason is None for reason in choices)
 
-    assert torch.compile(call, fullgraph=True, backend="eager")(torch.zeros(())).item() == 2
+    assert torch.compile(call, fullgraph=True, backend="eager")(torch.zeros(())).item() == 3
 
 
 def test_tf32_after_the_new_switch_was_used(float32_convolutions):
