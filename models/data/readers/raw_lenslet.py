@@ -18,7 +18,7 @@ from ...io.errors import ImageError
 from ...io.images import ImageInfo, decode, is_image_name, open_image
 from ...io.truncation import check_whole
 from ..errors import LightFieldError
-from ..lazy_views import DARK, Pixels, Window
+from ..lazy_views import DARK, Pixels, Window, whole_window
 from ..light_field import LightField
 from ._format import PICTURE, Format
 from ._lenslet_grid import GridError, LensletGrid, fit_lenslets
@@ -100,7 +100,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     usual = max(1, round(grid.pitch))
     rows, columns = options.lenslet or (usual, usual)
     shape = rows, columns, 1, height, width
-    seen = _sampled(white, grid, (rows, columns), Window(*(slice(0, n) for n in (rows, columns, height, width))))
+    seen = _sampled(white, grid, (rows, columns), whole_window(shape))
     through = seen.mean((2, 3))  # of a view's light, the part that came through its corner of the lens
     return LightField.of_pixels(
         Pixels(
