@@ -324,7 +324,7 @@ def test_nothing_is_written_beside_the_result():
     ("module", "right", "wrong"),
     [
         ("conv3x3", "(z + dx < width)", "(z + dx <= width)"),
-        ("_packed", "width - 1)", "width)"),
+        ("_padded_picture", "width - 1)", "width)"),
         ("residual_block", "tl.where(inside[:, None], ", "tl.where(inside[:, None] | True, "),
     ],
     ids=["conv3x3", "drb_head", "residual_block"],
@@ -340,7 +340,7 @@ def test_a_broken_kernel_is_caught(monkeypatch, tmp_path, module, right, wrong):
     broken = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, broken)
     spec.loader.exec_module(broken)
-    if module == "_packed":
+    if module == "_padded_picture":
         monkeypatch.setattr(head, "launch_pack", broken.launch_pack)
         op, arguments, tolerance = head.drb_head, head_arguments(3, torch.float32, size=(1, 3, 5)), None
     elif module == "conv3x3":
