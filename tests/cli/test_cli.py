@@ -124,13 +124,13 @@ def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, comma
     for index, view in enumerate(views.flatten(0, 1)):
         (tmp_path / "numbered").mkdir(exist_ok=True)
         write_image(tmp_path / "numbered" / f"{index}.png", view)
-    write_image(tmp_path / "all_mosaic.png", views.permute(2, 0, 3, 1, 4).reshape(3, 60, 72))
+    write_image(tmp_path / "all.png", views.permute(2, 0, 3, 1, 4).reshape(3, 60, 72))
     np.savez(tmp_path / "arrays.npz", lights=views.permute(3, 4, 0, 1, 2).numpy(), other=np.zeros((3, 3, 3, 20, 24)))
     more = {"refocus": ["--disparity", "0"], "generate": ["--disparity", "0", "--aperture", "disk:1"]}.get(command, [])
     for i, (source, options) in enumerate(
         [
             ("numbered", ["--grid", "3x3", "--order", "columns", "--transfer", "linear"]),
-            ("all_mosaic.png", ["--grid", "3x3"]),
+            ("all.png", ["--grid", "3x3"]),
             ("arrays.npz", ["--dataset", "lights", "--axes", "yxvuc"]),
         ]
     ):

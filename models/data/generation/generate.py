@@ -16,7 +16,7 @@ import torch
 from ...io.errors import OutputError
 from ...system.memory import keep_freed_memory
 from ..light_field import LightField, LightFieldError
-from ..sources.find import Reading, Source, find_sources
+from ..sources.find import Reading, Source, find_as_told
 from .manifest import write_manifest
 from .recipe import Recipe
 from .scene_pairs import Stages
@@ -104,7 +104,7 @@ def named_scenes(
         if isinstance(given, (LightField, Source)):
             found = [(given.scene, given)]
         else:
-            found = [(source.scene, source) for source in find_sources(given, reading.light_field.format)]
+            found = [(source.scene, source) for source in find_as_told(given, reading.light_field)]
         for name, source in found:
             if name in scenes:
                 where = f"{scenes[name]} and {source}: both are" if isinstance(source, Source) else "two scenes are"
