@@ -1,15 +1,14 @@
 """Networks to start from, and weights out of checkpoints."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..io.atomic import atomic_path
 from ..networks import DRBNet
-from ..networks.variants import build_variant
+from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError, load_network
 from .config import NetworkConfig
 
@@ -24,9 +23,7 @@ def start_network(config: NetworkConfig, seed: int) -> DRBNet:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_variant(
-            config.variant, config.views, width=config.width, kernel_size=config.kernel_size, scales=config.scales
-        )
+        network = DRBNet(**{field.name: getattr(config, field.name) for field in fields(Configuration)})
         if config.start == "identity":
             _start_as_identity(network, config.start_noise)
         elif config.start != "random":
@@ -69,10 +66,3 @@ def checkpoint_weights(path: Path) -> dict[str, Tensor]:
         if found:
             return found
     raise WeightsError(f"{path}: a checkpoint without weights of DRBNet")
-
-
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Write half-precision ``.safetensors``, whole or not at all. Raises OutputError where that fails."""
-    state = {name: value.detach().half().contiguous().cpu() for name, value in network.state_dict().items()}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(state))

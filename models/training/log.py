@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
 from ..io.atomic import atomic_path
-from .first_weights import save_weights
+from ..networks.weights import save_weights
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
 COLUMNS = {
@@ -112,7 +112,7 @@ class RunLog(Callback):
         if not all(bool(torch.isfinite(parameter).all()) for parameter in module.network.parameters()):
             raise _diverged(trainer.global_step, "weights are not finite")
         if trainer.is_global_zero:
-            save_weights(module.best, self.out / WEIGHTS)
+            save_weights(module.network.configuration, module.best.state_dict(), self.out / WEIGHTS)
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
         if self.writer is not None:

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from ..data.errors import DataError
 from ..features import FeatureWeightsError
 from ..io.atomic import atomic_path, make_output_folder
 from ..io.errors import ImageError, OutputError
+from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError
 from .checkpoints import Checkpoints, WholeFiles
 from .config import Config
@@ -29,7 +31,7 @@ from .recipe_files import ConfigError
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
 # What the checkpoint decides.
 KEPT = (
-    *(f"network.{name}" for name in ("views", "width", "kernel_size", "scales", "variant")),
+    *(f"network.{field.name}" for field in fields(Configuration)),
     *(f"optimizer.{name}" for name in ("learning_rate", "betas", "weight_decay")),
 )
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}

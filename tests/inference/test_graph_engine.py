@@ -8,6 +8,7 @@ import torch
 from lfdeblur_models import DRBNet, optimize
 from lfdeblur_models.inference.engines import cuda_graphs
 from lfdeblur_models.inference.engines.cuda_graphs import GraphEngine, LeastRecent
+from lfdeblur_models.networks.configuration import Configuration
 
 from ..networks.official_weights import official_weights
 from ..networks.pictures import VIEWS, pictures
@@ -38,7 +39,7 @@ class Stream:
 
 
 class Net(torch.nn.Module):
-    views = 1
+    configuration = Configuration()
     restore = ()
 
     def __init__(self):

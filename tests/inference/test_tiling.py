@@ -16,10 +16,15 @@ from ..data_paths import data_folder
 from ..natural import natural, psnr
 
 
-@pytest.mark.parametrize("shape", [(4, 3, 7), (2, 3, 7), (3, 2, 5), (1, 1, 3)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(4, 3, 7, "full"), (2, 3, 7, "full"), (3, 2, 5, "full"), (1, 1, 3, "full"), (3, 2, 15, "single-scale")],
+    ids=str,
+)
 def test_overlap_is_the_radius_that_gradients_reach(shape):
-    scales, width, kernel_size = shape
-    net = DRBNet(width=width, kernel_size=kernel_size, scales=scales).double().eval()
+    scales, width, kernel_size, variant = shape
+    net = DRBNet(width=width, kernel_size=kernel_size, scales=scales, variant=variant)
+    net = net.double().eval()
     generator = torch.Generator().manual_seed(0)
     for name, weight in net.named_parameters():  # positive: nothing cancels; small: nothing is clipped
         gain = 1e-3 if ".filters.2" in name or ".residual.2" in name else 1.0

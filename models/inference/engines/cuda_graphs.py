@@ -95,8 +95,9 @@ class GraphEngine:
             return out
 
     def _capture(self, shape: tuple[int, ...]) -> "Graph":
-        views = 1 if self.net.views == 1 else 3
-        return Graph(self.net, shape, views, self.picture_dtype, self.device, self.pool, self.stream)
+        return Graph(
+            self.net, shape, self.net.configuration.pictures, self.picture_dtype, self.device, self.pool, self.stream
+        )
 
 
 class Graph:
