@@ -2,7 +2,9 @@
 
 import ctypes
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
@@ -33,9 +35,8 @@ def test_sizes_are_shown():
     assert [show_size(s) for s in (1.474e9, 35e6, 10)] == ["1.47 GB", "35 MB", "1 MB"]
 
 
-def machine(root, free_kb, groups, files):
+def machine(root, groups, files):
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/meminfo").write_text(f"MemTotal: 99 kB\nMemAvailable:   {free_kb} kB\n")
     (root / "proc/self/cgroup").write_text(groups)
     for name, text in files.items():
         path = root / "sys/fs/cgroup" / name
@@ -44,8 +45,9 @@ def machine(root, free_kb, groups, files):
     return root
 
 
-def test_control_groups(tmp_path):
-    plain = machine(tmp_path / "plain", 1000, "0::/\n", {})
+def test_control_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000 * 1024))
+    plain = machine(tmp_path / "plain", "0::/\n", {})
     assert available(CPU, plain) == 1000 * 1024
     two = {
         "a/memory.max": "5000\n",
@@ -55,16 +57,16 @@ def test_control_groups(tmp_path):
         "a/b/memory.current": "1\n",
         "a/b/memory.stat": "",
     }
-    assert available(CPU, machine(tmp_path / "two", 1000, "0::/a/b\n", two)) == 1500
+    assert available(CPU, machine(tmp_path / "two", "0::/a/b\n", two)) == 1500
     one = {
         "memory/memory.limit_in_bytes": "7000\n",
         "memory/memory.usage_in_bytes": "6000\n",
         "memory/memory.stat": "total_inactive_file 100\n",
     }
     # In a container the group's own folder is not there, and the root is the group.
-    assert available(CPU, machine(tmp_path / "one", 1000, "3:cpu,memory:/docker/x\n0::/\n", one)) == 1100
+    assert available(CPU, machine(tmp_path / "one", "3:cpu,memory:/docker/x\n0::/\n", one)) == 1100
     full = {"memory.max": "10\n", "memory.current": "20\n", "memory.stat": ""}
-    assert available(CPU, machine(tmp_path / "full", 1000, "0::/\n", full)) == 0
+    assert available(CPU, machine(tmp_path / "full", "0::/\n", full)) == 0
 
 
 def test_of_this_machine():
