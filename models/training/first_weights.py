@@ -12,8 +12,8 @@ from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError, load_network
 from .config import NetworkConfig
 
-AVERAGE = "average.module."  # prefixes in a checkpoint's state dict
-NETWORK = "network."
+# Prefixes in a checkpoint's state dict. The first one is of older checkpoints: beside it NETWORK held what was trained.
+AVERAGE, NETWORK = "average.module.", "network."
 
 
 def start_network(config: NetworkConfig, seed: int) -> DRBNet:
@@ -61,8 +61,13 @@ def checkpoint_weights(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # unpicklers raise anything on damaged files
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"{path}: not a readable checkpoint ({reason})") from error
-    for prefix in (AVERAGE, NETWORK):
-        found = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        if found:
-            return found
-    raise WeightsError(f"{path}: a checkpoint without weights of DRBNet")
+    found = weights_of(state)
+    if not found:
+        raise WeightsError(f"{path}: a checkpoint without weights of DRBNet")
+    return found
+
+
+def weights_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's tensors in a checkpoint's state dict, averaged where there is an average."""
+    prefix = AVERAGE if any(name.startswith(AVERAGE) for name in state) else NETWORK
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

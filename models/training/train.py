@@ -20,6 +20,7 @@ from ..io.atomic import atomic_path, make_output_folder
 from ..io.errors import ImageError, OutputError
 from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError
+from .average import RunningAverage
 from .checkpoints import Checkpoints, WholeFiles
 from .config import Config
 from .first_weights import start_network
@@ -161,6 +162,7 @@ def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
         enable_model_summary=False,
         plugins=[WholeFiles()],
         callbacks=[
+            *([RunningAverage(run.ema)] if run.ema else []),
             RunLog(out, progress),
             Checkpoints(
                 out / CHECKPOINT,
