@@ -27,8 +27,8 @@ class BudgetError(ValueError):
     """A memory budget that is too small for the work; the message tells how much is needed."""
 
 
-class Runner:
-    """Calls a network on stacked views and lays out tiles for it.
+class TiledNetwork:
+    """Calls a network on its pictures side by side and lays out tiles for it.
 
     Args:
         network: single or dual view, in evaluation mode, on the device that computes; plain or optimised.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lfdeblur_models.inference.memory_need import Need, _peak, measure
-from lfdeblur_models.inference.tiled_network import Runner
+from lfdeblur_models.inference.tiled_network import TiledNetwork
 from lfdeblur_models.system.memory import available, held, parse_size, return_large_blocks, show_size
 
 from ..natural import natural
@@ -92,12 +92,12 @@ def test_a_peak_is_seen():
 @pytest.mark.parametrize("size", [(512, 512), (304, 1000)], ids=str)
 def test_the_prediction_holds(size):
     return_large_blocks()  # as the command does
-    runner = Runner(natural(width=16))
-    predicted = runner.need.bytes(size[0] * size[1])
+    tiled = TiledNetwork(natural(width=16))
+    predicted = tiled.need.bytes(size[0] * size[1])
 
     def call(x):
         with torch.inference_mode():
-            return runner(x)
+            return tiled(x)
 
     taken = _peak(call, torch.rand(1, 3, *size), CPU)
     assert 0.4 * predicted < taken < predicted  # the line is drawn through peaks that vary, and lies above them

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lfdeblur_models import DRBNet, deblur, exact_overlap
-from lfdeblur_models.inference.tiled_network import SMALL, BudgetError, Runner
+from lfdeblur_models.inference.tiled_network import SMALL, BudgetError, TiledNetwork
 from lfdeblur_models.inference.tiles import fitting_grid, grid, run_tiles
 from lfdeblur_models.io.images import read_image
 from lfdeblur_ops.testing import TOL
@@ -157,13 +157,13 @@ def test_grey_pictures_and_dtypes():
 def test_a_budget_makes_tiles_and_a_small_one_is_refused():
     net = natural(width=4)
     picture = torch.rand(3, 600, 620)
-    need = Runner(net).need
-    runner = Runner(net)
-    assert runner.need is need  # measured once
-    tiles = runner.grid(600, 620, need.bytes(250_000))
+    need = TiledNetwork(net).need
+    tiled = TiledNetwork(net)
+    assert tiled.need is need  # measured once
+    tiles = tiled.grid(600, 620, need.bytes(250_000))
     assert len(tiles.rows) * len(tiles.columns) > 1
     assert need.bytes(math.prod(tiles.tile)) <= need.bytes(250_000)
-    assert runner.grid(600, 620, None).computed == 600 * 620
+    assert tiled.grid(600, 620, None).computed == 600 * 620
     whole, tiled = deblur(net, picture), deblur(net, picture, memory="8GB")
     torch.testing.assert_close(tiled, whole)
     with pytest.raises(BudgetError, match="a tile takes"):
