@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from lfdeblur_models.io.images import ImageInfo, decode_pixels, open_image, read
 
 from ..data_paths import data_folder
 from ..natural import natural, psnr
+from ..processes import started, wait_until
 
 OVERLAP = exact_overlap(DRBNet(width=6, scales=2, kernel_size=3))  # of the network that the fixture writes
 EXACT = ("--dtype", "float32")  # auto takes bfloat16 where that is fast
@@ -273,18 +273,21 @@ def make_photos(tmp_path, count, h=64, w=64):
 
 
 def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
-    """While a picture is in the network, the next one is decoded; three are held at most."""
+    """While a picture is in the network, the next one is decoded and the one before encoded; three are held at most."""
     batch = make_photos(tmp_path, 5)
-    decoded, written, running = [], [], threading.Event()
-    together = []
+    decoded, written, held = threading.Semaphore(0), [], []
+    in_network = [threading.Event() for _ in batch]
     real_decode, real_write = photos.decode_pixels, photos.write_pixels
 
     def decode(path, image):
-        decoded.append(path)
-        return real_decode(path, image)
+        pixels = real_decode(path, image)
+        held.append(len(held) + 1 - len(written))
+        decoded.release()
+        return pixels
 
     def write(*args, **kwargs):
-        together.append(("write", running.wait(20)))
+        following = len(written) + 1
+        assert following == len(batch) or in_network[following].wait(20)
         real_write(*args, **kwargs)
         written.append(args[0])
 
@@ -293,17 +296,15 @@ def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
     net = natural(width=4, scales=2, kernel_size=3)
 
     def network(x):
-        number = len(written) + sum(1 for _ in together) - len(written)  # pictures whose writing has begun
-        deadline = time.time() + 20
-        wanted = min(number + 2, 5)
-        while len(decoded) < wanted and time.time() < deadline:
-            time.sleep(0.005)
-        assert wanted <= len(decoded) <= len(written) + 3
-        running.set()
+        number = sum(event.is_set() for event in in_network)
+        new = 2 if number == 0 else 0 if number == len(batch) - 1 else 1  # the first one itself, and the next one
+        assert all(decoded.acquire(timeout=20) for _ in range(new))
+        in_network[number].set()
         return net(x)
 
     assert Pipeline(Runner(net, call=network, tile=64)).run(batch) == []
     assert written == [photo.target for photo in batch]
+    assert max(held) == 3
 
 
 def test_little_memory_takes_one_after_the_other(tmp_path):
@@ -346,20 +347,11 @@ def test_interrupts_leave_whole_files_only(tmp_path, weights, number, code):
         (tmp_path / f"{i}.png").write_bytes(data)
     out = tmp_path / "out"
     command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "deblur"]
-    process = subprocess.Popen(
-        [*command, *(str(tmp_path / f"{i}.png") for i in range(400)), "--out", str(out), "--weights", str(weights)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in a shell's background jobs
-    )
-    try:
-        while process.poll() is None and len(list(out.glob("[0-9]*.png"))) < 2:
-            time.sleep(0.02)
+    command += [*(tmp_path / f"{i}.png" for i in range(400)), "--out", out, "--weights", weights]
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: len(list(out.glob("[0-9]*.png"))) >= 2, process)
         process.send_signal(number)
         said, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
     assert (process.returncode, said) == (code, "")
     assert err.strip() == ("lfdeblur: interrupted" if number == signal.SIGINT else "")
     files = os.listdir(out)
