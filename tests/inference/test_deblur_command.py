@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from lfdeblur_models import DRBNet, cli, deblur, exact_overlap, load_network
 from lfdeblur_models.inference import photos
+from lfdeblur_models.inference.memory_need import Need
 from lfdeblur_models.inference.photos import Pipeline, open_photo
 from lfdeblur_models.inference.tiled_network import Runner
 from lfdeblur_models.io.images import ImageInfo, decode_pixels, open_image, read_image, write_image
@@ -308,15 +309,16 @@ def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
 
 
 def test_little_memory_takes_one_after_the_other(tmp_path):
-    batch = make_photos(tmp_path, 3, 500, 700)
+    batch = make_photos(tmp_path, 3, 160, 200)
     net = natural(width=4, scales=2, kernel_size=3)
     runner = Runner(net)
+    runner.need = Need(0.0, 100.0)  # what is measured differs from run to run, and with it the number of tiles
     pipeline = Pipeline(runner, 10**12)
     assert pipeline._plan(batch)[1]
-    pipeline._left = runner.least + 1.3 * max(p.encoding for p in batch) + 4e6
+    pipeline._left = runner.least + 6 * max(p.encoding for p in batch)
     grids, ahead = pipeline._plan(batch)
     assert not ahead
-    assert len(grids[0].rows) > 1
+    assert 1 < len(grids[0].rows) < 9
     assert pipeline.run(batch) == []
     for photo in batch:
         pixels = read_image(photo.paths[0])[0]
@@ -343,11 +345,11 @@ def test_progress_counts_every_pixel(tmp_path):
 def test_interrupts_leave_whole_files_only(tmp_path, weights, number, code):
     write_image(tmp_path / "0.png", colours(300, 400))
     data = (tmp_path / "0.png").read_bytes()
-    for i in range(1, 400):
+    for i in range(1, 100):
         (tmp_path / f"{i}.png").write_bytes(data)
     out = tmp_path / "out"
     command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "deblur"]
-    command += [*(tmp_path / f"{i}.png" for i in range(400)), "--out", out, "--weights", weights]
+    command += [*(tmp_path / f"{i}.png" for i in range(100)), "--out", out, "--weights", weights]
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         wait_until(lambda: len(list(out.glob("[0-9]*.png"))) >= 2, process)
         process.send_signal(number)
@@ -355,7 +357,7 @@ def test_interrupts_leave_whole_files_only(tmp_path, weights, number, code):
     assert (process.returncode, said) == (code, "")
     assert err.strip() == ("lfdeblur: interrupted" if number == signal.SIGINT else "")
     files = os.listdir(out)
-    assert 2 <= len(files) < 400
+    assert 2 <= len(files) < 100
     for name in files:
         assert not name.startswith(".")
         assert read_image(out / name)[0].shape == (3, 300, 400)
