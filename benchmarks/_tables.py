@@ -235,8 +235,8 @@ def update_readme(text: str, results: list[dict[str, Any]]) -> str:
         ]
         lines += [_readme_row(newest[device]["machine"], row) for row in rows if OURS in row]
     machines = [
-        f"{machine['name']}: torch {machine['versions']['torch']}; {machine['date'][:10]}, commit {machine['commit']}.\n"
-        for machine in (result["machine"] for result in newest.values())
+        f"{m['name']}: torch {m['versions']['torch']}; {m['date'][:10]}, commit {m['commit']}.\n"
+        for m in (result["machine"] for result in newest.values())
     ]
     body = "\n".join(["", *machines, *lines, ""])
     return pattern.sub(lambda match: match[1] + body + match[2], text)
