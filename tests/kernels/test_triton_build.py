@@ -1,8 +1,8 @@
 """Every Triton launch that the network can make, compiled here for GPUs that are not: what it uses of them.
 
-Held against ``triton_budgets.json``: no spills (but of what the largest tile's epilogue needs with one Triton of two),
-tensor-core instructions where a product is meant, and with the Triton that the budgets were made with (every other allots
-a little differently) registers and shared memory. Float32 kernels are compiled for sm_90 only, unless
+Held against ``triton_budgets.json``: no spills (but of what the largest tile's epilogue needs with one Triton),
+tensor-core instructions where a product is meant, and with the Triton that the budgets were made with (every other
+allots a little differently) registers and shared memory. Float32 kernels are compiled for sm_90 only, unless
 ``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``.
 """
 
