@@ -4,34 +4,19 @@ from typing import Annotated
 
 import typer
 
-from ..data import Noise, parse_aperture, parse_disparities, parse_noise
+from ..data import Noise, ReadOptions, parse_aperture, parse_disparities, parse_noise
 from ..data import generate as generate_pairs
 from ..data.generation.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources.find import Reading
 from ..data.sources.from_depth import Synthesis
 from ..system.memory import keep_freed_memory
-from .options import (
-    Axes,
-    CommandError,
-    Dataset,
-    Flip,
-    Format,
-    Grid,
-    Lenslet,
-    Order,
-    Pattern,
-    Transfer,
-    Views,
-    check_interpolation,
-    check_reading,
-    grid_of,
-    parse,
-)
+from .options import CommandError, check_interpolation, parse, takes_reading_options
 from .progress import progress_bar
 
 BROKEN = 1  # exit code: some scenes could not be read
 
 
+@takes_reading_options
 def generate(
     sources: Annotated[
         list[str],
@@ -77,16 +62,8 @@ def generate(
     spread: Annotated[
         float, typer.Option(help="Disparity from far to near of light fields made from one picture.")
     ] = 3.0,
-    format: Format = None,
-    pattern: Pattern = None,
-    lenslet: Lenslet = 14,
-    views: Views = None,
-    flip: Flip = "none",
-    grid: Grid = None,
-    order: Order = "rows",
-    dataset: Dataset = None,
-    axes: Axes = None,
-    transfer: Transfer = None,
+    *,
+    read_options: ReadOptions,
 ) -> None:
     """Make training pairs: input/SCENE/SCENE_apA_PP.png and ground_truth/SCENE.png as in LFDOF, and manifest.parquet.
 
@@ -119,20 +96,7 @@ def generate(
     except ValueError as error:
         raise CommandError(f"--{str(error).replace('_', '-')}") from error
     synthesis = parse(lambda value: Synthesis(spread=value), spread)
-    check_reading(format, flip, order, transfer)
-    told = {
-        "format": format,
-        "pattern": pattern,
-        "lenslet": lenslet,
-        "views": views,
-        "flip": flip,
-        "grid": parse(grid_of, grid),
-        "order": order,
-        "dataset": dataset,
-        "axes": axes,
-        "transfer": transfer,
-    }
-    reading = Reading(told, synthesis, seed)
+    reading = Reading(read_options, synthesis, seed)
     keep_freed_memory()
     with progress_bar() as progress:
         task = progress.add_task("generate", total=None)

@@ -8,6 +8,7 @@ from .generation.generate import Generated, generate
 from .generation.recipe import Recipe
 from .light_field import LightField, linear_light_field
 from .readers.lfp import LytroContainer, read_lytro
+from .readers.options import ReadOptions
 from .readers.registry import FORMATS, read_light_field
 from .rendering.aperture import (
     Aperture,
@@ -46,6 +47,7 @@ __all__ = [
     "Noise",
     "OutputError",
     "Pair",
+    "ReadOptions",
     "Reading",
     "Recipe",
     "Source",
