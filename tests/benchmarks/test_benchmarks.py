@@ -76,8 +76,19 @@ def test_rows_are_complete(result):
     assert row["percent_of_floor"] == pytest.approx(100 * row["floor_ms"] / row["ours"]["ms"])
     assert set(row["rivals"]) == {"unfold (published)", "addcmul_ taps"}
     assert all(rival["ratio"] > 0 for rival in row["rivals"].values())
-    assert result["rows"][-2]["threads"] == 1
-    assert torch.get_num_threads() >= 1
+
+
+def test_threads_are_those_of_the_row_and_afterwards_those_of_before():
+    before, seen = torch.get_num_threads(), []
+    case = tiny(threads=before + 1)
+    build = case.build
+
+    def watched():
+        seen.append(torch.get_num_threads())
+        return build()
+
+    row = _harness.run_case(replace(case, build=watched), MACHINE, 0.0)
+    assert (seen, row["threads"], torch.get_num_threads()) == ([before + 1], before + 1, before)
 
 
 @pytest.mark.parametrize("form", [unfold_fac, _rivals.im2col_fac, _rivals.taps_fac])

@@ -21,6 +21,7 @@ from lfdeblur_models.io.images import ImageInfo, read_image, write_image
 from lfdeblur_models.system.interrupts import reliable_interrupts
 
 from ..data_paths import data_folder
+from ..processes import started, wait_until
 
 
 @pytest.fixture
@@ -243,22 +244,12 @@ def test_bad_input_in_a_process_of_its_own(tmp_path):
 
 def test_interrupt_of_a_process_leaves_no_half_written_file(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "refocus", str(ASSET)]
-    process = subprocess.Popen(
-        [*command, "--disparity=0:3:2000", "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts its background jobs with SIGINT ignored, which children inherit.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        while process.poll() is None and not list(out.glob("plane_*.png")):
-            time.sleep(0.05)
+    command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "refocus", ASSET]
+    command += ["--disparity=0:3:2000", "--out", out]
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: list(out.glob("plane_*.png")), process)
         process.send_signal(signal.SIGINT)
         said, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
     assert (process.returncode, said, err.strip()) == (130, "", "lfdeblur: interrupted")
     for file in out.iterdir():
         assert file.name.startswith("plane_")
