@@ -1,5 +1,7 @@
 """The command ``lfdeblur``, one file per subcommand."""
 
+from ..io.errors import OutputError
 from .main import app, main
+from .options import CommandError
 
-__all__ = ["app", "main"]
+__all__ = ["CommandError", "OutputError", "app", "main"]

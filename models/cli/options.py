@@ -11,12 +11,13 @@ from ..data import FORMATS
 from ..data.light_field import TRANSFERS
 from ..data.readers.registry import FLIPS
 from ..data.readers.sequence import ORDERS
+from ..io.errors import LfdeblurError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Result = TypeVar("Result")
 
 
-class CommandError(ValueError):
+class CommandError(LfdeblurError, ValueError):
     """A bad argument; the message is the whole of what the user sees."""
 
 

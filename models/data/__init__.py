@@ -1,6 +1,6 @@
 """Light fields in, training pairs out."""
 
-from ..io.errors import ImageError, OutputError
+from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
 from .datasets.light_field_pairs import LightFieldPairs
 from .errors import DataError, LightFieldError
@@ -39,6 +39,7 @@ __all__ = [
     "DataError",
     "Generated",
     "ImageError",
+    "LfdeblurError",
     "LightField",
     "LightFieldError",
     "LightFieldPairs",

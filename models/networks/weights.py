@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from ..io.errors import LfdeblurError
 from .drbnet import DRBNet
 from .shipped import default_weights
 from .variants import build_variant
 
 
-class WeightsError(ValueError):
+class WeightsError(LfdeblurError, ValueError):
     """A weights file that cannot be used; the message names it and says why."""
 
 

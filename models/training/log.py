@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
 from ..io.atomic import atomic_path
+from .errors import DivergedError
 from .first_weights import save_weights
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
@@ -20,10 +21,6 @@ COLUMNS = {
     VALIDATION: ("step", "picture", "psnr_input", "psnr"),
 }
 Progress = Callable[[int, float, float], None]
-
-
-class DivergedError(ArithmeticError):
-    """A loss or weights that are not finite: nothing after that is worth keeping."""
 
 
 class RunLog(Callback):
