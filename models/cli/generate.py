@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ..data import Noise, parse_aperture, parse_disparities, parse_noise
 from ..data import generate as generate_pairs
+from ..data import parse_aperture, parse_disparities, parse_noise
 from ..data.generation.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources.find import Reading
 from ..data.sources.from_depth import Synthesis
@@ -22,10 +22,10 @@ from .options import (
     Pattern,
     Transfer,
     Views,
+    bad_option,
     check_interpolation,
     check_reading,
     grid_of,
-    parse,
 )
 from .progress import progress_bar
 
@@ -92,13 +92,14 @@ def generate(
 
     The same command goes on where a stopped one was. Broken scenes are listed in report.json; the exit code is then 1.
     """
-    shapes = tuple(parse(parse_aperture, text) for text in aperture) if aperture else DEFAULT_APERTURES
-    focus = None if disparity is None else tuple(parse(parse_disparities, disparity))
-    sensor: Noise | None = None if noise is None else parse(parse_noise, noise)
+    with bad_option():
+        shapes = tuple(map(parse_aperture, aperture)) if aperture else DEFAULT_APERTURES
+        focus = None if disparity is None else tuple(parse_disparities(disparity))
+        sensor = None if noise is None else parse_noise(noise)
     if bits not in (8, 16):
         raise CommandError(f"--bits: got {bits}, want 8 or 16")
     check_interpolation(interpolation)
-    try:
+    with bad_option("--"):
         recipe = Recipe(
             apertures=shapes,
             disparities=focus,
@@ -116,9 +117,8 @@ def generate(
             shard_scenes=shard_scenes,
             seed=seed,
         )
-    except ValueError as error:
-        raise CommandError(f"--{str(error).replace('_', '-')}") from error
-    synthesis = parse(lambda value: Synthesis(spread=value), spread)
+    with bad_option():
+        synthesis, size = Synthesis(spread=spread), grid_of(grid)
     check_reading(format, flip, order, transfer)
     told = {
         "format": format,
@@ -126,7 +126,7 @@ def generate(
         "lenslet": lenslet,
         "views": views,
         "flip": flip,
-        "grid": parse(grid_of, grid),
+        "grid": size,
         "order": order,
         "dataset": dataset,
         "axes": axes,

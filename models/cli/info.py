@@ -15,7 +15,7 @@ from ..data.overview import overview
 from ..data.readers.lfp import DECODERS, is_lytro
 from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
-from .options import Axes, Dataset, Flip, Format, Grid, Lenslet, Order, Pattern, Transfer, Views, grid_of, parse
+from .options import Axes, Dataset, Flip, Format, Grid, Lenslet, Order, Pattern, Transfer, Views, bad_option, grid_of
 
 _LONGEST = 200  # characters of a value; a Lytro's metadata holds whole calibration tables
 _NOT_SHOWN = ("camera_positions_vu", "dark_views")
@@ -42,7 +42,8 @@ def info(
 ) -> None:
     """Tell about this installation, or about a light field, and draw it."""
     rows: dict[str, Any]
-    size = parse(grid_of, grid)
+    with bad_option():
+        size = grid_of(grid)
     if out is not None:
         check_output_folder(out)
     if light_field is None:

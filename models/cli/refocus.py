@@ -27,9 +27,9 @@ from .options import (
     Pattern,
     Transfer,
     Views,
+    bad_option,
     check_interpolation,
     grid_of,
-    parse,
 )
 from .progress import progress_bar
 
@@ -55,7 +55,8 @@ def refocus(
     transfer: Transfer = None,
 ) -> None:
     """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
-    planes, shape = parse(parse_disparities, disparity), parse(parse_aperture, aperture)
+    with bad_option():
+        planes, shape, size = parse_disparities(disparity), parse_aperture(aperture), grid_of(grid)
     check_interpolation(interpolation)
     check_output_folder(out)
     field = read_light_field(
@@ -65,13 +66,14 @@ def refocus(
         lenslet=lenslet,
         views=views,
         flip=flip,
-        grid=parse(grid_of, grid),
+        grid=size,
         order=order,
         dataset=dataset,
         axes=axes,
         transfer=transfer,
     )
-    weights = parse(shape.weights, field.grid)
+    with bad_option():
+        weights = shape.weights(field.grid)
     bits = 16 if field.views.dtype == torch.uint16 else 8
     make_output_folder(out)
     columns = math.ceil(math.sqrt(len(planes)))

@@ -14,6 +14,7 @@ import pytest
 import lfdeblur_models
 import lfdeblur_models.data
 from lfdeblur_models import LfdeblurError, cli
+from lfdeblur_models.cli.options import bad_option
 
 ERROR = re.compile(r"\b[A-Z]\w*Error\b")
 ROOTS = ("lfdeblur_models", "lfdeblur_ops")
@@ -98,3 +99,18 @@ def test_the_command_tells_each_in_one_line(monkeypatch, capsys, error):
         cli.main([])
     assert ended.value.code == 2
     assert capsys.readouterr().err == "lfdeblur: error: the file is bad\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("--memory", "--memory: shard_scenes: got 0"),
+        ("--", "--shard-scenes: got 0"),
+        ("", "shard_scenes: got 0"),
+    ],
+)
+def test_a_bad_option_is_named(name, message):
+    with pytest.raises(cli.CommandError, match=f"^{message}$"), bad_option(name):
+        raise ValueError("shard_scenes: got 0")
+    with pytest.raises(OSError, match="disk full"), bad_option(name):  # not the option's fault
+        raise OSError("disk full")
