@@ -29,6 +29,8 @@ from lfdeblur_models.data import (
     linear_to_srgb,
     render_pair,
 )
+from lfdeblur_models.data.generation.manifest import FILES, SCHEMA
+from lfdeblur_models.data.generation.scene_renderer import SceneRenderer, Stages
 from lfdeblur_models.data.transfer import quantise
 from lfdeblur_models.io.errors import OutputError
 from lfdeblur_models.io.images import read_image
@@ -440,3 +442,27 @@ def test_in_memory_scenes_in_two_processes(tmp_path):
     fields = [LightField(plane(1, seed=i).views, scene=f"s{i}") for i in range(2)]
     assert generate(fields, tmp_path, SMALL, workers=2).scenes == 2
     assert write_scene(tmp_path / "again", fields[0]).is_dir()
+
+
+def test_the_rows_of_a_scene_are_the_columns_of_the_manifest():
+    recipe = Recipe((Aperture("disk", 1.0), Aperture("square", 2.0)), (-1.0, 1.0), defocus_maps=False)
+    renderer = SceneRenderer(plane(0), recipe, source="toy.npz", stages=Stages())
+    kinds = [picture.kind for picture in renderer.pictures()]
+    assert sorted(kinds) == ["contact_sheet"] + ["defocused"] * 4 + ["truth"]
+    assert [(row.key, row.disparity) for row in renderer.rows] == [
+        ("plane_ap1_00", -1.0),
+        ("plane_ap1_01", 1.0),
+        ("plane_ap2_00", -1.0),
+        ("plane_ap2_01", 1.0),
+    ]
+    told = renderer.rows[0].to_json()
+    assert (told["coc_min"], told["source"]) == (None, "toy.npz")
+    assert set(SCHEMA.names) - set(told) == {*FILES, "recipe"}
+    assert {"left", "truth"} < set(FILES)
+    assert {name: str(SCHEMA.field(name).type) for name in ("scene", "bits", "coc_min", "noise_seed", "left")} == {
+        "scene": "string",
+        "bits": "int32",
+        "coc_min": "double",
+        "noise_seed": "int64",
+        "left": "string",
+    }

@@ -19,7 +19,7 @@ from ..light_field import LightField, LightFieldError
 from ..sources.find import Reading, Source, find_sources
 from .manifest import write_manifest
 from .recipe import Recipe
-from .scene_pairs import Stages
+from .scene_renderer import Stages
 from .storage import Storage, open_storage
 from .work_units import Outcome, Unit, make_room, make_units, records, run_unit
 

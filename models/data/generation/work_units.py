@@ -9,8 +9,9 @@ from ...io.errors import OutputError
 from ..light_field import LightField
 from ..sources.find import Reading, Source, open_source
 from .layouts import Layout, open_layout
+from .manifest import PairRow
 from .recipe import Recipe
-from .scene_pairs import Picture, Stages, scene_pairs
+from .scene_renderer import SceneRenderer, Stages
 from .storage import STATE, Storage
 
 RECORDS = f"{STATE}/done"
@@ -105,11 +106,10 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
                     for file in set(layout.files) - written:
                         storage.remove(file)
                         del layout.files[file]
-                    told = str(source) if isinstance(source, Source) else "in memory"
                     said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                    outcome.failures.append({"scene": name, "source": told, "error": " ".join(said.split())})
+                    outcome.failures.append({"scene": name, "source": _told(source), "error": " ".join(said.split())})
                 else:
-                    outcome.rows += rows
+                    outcome.rows += [row.to_json() for row in rows]
     except OutputError:  # a full disk: pictures without their truth are of no use, and room for others
         for file in () if layout is None else layout.files:
             storage.remove(file)
@@ -139,19 +139,21 @@ def records(storage: Storage) -> Iterator[dict[str, Any]]:
 
 def _run_scene(
     name: str, source: Source | LightField, recipe: Recipe, reading: Reading, layout: Layout, stages: Stages
-) -> list[dict[str, Any]]:
+) -> list[PairRow]:
     with stages.time("read"):
         light_field = source if isinstance(source, LightField) else open_source(source, reading)
         light_field = replace(light_field.with_center(), scene=name)  # and reads the views
-    pictures: list[Picture] = []
-    for made in scene_pairs(light_field, recipe, stages):
+    renderer = SceneRenderer(light_field, recipe, source=_told(source), stages=stages)
+    pictures = []
+    for picture in renderer.pictures():
         with stages.time("write"):
-            if isinstance(made, Picture):
-                pictures.append(layout.put(name, made))
-                continue
-            rows = [row | {"source": str(source) if isinstance(source, Source) else "in memory"} for row in made]
-            return layout.add(name, pictures, rows)
-    raise OutputError(f"{name}: rendered without a manifest")
+            pictures.append(layout.put(name, picture))
+    with stages.time("write"):
+        return layout.add(name, pictures, renderer.rows)
+
+
+def _told(source: Source | LightField) -> str:
+    return str(source) if isinstance(source, Source) else "in memory"
 
 
 def _mark(unit: Unit, recipe: Recipe, reading: Reading) -> str | None:
