@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from ..data import OnRay, Processes, parse_aperture, parse_disparities, parse_noise
 from ..data import generate as generate_pairs
-from ..data import parse_aperture, parse_disparities, parse_noise
 from ..data.generation.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources.find import Reading
 from ..data.sources.from_depth import Synthesis
@@ -140,12 +140,8 @@ def generate(
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        if ray:
-            from ..data.generation.on_ray import generate_with_ray
-
-            made = generate_with_ray(sources, out, recipe, reading=reading, workers=workers, progress=show)
-        else:
-            made = generate_pairs(sources, out, recipe, reading=reading, workers=workers, progress=show)
+        executor = OnRay(workers) if ray else Processes(workers)
+        made = generate_pairs(sources, out, recipe, reading=reading, executor=executor, progress=show)
     typer.echo(f"{made.pairs} pairs of {made.scenes} scene{'s' * (made.scenes != 1)} in {out} ({made.files} files)")
     if made.stages.seconds:
         typer.echo(f"work: {made.stages.shares()}")

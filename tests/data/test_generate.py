@@ -22,6 +22,7 @@ from lfdeblur_models.data import (
     LightField,
     LightFieldError,
     Noise,
+    Processes,
     Recipe,
     decode_defocus,
     defocus_map,
@@ -395,6 +396,8 @@ def test_refusals_before_any_work(tmp_path):
         generate([tmp_path / "nowhere"], out, SMALL)
     with pytest.raises(ValueError, match="workers: got 0"):
         generate([field], out, SMALL, workers=0)
+    with pytest.raises(ValueError, match="workers: got 2 beside an executor"):
+        generate([field], out, SMALL, workers=2, executor=Processes(2))
     assert not out.exists()
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -466,3 +469,19 @@ def test_the_rows_of_a_scene_are_the_columns_of_the_manifest():
         "noise_seed": "int64",
         "left": "string",
     }
+
+
+def test_any_executor_will_do(tmp_path):
+    class Backwards:
+        """The last unit first."""
+
+        def outcomes(self, work, units):
+            self.units = [unit.name for unit in units]
+            yield from map(work, units[::-1])
+
+    scenes, executor, steps = write_scenes(tmp_path / "scenes", 3), Backwards(), []
+    made = generate([scenes], tmp_path / "out", SMALL, executor=executor, progress=lambda *done: steps.append(done))
+    assert executor.units == ["scene0", "scene1", "scene2"]
+    assert (made.scenes, steps) == (3, [(1, 3), (2, 3), (3, 3)])
+    generate([scenes], tmp_path / "straight", SMALL)
+    assert tree(tmp_path / "out") == tree(tmp_path / "straight")

@@ -18,7 +18,7 @@ RECORDS = f"{STATE}/done"
 
 
 @dataclass(frozen=True)
-class Unit:
+class WorkUnit:
     """Scenes that are written and remembered together.
 
     Attributes:
@@ -42,17 +42,17 @@ class Outcome:
     again: bool = False  # found done
 
 
-def make_units(scenes: Sequence[tuple[str, Source | LightField]], recipe: Recipe) -> Iterator[Unit]:
+def make_units(scenes: Sequence[tuple[str, Source | LightField]], recipe: Recipe) -> Iterator[WorkUnit]:
     """One scene a unit for ``lfdof``; ``shard_scenes`` of them for ``webdataset``."""
     if recipe.layout == "lfdof":
         for name, source in scenes:
-            yield Unit(name, ((name, source),))
+            yield WorkUnit(name, ((name, source),))
         return
     for number, start in enumerate(range(0, len(scenes), recipe.shard_scenes)):
-        yield Unit(f"pairs-{number:06d}", tuple(scenes[start : start + recipe.shard_scenes]))
+        yield WorkUnit(f"pairs-{number:06d}", tuple(scenes[start : start + recipe.shard_scenes]))
 
 
-def make_room(units: Sequence[Unit], storage: Storage) -> None:
+def make_room(units: Sequence[WorkUnit], storage: Storage) -> None:
     """Remove what earlier runs made of the scenes of these units in other units: shards of another size or order.
 
     Raises:
@@ -78,7 +78,7 @@ def make_room(units: Sequence[Unit], storage: Storage) -> None:
                 storage.remove(file)
 
 
-def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> Outcome:
+def run_unit(unit: WorkUnit, recipe: Recipe, reading: Reading, storage: Storage) -> Outcome:
     """Render and write what is not done yet; the record is written last.
 
     Scenes that cannot be read or rendered are listed in the outcome and leave no files.
@@ -89,7 +89,7 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
     mark = _mark(unit, recipe, reading)
     record = f"{RECORDS}/{unit.name}.json"
     before = _read_record(storage, record)
-    if before is not None and mark is not None and before["mark"] == mark and _whole(before, storage):
+    if before is not None and mark is not None and before["mark"] == mark and _all_there(before, storage):
         return Outcome(unit.name, before["rows"], before["files"], again=True)
     storage.remove(record)
     outcome, stages = Outcome(unit.name), Stages()
@@ -156,7 +156,7 @@ def _told(source: Source | LightField) -> str:
     return str(source) if isinstance(source, Source) else "in memory"
 
 
-def _mark(unit: Unit, recipe: Recipe, reading: Reading) -> str | None:
+def _mark(unit: WorkUnit, recipe: Recipe, reading: Reading) -> str | None:
     """Tells whether a record is of this work; None for light fields in memory, which have no name to know them by."""
     sources = [source for _, source in unit.scenes]
     if not all(isinstance(source, Source) for source in sources):
@@ -173,5 +173,5 @@ def _read_record(storage: Storage, name: str) -> dict[str, Any] | None:
     return record
 
 
-def _whole(record: dict[str, Any], storage: Storage) -> bool:
+def _all_there(record: dict[str, Any], storage: Storage) -> bool:
     return all(storage.size(file) == size for file, size in record["files"].items())
