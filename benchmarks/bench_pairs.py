@@ -119,10 +119,9 @@ def build_batch(views, size, crop, count, rivals):
     def theirs():
         pictures = []
         for window in windows:
-            top, left = max(0, window.top - margin), max(0, window.left - margin)
-            part = pixels[..., top : window.top + crop + margin, left : window.left + crop + margin]
-            whole, _, _ = scipy_pair(part, disparity, halves)
-            pictures += [cut(whole, window._replace(top=window.top - top, left=window.left - left)), sharp(window)]
+            outer = window.widened(margin, size)
+            whole, _, _ = scipy_pair(pixels[..., outer.y, outer.x], disparity, halves)
+            pictures += [cut(whole, window.pixels_from(outer)), sharp(window)]
         return torch.stack(pictures)
 
     def exact():

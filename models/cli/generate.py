@@ -4,34 +4,19 @@ from typing import Annotated
 
 import typer
 
-from ..data import OnRay, Processes, parse_aperture, parse_disparities, parse_noise
+from ..data import OnRay, Processes, ReadOptions, parse_aperture, parse_disparities, parse_noise
 from ..data import generate as generate_pairs
 from ..data.generation.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources.find import Reading
 from ..data.sources.from_depth import Synthesis
 from ..system.memory import keep_freed_memory
-from .options import (
-    Axes,
-    CommandError,
-    Dataset,
-    Flip,
-    Format,
-    Grid,
-    Lenslet,
-    Order,
-    Pattern,
-    Transfer,
-    Views,
-    bad_option,
-    check_interpolation,
-    check_reading,
-    grid_of,
-)
+from .options import CommandError, bad_option, check_interpolation, takes_reading_options
 from .progress import progress_bar
 
 BROKEN = 1  # exit code: some scenes could not be read
 
 
+@takes_reading_options
 def generate(
     sources: Annotated[
         list[str],
@@ -77,16 +62,8 @@ def generate(
     spread: Annotated[
         float, typer.Option(help="Disparity from far to near of light fields made from one picture.")
     ] = 3.0,
-    format: Format = None,
-    pattern: Pattern = None,
-    lenslet: Lenslet = 14,
-    views: Views = None,
-    flip: Flip = "none",
-    grid: Grid = None,
-    order: Order = "rows",
-    dataset: Dataset = None,
-    axes: Axes = None,
-    transfer: Transfer = None,
+    *,
+    read_options: ReadOptions,
 ) -> None:
     """Make training pairs: input/SCENE/SCENE_apA_PP.png and ground_truth/SCENE.png as in LFDOF, and manifest.parquet.
 
@@ -118,21 +95,8 @@ def generate(
             seed=seed,
         )
     with bad_option():
-        synthesis, size = Synthesis(spread=spread), grid_of(grid)
-    check_reading(format, flip, order, transfer)
-    told = {
-        "format": format,
-        "pattern": pattern,
-        "lenslet": lenslet,
-        "views": views,
-        "flip": flip,
-        "grid": size,
-        "order": order,
-        "dataset": dataset,
-        "axes": axes,
-        "transfer": transfer,
-    }
-    reading = Reading(told, synthesis, seed)
+        synthesis = Synthesis(spread=spread)
+    reading = Reading(read_options, synthesis, seed)
     keep_freed_memory()
     with progress_bar() as progress:
         task = progress.add_task("generate", total=None)

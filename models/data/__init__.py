@@ -10,6 +10,7 @@ from .generation.on_ray import OnRay
 from .generation.recipe import Recipe
 from .light_field import LightField, linear_light_field
 from .readers.lfp import LytroContainer, read_lytro
+from .readers.options import ReadOptions
 from .readers.registry import FORMATS, read_light_field
 from .rendering.aperture import (
     Aperture,
@@ -51,6 +52,7 @@ __all__ = [
     "OutputError",
     "Pair",
     "Processes",
+    "ReadOptions",
     "Reading",
     "Recipe",
     "Source",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import LightFieldError
-from .lazy_views import Pixels, Window, check_window, whole_window
+from .lazy_views import Pixels, Window, whole_window
 from .transfer import to_linear
 
 __all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]
@@ -175,12 +175,7 @@ class LightField:
         Raises:
             LightFieldError: a slice has a step, is empty, or reaches beyond the end.
         """
-        part = Window(
-            check_window(self.scene, "rows", rows, self.grid[0]),
-            check_window(self.scene, "columns", columns, self.grid[1]),
-            check_window(self.scene, "y", y, self.size[0]),
-            check_window(self.scene, "x", x, self.size[1]),
-        )
+        part = Window(rows, columns, y, x).within(self.shape, self.scene)
         if part == whole_window(self.shape):
             return self
         same_center = all(

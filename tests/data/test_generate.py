@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -37,6 +38,7 @@ from lfdeblur_models.io.errors import OutputError
 from lfdeblur_models.io.images import read_image
 from lfdeblur_ops.testing import peak_bytes
 
+from ..processes import started, wait_until
 from .toy_scenes import plane, tree, write_scene, write_scenes
 
 SMALL = Recipe(apertures=(Aperture("disk", 1),), disparities=(-1.0, 1.0))
@@ -281,23 +283,23 @@ COMMAND = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "generat
 OPTIONS = ("--aperture", "disk:1", "--disparity=-1:1:6", "--dual-pixel")
 
 
+def there(folder, pattern, count):
+    return len(list(folder.rglob(pattern))) >= count
+
+
 @pytest.mark.parametrize(("workers", "layout"), [(1, "lfdof"), (2, "webdataset")])
 def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
     """kill -9 of the command alone: its workers end by themselves."""
     scenes, out = write_scenes(tmp_path / "scenes", 6, h=150, w=150), tmp_path / "out"
     command = [*COMMAND, str(scenes), "--out", str(out), *OPTIONS, f"--workers={workers}", f"--layout={layout}"]
     command += ["--shard-scenes=2"]
-    enough = 5 if layout == "lfdof" else 1
+    kind, first = ("*.png", 5) if layout == "lfdof" else ("*.tar", 1)
     for kill in range(2):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while process.poll() is None and len(list(out.rglob("*.png" if layout == "lfdof" else "*.tar"))) < enough:
-                time.sleep(0.002)
+        with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            wait_until(partial(there, out, kind, first * 2**kill), process)
             time.sleep(0.03 * kill)
-        finally:
             process.send_signal(signal.SIGKILL)
-            process.wait()
-        enough *= 2
+            process.wait(timeout=60)
         for name, data in seen(out).items():  # whatever has a final name is whole
             assert not name.endswith(".png") or data.endswith(b"IEND\xaeB`\x82")
             if name.endswith(".tar"):
@@ -307,9 +309,8 @@ def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
     assert done.returncode == 0, done.stderr
     rows = pq.read_table(out / "manifest.parquet")["key"].to_pylist()
     assert len(rows) == len(set(rows)) == 36
-    subprocess.run(
-        [*command[:-1], "--shard-scenes=2", "--out", str(tmp_path / "straight")], check=True, capture_output=True
-    )
+    command = [*command[:-1], "--shard-scenes=2", "--out", str(tmp_path / "straight")]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     assert tree(out) == tree(tmp_path / "straight")
 
 

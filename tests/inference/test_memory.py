@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lfdeblur_models.inference import memory_need
 from lfdeblur_models.inference.memory_need import Need, _peak, measure
 from lfdeblur_models.inference.tiled_network import Runner
 from lfdeblur_models.system.memory import available, held, parse_size, return_large_blocks, show_size
@@ -106,6 +107,25 @@ def test_need_is_a_straight_line():
     assert need.bytes(5) == 150
     assert need.pixels(150) == 5
     assert need.pixels(50) == 0
-    line = measure(lambda x: x * 2, 3, CPU)
-    assert line.fixed >= 0
-    assert line.per_pixel > 0
+
+
+@needs_peaks
+def test_need_is_measured():
+    """Of a call that takes 20 MiB whatever the picture's size, and 2400 bytes for each pixel."""
+    return_large_blocks()
+
+    def call(x):
+        aside = torch.ones(20 << 20, dtype=torch.uint8)
+        return x.repeat(1, 100, 1, 1) + aside[0]
+
+    line = measure(call, 3, CPU)
+    assert 15 << 20 < line.fixed < 25 << 20
+    assert 2400 < line.per_pixel < 2400 * 1.3  # repeated, then added to
+
+
+def test_need_where_the_system_tells_no_peaks(monkeypatch):
+    """As the published network's."""
+    monkeypatch.setattr(memory_need, "_peak", lambda *arguments: None)
+    line = measure(lambda x: x, 3, CPU)
+    assert line.fixed == 0
+    assert line.per_pixel > 1000

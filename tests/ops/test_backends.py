@@ -93,7 +93,8 @@ def test_tf32_after_the_new_switch_was_used(float32_convolutions):
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="no readelf")
 def test_the_extension_is_linked_to_libtorch():
     """It leads to the CUDA library and its stream; no strong symbol asks for it, and the linker would drop it."""
-    done = subprocess.run(["readelf", "-d", _load.extension.__file__], capture_output=True, text=True, check=True)
+    command = ["readelf", "-d", _load.extension.__file__]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert "[libtorch.so]" in done.stdout
 
 
@@ -108,5 +109,5 @@ def test_module_compiles_beside_the_pybind11_of_torch_2_11(tmp_path):
     includes = [f"-I{folder}" for folder in [*folders, sysconfig.get_paths()["include"]]]
     macros = ["-DTORCH_TARGET_VERSION=0x020b000000000000", '-DLFD_TORCH_VERSION="2.11"', "-DTORCH_EXTENSION_NAME=_C"]
     command = ["c++", "-std=c++17", "-fsyntax-only", *macros, *includes, str(ROOT / "csrc" / "module.cpp")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -4,9 +4,7 @@ import csv
 import json
 import signal
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from lfdeblur_models.networks.variants import build_variant
 from lfdeblur_models.training.first_weights import checkpoint_weights
 from lfdeblur_models.training.recipe_files import parse_recipe, read_recipe
 
+from ..processes import started, wait_until
 from .training_runs import write_pairs
 
 COMMAND = [sys.executable, "-m", "lfdeblur_models.cli", "ablate"]
@@ -148,12 +147,10 @@ def test_rows_leave_out_what_they_say(folders, tmp_path):
 def test_killed_and_run_again_gives_the_same_table(run, folders, tmp_path):
     config = write(tmp_path / "ablate.toml", folders, stage1={"steps": 8, "learning_rate": 2e-3})
     broken, whole = tmp_path / "broken", tmp_path / "whole"
-    process = subprocess.Popen([*COMMAND, "--config", config, "--out", broken])
-    deadline = time.monotonic() + 120
-    while len(list(broken.glob("runs/*/*/last.ckpt"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    with started([*COMMAND, "--config", config, "--out", broken]) as process:
+        wait_until(lambda: len(list(broken.glob("runs/*/*/last.ckpt"))) >= 3, process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(timeout=60) == -signal.SIGKILL
     begun = list(broken.glob("runs/*/*/last.ckpt"))
     assert 3 <= len(begun) < 13
     assert len(list(broken.glob("runs/*/*/finished"))) < len(begun) + 1

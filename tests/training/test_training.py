@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 from typing import get_args
 
@@ -24,6 +23,7 @@ from lfdeblur_models.training.train import train
 from lfdeblur_ops.testing import TOL
 
 from ..data.toy_scenes import write_scenes
+from ..processes import started, wait_until
 from .training_runs import as_toml, curve, recipe, rows, write_pairs
 
 COMMAND = [sys.executable, "-m", "lfdeblur_models.cli", "train"]
@@ -79,12 +79,10 @@ def test_killed_in_mid_epoch_and_resumed_is_the_unbroken_run(pairs, tmp_path):
     config = recipe(pairs, run={"steps": 150, "checkpoint_every": 7, "validate_every": 70}, validation=watching(pairs))
     file, whole, broken = write(tmp_path / "recipe.toml", config), tmp_path / "whole", tmp_path / "broken"
     train(config, whole)
-    process = subprocess.Popen([*COMMAND, "--config", file, "--out", broken])
-    deadline = time.monotonic() + 120
-    while not (broken / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    with started([*COMMAND, "--config", file, "--out", broken]) as process:
+        wait_until((broken / "last.ckpt").exists, process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(timeout=60) == -signal.SIGKILL
     killed_at = max(curve(broken))
     assert 7 <= killed_at < 150
 
@@ -150,12 +148,10 @@ def test_a_finished_run_is_given_more_steps(pairs, tmp_path):
 def test_interrupted(pairs, tmp_path):
     file = write(tmp_path / "recipe.toml", recipe(pairs, run={"steps": 100000, "checkpoint_every": 1}))
     out = tmp_path / "out"
-    process = subprocess.Popen([*COMMAND, "--config", file, "--out", out], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (out / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    assert "lfdeblur: interrupted" in process.communicate(timeout=60)[1]
+    with started([*COMMAND, "--config", file, "--out", out], stderr=subprocess.PIPE) as process:
+        wait_until((out / "last.ckpt").exists, process)
+        process.send_signal(signal.SIGINT)
+        assert "lfdeblur: interrupted" in process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert not list(out.glob(".*"))
 
@@ -164,15 +160,11 @@ def test_two_processes_give_the_gradients_of_one_with_the_doubled_batch(pairs, t
     one = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1}, optimizer={"clip": 0.0})
     two = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1, "devices": 2}, optimizer={"clip": 0.0})
     file = write(tmp_path / "two.toml", two)
-    process = subprocess.Popen(
-        [*COMMAND, "--config", file, "--out", tmp_path / "two"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"FORCE_COLOR": "1"},
-        text=True,
-    )
-    train(one, tmp_path / "one")
-    told, bars = process.communicate(timeout=120)
+    command = [*COMMAND, "--config", file, "--out", tmp_path / "two"]
+    told_apart = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": os.environ | {"FORCE_COLOR": "1"}}
+    with started(command, **told_apart) as process:
+        train(one, tmp_path / "one")
+        told, bars = process.communicate(timeout=120)
     assert process.returncode == 0
     assert told.splitlines() == [str(tmp_path / "two" / "weights.safetensors")]
     assert "step 1/1" in bars

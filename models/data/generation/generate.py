@@ -121,7 +121,7 @@ def _named_scenes(
         if isinstance(given, (LightField, Source)):
             found = [(given.scene, given)]
         else:
-            found = [(source.scene, source) for source in find_sources(given, reading.light_field.get("format"))]
+            found = [(source.scene, source) for source in find_sources(given, reading.light_field.format)]
         for name, source in found:
             if name in scenes:
                 where = f"{scenes[name]} and {source}: both are" if isinstance(source, Source) else "two scenes are"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...io.errors import OutputError
@@ -161,7 +161,7 @@ def _mark(unit: WorkUnit, recipe: Recipe, reading: Reading) -> str | None:
     sources = [source for _, source in unit.scenes]
     if not all(isinstance(source, Source) for source in sources):
         return None
-    return recipe.fingerprint([str(source) for source in sources], asdict(reading))
+    return recipe.fingerprint([str(source) for source in sources], repr(reading))
 
 
 def _read_record(storage: Storage, name: str) -> dict[str, Any] | None:

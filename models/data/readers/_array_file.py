@@ -17,10 +17,10 @@ from ..errors import LightFieldError
 from ..lazy_views import Pixels, Window
 from ..light_field import TRANSFERS, LightField
 from .options import ReadOptions
-from .scene_name import scene_name
 
 AXES = "vuyxc"  # row and column of a view, row and column of a pixel, channel
 NAMES = ("views", "LF", "lf", "light_field", "lightfield")
+ARRAY_OPTIONS = ("dataset", "axes")
 COMPANIONS = ("weights", "disparity", "disparity_range", "transfer")
 _DTYPES = {np.dtype(name): getattr(torch, name) for name in ("uint8", "uint16", "float16", "float32", "float64")}
 
@@ -31,7 +31,6 @@ Open = Callable[[], AbstractContextManager[Any]]
 
 def light_field_of(
     path: Path,
-    format: str,
     options: ReadOptions,
     shapes: Mapping[str, tuple[int, ...]],
     dtype_of: Callable[[str], np.dtype],
@@ -59,8 +58,6 @@ def light_field_of(
     )
     return LightField.of_pixels(
         pixels,
-        format=format,
-        scene=scene_name(path),
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
         metadata=metadata | {"dataset": name, "axes": axes},

@@ -12,10 +12,10 @@ from ..errors import LightFieldError
 from ..lazy_views import Pixels, Window
 from ..light_field import LightField, central
 from . import _hdf5
-from ._array_file import array_pixels, find_axes
+from ._array_file import ARRAY_OPTIONS, array_pixels, find_axes
+from ._format import Format
 from ._handedness import columns_backwards
 from .options import ReadOptions
-from .scene_name import scene_name
 
 _LF, _DEPTH = "LF", "GT_DEPTH"
 _ENOUGH = 256  # pixels in the middle of a view, to tell left from right
@@ -50,8 +50,6 @@ def read(path: Path, options: ReadOptions) -> LightField:
     disparity = _disparity(path, shapes, metadata, pixels.shape)
     return LightField.of_pixels(
         pixels,
-        format="hci-old",
-        scene=scene_name(path),
         disparity_range=None if disparity is None else (float(disparity.min()), float(disparity.max())),
         disparity=disparity,
         metadata=metadata,
@@ -99,3 +97,19 @@ def _disparity(
     if not (np.isfinite(depth).all() and depth.min() > 0):
         raise LightFieldError(f"{path}: {_DEPTH}: want depths above 0 at the centre view")
     return torch.from_numpy((baseline * focal_length / depth.astype(np.float64) - shift).astype(np.float32))
+
+
+FORMAT = Format(
+    "hci-old",
+    read,
+    fits,
+    kind="HDF5",
+    looks_like="`SCENE.h5` with `LF` and, mostly, `GT_DEPTH`",
+    layout="`LF[t, s, y, x, c]`",
+    values="uint8",
+    found_by="dataset `LF`",
+    options=ARRAY_OPTIONS,
+    suffixes=(".h5",),
+    names_of_all=("lf",),
+    needs=("h5py",),
+)

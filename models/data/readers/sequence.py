@@ -5,16 +5,14 @@ from pathlib import Path
 from ...io.natural_order import natural_key
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import FOLDER, Format, not_by_looking
 from ._picture_grid import Files, file_pixels, flip, list_pictures
 from .options import ReadOptions
-from .scene_name import scene_name
-
-ORDERS = ("rows", "columns", "lawn-mower")
 
 
-def fits(path: Path) -> bool:
-    """Never by looking: how many views are in a row is not in the names."""
-    return False
+def told(path: Path, options: ReadOptions) -> bool:
+    """By ``grid``: how many views are in a row is not in the names."""
+    return options.grid is not None and options.pattern is None and path.is_dir()
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
@@ -27,8 +25,6 @@ def read(path: Path, options: ReadOptions) -> LightField:
     files = in_order(path, pictures, options.grid, options.order)
     return LightField.of_pixels(
         file_pixels(flip(files, options.flip), lens=True),
-        format="sequence",
-        scene=scene_name(path),
         metadata={"order": options.order},
     )
 
@@ -49,3 +45,17 @@ def in_order(path: Path, files: list[Path], grid: tuple[int, int], order: str) -
         return [files[row::rows] for row in range(rows)]
     lines = [files[row * columns : (row + 1) * columns] for row in range(rows)]
     return [line[::-1] if order == "lawn-mower" and row % 2 == 0 else line for row, line in enumerate(lines)]
+
+
+FORMAT = Format(
+    "sequence",
+    read,
+    not_by_looking,
+    kind=FOLDER,
+    looks_like="`frame_0.png`, `frame_1.png`, ...",
+    layout="`--grid ROWSxCOLUMNS --order rows`, `columns` or `lawn-mower`",
+    values="8 or 16 bits",
+    found_by="`--grid`",
+    options=("grid", "order", "flip"),
+    told=told,
+)

@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ...io.images import is_image_name
 from ...io.urls import is_url
 from ..light_field import LightField, LightFieldError
-from ..readers.raw_lenslet import fits as is_raw_lenslet
-from ..readers.raw_lenslet import raw_files
-from ..readers.registry import FORMATS, read_light_field
-from ..readers.scene_name import scene_name
+from ..readers.options import ReadOptions
+from ..readers.registry import is_named_light_field, read_as_told, scene_name, sure_format
 from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .from_photo import light_field_from_photo
 from .remote import fetched, names_of
@@ -30,8 +27,6 @@ _STEREO = (
     (r"(?P<name>.*)L", r"(?P<name>.*)GT"),
     (r"(?P<name>.*?)[_-]?left", r"(?P<name>.*?)[_-]?disp(?:arity)?"),
 )
-_BY_NAMES = ("grid", "inria", "sequence")  # formats that any folder of pictures could be
-_ARRAY_FILES = (".npz", ".mat", ".h5", ".hdf5", ".lfp", ".lfr", ".zip")
 _MAP_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
 
 
@@ -59,12 +54,12 @@ class Reading:
     """How sources are read.
 
     Attributes:
-        light_field: keyword arguments of ``read_light_field``.
+        light_field: how light fields are read.
         synthesis: how a light field is made where there is none.
         seed: of the random depth of photographs.
     """
 
-    light_field: dict[str, Any] = field(default_factory=dict)
+    light_field: ReadOptions = field(default_factory=ReadOptions)
     synthesis: Synthesis = field(default_factory=Synthesis)
     seed: int = 0
 
@@ -75,10 +70,10 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
     Args:
         specification: a light field (folder or file) of any format that is read; a folder of RGB-D pictures
             (``NAME_color.*`` beside ``NAME_depth.*``) or of a stereo pair with disparity (Middlebury's names); a folder
-            of light fields that are files, or of such folders; a picture (a photograph, unless its name says ``eslf``);
-            or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``,
-            ``stereo:LEFT,DISPARITY``, ``photo:PATH`` (a file, or a folder of photographs). Each path may be a URL
-            (``s3://...``) of a storage that fsspec knows; what is there is then told by the names alone.
+            of light fields that are files, or of such folders; a picture (a photograph, unless its name says ``eslf``
+            or ``_mosaic``); or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``, ``stereo:LEFT,DISPARITY``,
+            ``photo:PATH`` (a file, or a folder of photographs). Each path may be a URL (``s3://...``) of a storage that
+            fsspec knows; what is there is then told by the names alone.
         format: of ``read_light_field``: the path is one light field of this format; None: found by looking.
 
     Raises:
@@ -101,24 +96,20 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
         yield Source("light_field", (str(path),), scene_name(path))
         return
     if path.is_file():
-        is_light_field = not is_image_name(path) or _is_eslf(path) or is_raw_lenslet(path)
+        is_light_field = not is_image_name(path) or sure_format(path) is not None
         yield Source("light_field" if is_light_field else "photo", (str(path),), scene_name(path))
         return
-    raw = raw_files(path)
-    if raw is not None:
-        yield from (Source("light_field", (str(capture),), capture.stem) for capture in raw.captures)
-        return
-    if any(known.fits(path) for name, known in FORMATS.items() if name not in _BY_NAMES):
-        yield Source("light_field", (str(path),), scene_name(path))
+    if (known := sure_format(path)) is not None:
+        yield from (Source("light_field", (str(scene),), scene_name(scene)) for scene in known.scenes(path))
         return
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     pictures = [file for file in files if is_image_name(file)]
-    whole = [file for file in files if file.suffix.lower() in _ARRAY_FILES or _is_eslf(file)]
+    whole = [file for file in files if is_named_light_field(file)]
     pairs = list(_rgbd_pairs(files)) or list(_stereo_pairs(path, files))
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if pairs:
         yield from pairs
-    elif whole and all(_is_eslf(picture) for picture in pictures):
+    elif whole and all(is_named_light_field(picture) for picture in pictures):
         yield from (Source("light_field", (str(file),), scene_name(file)) for file in whole)
     elif pictures or not folders:
         yield Source("light_field", (str(path),), scene_name(path))
@@ -151,15 +142,11 @@ def open_source(source: Source | str | Path, reading: Reading | None = None) -> 
                     said = said.replace(path, url)
                 raise LightFieldError(said) from error
     if source.kind == "light_field":
-        return read_light_field(source.paths[0], **reading.light_field)
+        return read_as_told(source.paths[0], reading.light_field)
     if source.kind == "photo":
         return light_field_from_photo(source.paths[0], reading.synthesis, seed=reading.seed)
     make = light_field_from_rgbd if source.kind == "rgbd" else light_field_from_stereo
     return make(source.paths[0], source.paths[1], reading.synthesis, scene=source.scene)
-
-
-def _is_eslf(path: Path) -> bool:
-    return is_image_name(path) and "eslf" in path.stem.lower()
 
 
 def _names(sources: list[Source]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...io.urls import open_url
 from ..errors import LightFieldError
-from ..readers.zarr import MARKS
+from ..readers.registry import MARKS
 
 
 @contextmanager
@@ -64,9 +64,9 @@ def _copy_names(files: Any, path: str, local: Path) -> None:
     entries = {entry["name"].strip("/"): entry["type"] for entry in files.ls(path, detail=True)}
     entries.pop(path.strip("/"), None)  # some list a folder in itself
     names = {entry: entry.rpartition("/")[2] for entry in entries}
-    is_zarr = not set(MARKS).isdisjoint(names.values())  # thousands of chunks, which tell nothing
+    is_marked = not MARKS.isdisjoint(names.values())  # what lies deeper tells nothing: thousands of Zarr's chunks
     for entry, name in names.items():
         if entries[entry] != "directory":
             (local / name).touch()
-        elif not is_zarr:
+        elif not is_marked:
             _copy_names(files, f"{path.rstrip('/')}/{name}", local / name)
