@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..inference.optimize import optimize
 from ..inference.photos import Photo, Pipeline, open_photo
-from ..inference.tiled_network import SMALL, Runner, default_memory
+from ..inference.tiled_network import SMALL, TiledNetwork, default_memory
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.errors import ImageError
 from ..networks import DRBNet
@@ -62,7 +62,7 @@ def deblur(
     _check_files(images, left, right, out)
     network = _network(weights, left, right, len(images)).to(where)
     with bad_option("--"):
-        Runner(network, tile=tile, overlap=overlap)
+        TiledNetwork(network, tile=tile, overlap=overlap)
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     if photos:
@@ -72,12 +72,12 @@ def deblur(
         # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
         ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
         del network  # the optimised one has weights of its own
-        runner = Runner(ready, tile=tile, overlap=overlap)
+        tiled = TiledNetwork(ready, tile=tile, overlap=overlap)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
         with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
             with bad_option("too little memory" if memory is None else "--memory"):
-                pipeline = Pipeline(runner, allowed, advance)
+                pipeline = Pipeline(tiled, allowed, advance)
             make_output_folder(out)
             failed += pipeline.run(photos, written.append)
     for reason in failed:

@@ -17,7 +17,7 @@ from ..evaluation.picture_sets import SCENE_KINDS, Scene, Scenes
 from ..evaluation.report import as_text, write_csv, write_json
 from ..evaluation.scores import PROTOCOLS, choose_metrics, least_side
 from ..evaluation.sheet import WIDTH, picks, row
-from ..inference.tiled_network import Runner
+from ..inference.tiled_network import TiledNetwork
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
 from ..networks import DRBNet
@@ -74,13 +74,13 @@ def evaluate(
     check_output_folder(out)
     network = load_network(file).to(where, DTYPES[dtype])
     with bad_option("--"):
-        runner = Runner(network, tile=tile, overlap=overlap)
+        tiled = TiledNetwork(network, tile=tile, overlap=overlap)
     metrics = choose_metrics(where, lpips=lpips, st_lpips=st_lpips)
     scenes = Scenes(data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp)
     if scenes.truth:
         _check_sizes(scenes, least_side(metrics))
-    if allowed is not None and held(where) + runner.least > allowed:
-        least = show_size(held(where) + runner.least)
+    if allowed is not None and held(where) + tiled.least > allowed:
+        least = show_size(held(where) + tiled.least)
         raise CommandError(f"--memory: got {memory}, want at least {least} for the program and one small tile")
 
     shown, rows, written = picks(len(scenes)), {}, []
@@ -104,7 +104,7 @@ def evaluate(
             keep=keep,
             progress=lambda name: bar.advance(task),
         )
-    settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": runner.overlap, "memory": memory}
+    settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": tiled.overlap, "memory": memory}
     facts: dict[str, Any] = {
         "data": {"kind": data, "root": str(root), "split": split, "pictures": len(scenes), "truth": scenes.truth},
         "weights": _facts(file, network),

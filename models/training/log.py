@@ -12,8 +12,9 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
 from ..io.atomic import atomic_path
+from ..networks.weights import save_weights
 from .errors import DivergedError
-from .first_weights import save_weights
+from .first_weights import weights_of
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
 COLUMNS = {
@@ -109,7 +110,8 @@ class RunLog(Callback):
         if not all(bool(torch.isfinite(parameter).all()) for parameter in module.network.parameters()):
             raise _diverged(trainer.global_step, "weights are not finite")
         if trainer.is_global_zero:
-            save_weights(module.best, self.out / WEIGHTS)
+            weights = weights_of(checkpoint["state_dict"])
+            save_weights(module.network.configuration, weights, self.out / WEIGHTS)
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
         if self.writer is not None:

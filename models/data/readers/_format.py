@@ -1,4 +1,4 @@
-"""``Format``: what a file of this folder tells about the format that it reads."""
+"""``Format``: what a file of this folder tells about the format that it reads; ``registry.py`` finds it there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ class Format:
         read: a light field of this format, unread; ``format`` and ``scene`` of it are filled in by the registry. Raises
             LightFieldError.
         fits: whether a path looks like it.
+        order: of looking: the most telling names and contents have the lowest numbers.
         kind: what such a path is, for the error of a path that is of no format.
         looks_like, layout, values, found_by: cells of the table in ``docs/formats.md``.
         options: the options of ``ReadOptions`` that it takes beside those of all formats.
@@ -48,6 +49,7 @@ class Format:
     name: str
     read: Callable[[Path, ReadOptions], LightField]
     fits: Callable[[Path], bool]
+    order: int
     kind: str
     looks_like: str
     layout: str

@@ -81,6 +81,7 @@ FORMAT = Format(
     "basic-lfsr",
     read,
     fits,
+    order=80,
     kind="HDF5",
     looks_like="`SR_5x5_4x/SET/000001.h5` with `Hr_SAI_y`, `Lr_SAI_y`",
     layout="transposed mosaic, view `(t, s)` at `[s*W + x, t*H + y]`",

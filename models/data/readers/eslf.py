@@ -119,6 +119,7 @@ FORMAT = Format(
     "eslf",
     read,
     fits,
+    order=130,
     kind=PICTURE,
     looks_like="one picture, `IMG_0001_eslf.png`",
     layout="pixel `(y*A + t, x*A + s)`, A = 14 or 15",

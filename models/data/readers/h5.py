@@ -43,6 +43,7 @@ FORMAT = Format(
     "h5",
     read,
     fits,
+    order=100,
     kind="HDF5",
     looks_like="any `.h5` with one array",
     layout="as `npz`",

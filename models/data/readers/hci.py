@@ -125,6 +125,7 @@ FORMAT = Format(
     "hci",
     read,
     fits,
+    order=10,
     kind=FOLDER,
     looks_like="`input_Cam000.png` ... `080`, `parameters.cfg`, `gt_disp_lowres.pfm`",
     layout="`index = t * columns + s`, from the top left",

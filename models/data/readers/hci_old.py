@@ -103,6 +103,7 @@ FORMAT = Format(
     "hci-old",
     read,
     fits,
+    order=90,
     kind="HDF5",
     looks_like="`SCENE.h5` with `LF` and, mostly, `GT_DEPTH`",
     layout="`LF[t, s, y, x, c]`",

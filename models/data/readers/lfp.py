@@ -168,6 +168,7 @@ FORMAT = Format(
     "lfp",
     read,
     fits,
+    order=50,
     kind="a Lytro container",
     looks_like="`.lfp`, `.lfr`",
     layout="raw, not decoded",

@@ -85,6 +85,7 @@ FORMAT = Format(
     "mosaic",
     read,
     fits,
+    order=140,
     kind=PICTURE,
     looks_like="one picture of all views side by side, `SCENE_mosaic.png`",
     layout="pixel `(t*H + y, s*W + x)`, `--grid ROWSxCOLUMNS`",

@@ -134,6 +134,7 @@ FORMAT = Format(
     "npz",
     read,
     fits,
+    order=110,
     kind="NumPy",
     looks_like="`SCENE.npz`",
     layout="`views[V, U, C, H, W]` or `LF[V, U, H, W, C]`",

@@ -62,6 +62,7 @@ FORMAT = Format(
     "power-tools",
     read,
     fits,
+    order=20,
     kind=FOLDER,
     looks_like="`IMG_0001_view000_warp_image017_0.1_0.4.png`",
     layout="`index = t * columns + s`",

@@ -187,6 +187,7 @@ FORMAT = Format(
     "raw-lenslet",
     read,
     fits,
+    order=120,
     kind=PICTURE,
     looks_like="a grey capture beside `Radiometry*` or `white*`, and `Dark*`",
     layout="raw pixels below square lenslets, resampled",

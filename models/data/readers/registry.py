@@ -1,6 +1,8 @@
 """``read_light_field``: one door for every format; and whatever else is said of all formats."""
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -8,49 +10,19 @@ from typing import Any
 
 from ..errors import LightFieldError
 from ..light_field import LightField
-from . import (
-    basic_lfsr,
-    eslf,
-    h5,
-    hci,
-    hci_old,
-    lfp,
-    matlab,
-    mosaic,
-    named_grid,
-    npz,
-    power_tools,
-    raw_lenslet,
-    sequence,
-    stanford,
-    zarr,
-)
 from ._format import Format, not_by_looking
 from .options import ReadOptions
 
-# In the order of looking: the most telling names first.
-FORMATS: dict[str, Format] = {
-    known.name: known
-    for known in (
-        hci.FORMAT,
-        power_tools.FORMAT,
-        stanford.FORMAT,
-        zarr.FORMAT,
-        lfp.FORMAT,
-        matlab.LFTOOLBOX,
-        matlab.EPFL,
-        basic_lfsr.FORMAT,
-        hci_old.FORMAT,
-        h5.FORMAT,
-        npz.FORMAT,
-        raw_lenslet.FORMAT,
-        eslf.FORMAT,
-        mosaic.FORMAT,
-        sequence.FORMAT,
-        named_grid.INRIA,
-        named_grid.GRID,
-    )
-}
+
+def _entries() -> Iterator[Format]:
+    """Those of all files beside this one."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)], f"{__package__}."):
+        if module.name != __name__:
+            held = vars(importlib.import_module(module.name)).values()
+            yield from (value for value in held if isinstance(value, Format))
+
+
+FORMATS = {known.name: known for known in sorted(_entries(), key=lambda known: known.order)}
 MARKS = {mark for known in FORMATS.values() for mark in known.marks}
 _SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known.suffixes)
 _ENDINGS = tuple(ending for known in FORMATS.values() for ending in known.endings)

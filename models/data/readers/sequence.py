@@ -51,6 +51,7 @@ FORMAT = Format(
     "sequence",
     read,
     not_by_looking,
+    order=150,
     kind=FOLDER,
     looks_like="`frame_0.png`, `frame_1.png`, ...",
     layout="`--grid ROWSxCOLUMNS --order rows`, `columns` or `lawn-mower`",

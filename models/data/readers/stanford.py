@@ -61,6 +61,7 @@ FORMAT = Format(
     "stanford",
     read,
     fits,
+    order=30,
     kind=FOLDER,
     looks_like="`out_RR_CC_V_U.png`, with or without `_` at the end",
     layout="by camera position in the name",

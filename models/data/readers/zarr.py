@@ -75,6 +75,7 @@ FORMAT = Format(
     "zarr",
     read,
     fits,
+    order=40,
     kind="Zarr",
     looks_like="`SCENE.zarr`, `.zarr.zip`",
     layout="as `npz`",

@@ -1,33 +1,103 @@
 """What is said of formats elsewhere comes from their own entries; and the options of all readers."""
 
-import importlib
+import os
 import pickle
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
 
+import lfdeblur_models
 from docs.figures.formats import PAGE, table, with_table
 from lfdeblur_models.data import FORMATS, LightFieldError, ReadOptions, read_light_field, readers
-from lfdeblur_models.data.readers._format import Format
 from lfdeblur_models.data.readers.registry import is_named_light_field, read_as_told, scene_name
 from lfdeblur_models.io.images import write_image
 
 from .light_field_files import fails, random_views, write_views
 
+ONE_VIEW = """
+from ._format import PICTURE, Format
+from ._picture_grid import file_pixels
+from ..light_field import LightField
 
-def test_every_file_of_a_format_is_in_the_registry():
-    entries = []
-    for module in pkgutil.iter_modules(readers.__path__):
-        if not module.name.startswith("_") and module.name not in ("options", "registry"):
-            held = vars(importlib.import_module(f"{readers.__name__}.{module.name}")).values()
-            found = [value for value in held if isinstance(value, Format)]
-            assert found, f"{module.name} has no entry"
-            entries += found
-    assert {entry.name: entry for entry in entries} == FORMATS
-    assert len(entries) == len(FORMATS)
+
+def fits(path):
+    return path.name.endswith(".one.png")
+
+
+def read(path, options):
+    return LightField.of_pixels(file_pixels([[path]]))
+
+
+FORMAT = Format(
+    "one-view", read, fits, order=5, kind=PICTURE, looks_like="", layout="", values="", found_by="", word=".one",
+    endings=("_single.one",),
+)
+"""
+ASK = """
+import sys
+from pathlib import Path
+import lfdeblur_models
+from docs.figures.formats import table
+from lfdeblur_models.cli.options import reading_options
+from lfdeblur_models.data import LightFieldError, find_sources, read_light_field
+
+folder = Path(sys.argv[1])
+print([source.scene for source in find_sources(folder / "lights")])
+field = read_light_field(folder / "lights" / "a_single.one.png")
+print(field.format, field.grid, field.scene)
+try:
+    read_light_field(folder / "lights" / "a_single.one.png", flip="rows")
+except LightFieldError as error:
+    print(error)
+try:
+    read_light_field(folder / "notes.txt")
+except LightFieldError as error:
+    said = str(error)
+help = reading_options.__annotations__["format"].__metadata__[0].help
+print("(one-view, raw-lenslet" in said, "| `one-view` |" in table(), "one-view" in help)
+"""
+
+
+def test_every_file_has_entries_in_the_registry():
+    files = {module.name for module in pkgutil.iter_modules(readers.__path__) if not module.name.startswith("_")}
+    assert files - {"options", "registry"} == {entry.read.__module__.rpartition(".")[2] for entry in FORMATS.values()}
+    assert list(FORMATS) == [entry.name for entry in FORMATS.values()]
+    orders = [entry.order for entry in FORMATS.values()]
+    assert orders == sorted(set(orders))
+
+
+def test_a_format_is_one_new_file(tmp_path):
+    """A package with one more reader: its entry reaches whatever is made from them."""
+    package = tmp_path / "package" / "lfdeblur_models"
+    shutil.copytree(
+        Path(lfdeblur_models.__file__).parent, package, ignore=shutil.ignore_patterns("assets", "__pycache__")
+    )
+    (package / "data" / "readers" / "one_view.py").write_text(ONE_VIEW)
+    (tmp_path / "lights").mkdir()
+    for name in "ab":
+        write_image(tmp_path / "lights" / f"{name}_single.one.png", random_views(1, 1)[0, 0])
+    (tmp_path / "notes.txt").write_text("hello")
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(package.parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "['a', 'b']",
+        "one-view (1, 1) a",
+        "flip: the format 'one-view' has one fixed order of views",
+        "True True True",
+    ]
 
 
 def test_entries_name_options_that_exist():
