@@ -17,9 +17,9 @@ from ..evaluation.scores import PUBLISHED, Metric, choose_metrics, least_side
 from ..features import FeatureWeightsError
 from ..io.atomic import check_output_folder, make_output_folder
 from ..networks import DRBNet
+from ..training.errors import ConfigError
 from ..training.first_weights import checkpoint_weights, start_network
 from ..training.loss import RestorationLoss
-from ..training.recipe_files import ConfigError
 from ..training.sampling import open_source
 from ..training.train import CHECKPOINT
 from ..training.train import train as run_training

@@ -23,7 +23,7 @@ from ..networks import DRBNet
 from ..networks.shipped import default_weights
 from ..networks.weights import load_network
 from ..system.memory import parse_size, return_large_blocks
-from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, device_of, option
+from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
 
 FAILED, TERMINATED = 1, 128 + signal.SIGTERM
 
@@ -57,10 +57,12 @@ def deblur(
     where = device_of(device)
     if dtype not in ("auto", *DTYPES):
         raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
-    allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
+    with bad_option("--memory"):
+        allowed = None if memory is None else parse_size(memory)
     _check_files(images, left, right, out)
     network = _network(weights, left, right, len(images)).to(where)
-    option("--", lambda: TiledNetwork(network, tile=tile, overlap=overlap))
+    with bad_option("--"):
+        TiledNetwork(network, tile=tile, overlap=overlap)
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     if photos:
@@ -74,9 +76,8 @@ def deblur(
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
         with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
-            pipeline = option(
-                "too little memory: " if memory is None else "--memory: ", lambda: Pipeline(tiled, allowed, advance)
-            )
+            with bad_option("too little memory" if memory is None else "--memory"):
+                pipeline = Pipeline(tiled, allowed, advance)
             make_output_folder(out)
             failed += pipeline.run(photos, written.append)
     for reason in failed:

@@ -24,7 +24,7 @@ from ..networks import DRBNet
 from ..networks.shipped import default_weights
 from ..networks.weights import load_network
 from ..system.memory import held, parse_size, show_size
-from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, device_of, option
+from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
 from .progress import progress_bar
 
 FAILED = 1
@@ -68,18 +68,15 @@ def evaluate(
         raise CommandError(f"--split: got {split!r}, want train, val or test")
     if data != "folders" and (defocused is not None or sharp is not None):
         raise CommandError("--defocused and --sharp: only for --data folders")
-    allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
+    with bad_option("--memory"):
+        allowed = None if memory is None else parse_size(memory)
     file = weights or default_weights()
     check_output_folder(out)
     network = load_network(file).to(where, DTYPES[dtype])
-    tiled = option("--", lambda: TiledNetwork(network, tile=tile, overlap=overlap))
-    metrics = option("", lambda: choose_metrics(where, lpips=lpips, st_lpips=st_lpips))
-    scenes = option(
-        "",
-        lambda: Scenes(
-            data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp
-        ),
-    )
+    with bad_option("--"):
+        tiled = TiledNetwork(network, tile=tile, overlap=overlap)
+    metrics = choose_metrics(where, lpips=lpips, st_lpips=st_lpips)
+    scenes = Scenes(data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp)
     if scenes.truth:
         _check_sizes(scenes, least_side(metrics))
     if allowed is not None and held(where) + tiled.least > allowed:

@@ -2,21 +2,22 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import torch
 import typer
 
 from ..data import FORMATS, ReadOptions
 from ..data.readers.registry import check_format
+from ..io.errors import LfdeblurError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Result = TypeVar("Result")
 
 
-class CommandError(ValueError):
+class CommandError(LfdeblurError, ValueError):
     """A bad argument; the message is the whole of what the user sees."""
 
 
@@ -38,12 +39,24 @@ Overlap = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
-def option(prefix: str, function: Callable[[], Result]) -> Result:
-    """The function's result, its ``ValueError`` turned into a message about an option."""
+@contextmanager
+def bad_option(name: str = "") -> Iterator[None]:
+    """Turn a ``ValueError`` of the block into a :class:`CommandError` about an option.
+
+    Args:
+        name: stands before the message, as ``--memory``. ``--``: the option is the argument that the message begins
+            with (``shard_scenes: got 0`` is told of ``--shard-scenes``). Empty: the message says it already.
+    """
     try:
-        return function()
+        yield
     except ValueError as error:
-        raise CommandError(f"{prefix}{error}") from error
+        message = str(error)
+        if name == "--":
+            argument, colon, rest = message.partition(":")
+            message = f"--{argument.replace('_', '-')}{colon}{rest}"
+        elif name:
+            message = f"{name}: {message}"
+        raise CommandError(message) from error
 
 
 def device_of(name: str) -> torch.device:
@@ -53,14 +66,6 @@ def device_of(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def parse(function: Any, value: Any) -> Any:
-    """``function(value)``, its ``ValueError`` turned into a :class:`CommandError`."""
-    try:
-        return function(value)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
 
 
 def grid_of(text: str | None) -> tuple[int, int] | None:
@@ -101,13 +106,15 @@ def reading_options(
 ) -> ReadOptions:
     """The options of the command line that tell how light fields are read. Raises LightFieldError: a bad one."""
     check_format(format)
+    with bad_option():
+        size = grid_of(grid)
     return ReadOptions(
         format=format,
         pattern=pattern,
         lenslet=lenslet,
         views=views,
         flip=flip,
-        grid=parse(grid_of, grid),
+        grid=size,
         order=order,
         dataset=dataset,
         axes=axes,

@@ -15,7 +15,7 @@ from ..drawing.animation import write_animation
 from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
-from .options import Disparity, Out, check_interpolation, parse, takes_reading_options
+from .options import Disparity, Out, bad_option, check_interpolation, takes_reading_options
 from .progress import progress_bar
 
 PLANES_AT_ONCE = 16
@@ -33,11 +33,13 @@ def refocus(
     read_options: ReadOptions,
 ) -> None:
     """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
-    planes, shape = parse(parse_disparities, disparity), parse(parse_aperture, aperture)
+    with bad_option():
+        planes, shape = parse_disparities(disparity), parse_aperture(aperture)
     check_interpolation(interpolation)
     check_output_folder(out)
     field = read_as_told(light_field, read_options)
-    weights = parse(shape.weights, field.grid)
+    with bad_option():
+        weights = shape.weights(field.grid)
     bits = 16 if field.views.dtype == torch.uint16 else 8
     make_output_folder(out)
     columns = math.ceil(math.sqrt(len(planes)))

@@ -37,17 +37,10 @@ def train(
     check_parts()
     from lightning.pytorch.utilities import rank_zero_only
 
-    from ..data.errors import DataError
-    from ..features import FeatureWeightsError
     from ..training.config import read_config
-    from ..training.log import DivergedError
-    from ..training.recipe_files import ConfigError
     from ..training.train import train as run_training
 
-    try:
-        recipe = read_config(config, set_ or ())
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
+    recipe = read_config(config, set_ or ())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -69,8 +62,6 @@ def train(
 
     try:
         weights = run_training(recipe, out, resume=resume, progress=show)
-    except (ConfigError, DataError, DivergedError, FeatureWeightsError) as error:
-        raise CommandError(str(error)) from error
     finally:
         if console.is_terminal:
             bar.stop()

@@ -1,10 +1,12 @@
 """Light fields in, training pairs out."""
 
-from ..io.errors import ImageError, OutputError
+from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
 from .datasets.light_field_pairs import LightFieldPairs
 from .errors import DataError, LightFieldError
+from .generation.executors import Processes
 from .generation.generate import Generated, generate
+from .generation.on_ray import OnRay
 from .generation.recipe import Recipe
 from .light_field import LightField, linear_light_field
 from .readers.lfp import LytroContainer, read_lytro
@@ -40,13 +42,16 @@ __all__ = [
     "DataError",
     "Generated",
     "ImageError",
+    "LfdeblurError",
     "LightField",
     "LightFieldError",
     "LightFieldPairs",
     "LytroContainer",
     "Noise",
+    "OnRay",
     "OutputError",
     "Pair",
+    "Processes",
     "ReadOptions",
     "Reading",
     "Recipe",

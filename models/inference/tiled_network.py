@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from ..io.errors import LfdeblurError
 from ..networks import DRBNet
 from ..networks.receptive_field import exact_overlap
 from ..system.memory import available, held, show_size, trim
@@ -23,7 +24,7 @@ OWN_COPIES = 64  # bytes per pixel of a tile outside the network: integers, floa
 _needs: "WeakKeyDictionary[torch.nn.Module, dict[torch.dtype, Need]]" = WeakKeyDictionary()
 
 
-class BudgetError(ValueError):
+class BudgetError(LfdeblurError, ValueError):
     """A memory budget that is too small for the work; the message tells how much is needed."""
 
 

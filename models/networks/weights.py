@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..io.atomic import atomic_path
+from ..io.errors import LfdeblurError
 from .configuration import Configuration
 from .drbnet import SILENCED, DRBNet
 from .shipped import default_weights
@@ -19,7 +20,7 @@ from .shipped import default_weights
 KEY = "drbnet"  # of the metadata of a .safetensors file; its value: the configuration as JSON
 
 
-class WeightsError(ValueError):
+class WeightsError(LfdeblurError, ValueError):
     """A weights file that cannot be used; the message names it and says why."""
 
 

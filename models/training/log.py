@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..io.atomic import atomic_path
 from ..networks.weights import save_weights
+from .errors import DivergedError
 from .first_weights import weights_of
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
@@ -21,10 +22,6 @@ COLUMNS = {
     VALIDATION: ("step", "picture", "psnr_input", "psnr"),
 }
 Progress = Callable[[int, float, float], None]
-
-
-class DivergedError(ArithmeticError):
-    """A loss or weights that are not finite: nothing after that is worth keeping."""
 
 
 class RunLog(Callback):

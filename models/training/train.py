@@ -23,11 +23,11 @@ from ..networks.weights import WeightsError
 from .average import RunningAverage
 from .checkpoints import Checkpoints, WholeFiles
 from .config import Config
+from .errors import ConfigError
 from .first_weights import start_network
 from .loaders import PairData
 from .log import WEIGHTS, Progress, RunLog
 from .module import Deblurring
-from .recipe_files import ConfigError
 
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
 # What the checkpoint decides.

@@ -1,15 +1,13 @@
 """A folder of pictures numbered by one running index, with the grid's size and order told by the caller."""
 
-import re
 from pathlib import Path
 
+from ...io.natural_order import natural_key
 from ..errors import LightFieldError
 from ..light_field import LightField
 from ._format import FOLDER, Format, not_by_looking
 from ._picture_grid import Files, file_pixels, flip, list_pictures
 from .options import ReadOptions
-
-_NUMBER = re.compile(r"(\d+)")
 
 
 def told(path: Path, options: ReadOptions) -> bool:
@@ -23,7 +21,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(f"{path}: not a sequence of pictures: it is a file, want a folder")
     if options.grid is None:
         raise LightFieldError(f"{path}: the format 'sequence' needs the grid's size, rows and columns of views")
-    files = in_order(path, sorted(list_pictures(path), key=_natural), options.grid, options.order)
+    pictures = sorted(list_pictures(path), key=lambda picture: natural_key(picture.stem))
+    files = in_order(path, pictures, options.grid, options.order)
     return LightField.of_pixels(
         file_pixels(flip(files, options.flip), lens=True),
         metadata={"order": options.order},
@@ -46,10 +45,6 @@ def in_order(path: Path, files: list[Path], grid: tuple[int, int], order: str) -
         return [files[row::rows] for row in range(rows)]
     lines = [files[row * columns : (row + 1) * columns] for row in range(rows)]
     return [line[::-1] if order == "lawn-mower" and row % 2 == 0 else line for row, line in enumerate(lines)]
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBER.split(path.stem)]
 
 
 FORMAT = Format(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...io.images import is_image_name
+from ...io.urls import is_url
 from ..light_field import LightField, LightFieldError
 from ..readers.options import ReadOptions
 from ..readers.registry import (
@@ -20,7 +21,7 @@ from ..readers.registry import (
 )
 from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .from_photo import light_field_from_photo
-from .remote import fetched, is_url, names_of
+from .remote import fetched, names_of
 
 KINDS = ("light_field", "rgbd", "stereo", "photo")
 _PREFIXES = {"lf": "light_field", "rgbd": "rgbd", "stereo": "stereo", "photo": "photo"}
