@@ -158,6 +158,9 @@ def test_read_as_told_is_read_light_field(tmp_path):
     one, two = read_light_field(tmp_path, "grid", **options), read_as_told(tmp_path, ReadOptions("grid", **options))
     assert torch.equal(one.views, two.views)
     assert torch.equal(one.views, views.flip(0)[1:4, 1:3, :, 1:4, 1:3])
+    # One call may read many light fields, of which some are behind lenslets; of other options, each has to count.
+    assert read_light_field(tmp_path, lenslet=15).format == "grid"
+    fails("dataset: only the formats 'zarr', ", tmp_path, dataset="LF")
 
 
 def test_a_lenslet_of_fourteen_can_be_asked_for(tmp_path):
