@@ -36,6 +36,11 @@ class Configuration:
         return 1 if self.views == 1 else 3
 
     @property
+    def multiple(self) -> int:
+        """Pixels that the network pools into one, along each axis."""
+        return 1 << (self.scales - 1)
+
+    @property
     def restored_scales(self) -> int:
         """At how many of the scales, the finest first, there is a dynamic residual block."""
         return 1 if self.variant == "single-scale" else self.scales

@@ -73,7 +73,7 @@ class DRBNet(nn.Module):
     @property
     def multiple(self) -> int:
         """Pixels that the network pools into one, along each axis."""
-        return 1 << (self.scales - 1)
+        return self.configuration.multiple
 
     @property
     def receptive_radius(self) -> int:

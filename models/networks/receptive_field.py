@@ -28,7 +28,7 @@ def exact_overlap(network: Bounded) -> int:
 
 def receptive_radius(network: Layers) -> int:
     """See ``DRBNet.receptive_radius``."""
-    multiple = 1 << (network.configuration.scales - 1)
+    multiple = network.configuration.multiple
     reach = 0
     for pixel in range(multiple):
         low, high = _restored(network, 0, (pixel, pixel))

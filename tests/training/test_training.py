@@ -162,6 +162,12 @@ def test_a_finished_run_is_given_more_steps(pairs, tmp_path, older):
         torch.testing.assert_close(after[name], value, **TOL[torch.float32])
 
 
+@pytest.mark.cuda
+def test_the_average_is_kept_where_the_network_runs(pairs, tmp_path):
+    train(recipe(pairs, run={"accelerator": "cuda", "steps": 2}), tmp_path)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["averaging_state"]["n_averaged"].is_cuda
+
+
 def test_interrupted(pairs, tmp_path):
     file = write(tmp_path / "recipe.toml", recipe(pairs, run={"steps": 100000, "checkpoint_every": 1}))
     out = tmp_path / "out"
