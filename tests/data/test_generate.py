@@ -36,7 +36,7 @@ from lfdeblur_models.data.generation.scene_renderer import SceneRenderer, Stages
 from lfdeblur_models.data.transfer import quantise
 from lfdeblur_models.io.errors import OutputError
 from lfdeblur_models.io.images import read_image
-from lfdeblur_ops.testing import peak_bytes
+from lfdeblur_ops.testing import half_a_step, peak_bytes
 
 from ..processes import started, wait_until
 from .toy_scenes import plane, tree, write_scene, write_scenes
@@ -73,7 +73,7 @@ def test_the_lfdof_layout(tmp_path, bits, dtype):
     for folder, picture in {"input": pair.defocused, "left": pair.left, "right": pair.right}.items():
         got, info = read_image(tmp_path / folder / "plane" / "plane_ap2_03.png")
         assert (info.format, info.bits) == ("png", bits)
-        torch.testing.assert_close(got.double() / levels, picture.double(), atol=0.51 / levels + 1e-6, rtol=0)
+        torch.testing.assert_close(got.double() / levels, picture.double(), atol=half_a_step(levels), rtol=0)
     truth, _ = read_image(tmp_path / "ground_truth" / "plane.png")
     center = centered.center.int()
     if bits == 8 and dtype == torch.uint16:

@@ -29,6 +29,7 @@ from lfdeblur_models.data import (
 )
 from lfdeblur_models.data.lazy_views import Window
 from lfdeblur_models.data.rendering.exposure import expose
+from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..data_paths import data_folder
 from .toy_scenes import plane, write_scenes
@@ -57,7 +58,7 @@ def test_what_a_pair_holds():
         assert 0 <= pair[name].min() <= pair[name].max() <= 1
     assert pair["defocus_map"].shape == (1, 24, 32)
     torch.testing.assert_close(
-        pair["defocus_map"], (pair["diameter"] * (1 - pair["disparity"])).expand(1, 24, 32), atol=1e-5, rtol=0
+        pair["defocus_map"], (pair["diameter"] * (1 - pair["disparity"])).expand(1, 24, 32), atol=MANY_ROUNDINGS, rtol=0
     )
     assert set(LightFieldPairs([field()], crop=8)[0]) == {*TENSORS, "aperture", "scene"}
 
@@ -119,7 +120,7 @@ def test_cats_eye_changes_over_the_picture():
     torch.testing.assert_close(middle, middle.flip(0), atol=0.02, rtol=0)
     assert right[4:].sum() < 0.5 * middle[4:].sum()  # cut on one side
     with_halves = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)], halves=True)
-    torch.testing.assert_close(with_halves.light[0, 0, 0, 30], spots, atol=1e-5, rtol=0)
+    torch.testing.assert_close(with_halves.light[0, 0, 0, 30], spots, atol=MANY_ROUNDINGS, rtol=0)
 
 
 def test_noise_has_the_variance_that_was_asked_for():
@@ -144,7 +145,7 @@ def test_both_truths_of_a_plane_agree_and_refocusing_averages_noise_away():
     center = center_light(made, inner)
     torch.testing.assert_close(center, linear_light_field(made).views[3, 3, :, 10:40, 12:52])
     refocused = all_in_focus_light(made, made.disparity, inner)
-    torch.testing.assert_close(refocused, center, atol=1e-5, rtol=0)
+    torch.testing.assert_close(refocused, center, atol=MANY_ROUNDINGS, rtol=0)
     assert difference_of_truths(center, center) == float("inf")
     generator = torch.Generator().manual_seed(0)
     noisy = LightField(
@@ -313,7 +314,7 @@ def test_linear_and_float_light_fields():
     torch.testing.assert_close(
         srgb_to_linear(LightFieldPairs([encoded], **options)[1]["sharp"]),
         srgb_to_linear(LightFieldPairs([made], **options)[1]["sharp"]),
-        atol=1e-5,
+        atol=MANY_ROUNDINGS,
         rtol=0,
     )
     assert np.isfinite(LightFieldPairs([made], **options)[0]["disparity"].item())

@@ -22,6 +22,7 @@ from lfdeblur_models.evaluation.scores import choose_metrics
 from lfdeblur_models.io.images import read_image
 from lfdeblur_models.training.first_weights import checkpoint_weights
 from lfdeblur_models.training.recipe_files import parse_recipe, read_recipe
+from lfdeblur_ops.testing import LOGGED_DIGITS, MANY_ROUNDINGS
 
 from ..processes import started, wait_until
 from .training_runs import write_pairs
@@ -123,15 +124,16 @@ def test_numbers_are_means_over_seeds_of_the_runs_scores(run, folders, finished,
                 found.append(float(psnr(deblur(network, blurred).clamp(0, 1)[None], sharp[None])))
             by_seed.append(statistics.fmean(found))
         line = rows[row.name, "psnr"]
-        assert float(line["seed0"]) == pytest.approx(by_seed[0], abs=1e-4)
-        assert float(line["mean"]) == pytest.approx(statistics.fmean(by_seed), abs=1e-4)
-        assert float(line["spread"]) == pytest.approx(statistics.stdev(by_seed), abs=1e-4)
+        assert float(line["seed0"]) == pytest.approx(by_seed[0], abs=LOGGED_DIGITS)
+        assert float(line["mean"]) == pytest.approx(statistics.fmean(by_seed), abs=LOGGED_DIGITS)
+        assert float(line["spread"]) == pytest.approx(statistics.stdev(by_seed), abs=LOGGED_DIGITS)
         assert f"{float(line['mean']):.2f} ± {float(line['spread']):.2f}" in files(out)["md"]
         assert row.name in said
     full, feature = (rows[name, "psnr"] for name in (ROWS[0].name, "feature loss in stage 2"))
     gains = [float(feature[seed]) - float(full[seed]) for seed in ("seed0", "seed1")]
     told = next(row for row in table["rows"] if row["variant"] == "feature loss in stage 2")
-    assert told["sets"]["held out"]["psnr_against_rival"]["mean"] == pytest.approx(statistics.fmean(gains), abs=1e-5)
+    gain = told["sets"]["held out"]["psnr_against_rival"]["mean"]
+    assert gain == pytest.approx(statistics.fmean(gains), abs=MANY_ROUNDINGS)
     assert len({line["mean"] for (_, metric), line in rows.items() if metric == "psnr"}) == len(ROWS) + 1
 
     code, _, err = run("--config", config, "--out", out, "--set", "stage1.steps=4")
@@ -171,7 +173,8 @@ def test_killed_and_run_again_gives_the_same_table(run, folders, finished, tmp_p
     before, after = (json.loads(files(out)["json"]) for out in (whole, broken))
     for first, second in zip(before["rows"], after["rows"], strict=True):
         for name, value in first["sets"]["held out"].items():
-            assert second["sets"]["held out"][name]["mean"] == pytest.approx(value["mean"], abs=1e-4), first["variant"]
+            found = second["sets"]["held out"][name]["mean"]
+            assert found == pytest.approx(value["mean"], abs=LOGGED_DIGITS), first["variant"]
     assert files(broken)["md"] == files(whole)["md"]
 
 

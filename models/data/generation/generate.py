@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...io.errors import OutputError
 from ..light_field import LightField, LightFieldError
-from ..sources.find import Reading, Source, find_sources
+from ..sources.find import Reading, Source, find_as_told
 from .executors import Executor, Processes
 from .manifest import write_manifest
 from .recipe import Recipe
@@ -121,7 +121,7 @@ def _named_scenes(
         if isinstance(given, (LightField, Source)):
             found = [(given.scene, given)]
         else:
-            found = [(source.scene, source) for source in find_sources(given, reading.light_field.format)]
+            found = [(source.scene, source) for source in find_as_told(given, reading.light_field)]
         for name, source in found:
             if name in scenes:
                 where = f"{scenes[name]} and {source}: both are" if isinstance(source, Source) else "two scenes are"

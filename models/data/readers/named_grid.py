@@ -27,7 +27,7 @@ def fits(path: Path) -> bool:
 
 def told(path: Path, options: ReadOptions) -> bool:
     """By a pattern."""
-    return options.pattern is not None
+    return options.pattern is not None and path.is_dir()
 
 
 def doubt(path: Path) -> str:

@@ -63,7 +63,7 @@ def read_as_told(path: str | Path, options: ReadOptions) -> LightField:
         raise LightFieldError(f"{path}: no such file or folder")
     check_format(options.format)
     try:
-        known = _told(path, options) or _look(path)
+        known = told_format(path, options) or _look(path)
         _check_options(known, options)
         field = known.read(path, options)
     except OSError as error:
@@ -85,6 +85,13 @@ def check_format(name: str | None) -> None:
 def sure_format(path: Path) -> Format | None:
     """The format that a path is for certain; None: none, or it could be a photograph, or a folder of photographs."""
     return next((known for known in FORMATS.values() if known.is_sure(path)), None)
+
+
+def told_format(path: Path, options: ReadOptions) -> Format | None:
+    """The format that the options tell of a path; None: they do not."""
+    if options.format is not None:
+        return FORMATS[options.format]
+    return next((known for known in FORMATS.values() if known.told(path, options)), None)
 
 
 def is_named_light_field(file: Path) -> bool:
@@ -118,12 +125,6 @@ def _cropped(path: Path, field: LightField, options: ReadOptions) -> LightField:
             )
         field = field.crop(y=slice(y, y + height), x=slice(x, x + width))
     return field
-
-
-def _told(path: Path, options: ReadOptions) -> Format | None:
-    if options.format is not None:
-        return FORMATS[options.format]
-    return next((known for known in FORMATS.values() if known.told(path, options)), None)
 
 
 def _check_options(format: Format, options: ReadOptions) -> None:

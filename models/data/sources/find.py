@@ -5,12 +5,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ...io.images import is_image_name
 from ...io.urls import is_url
 from ..light_field import LightField, LightFieldError
 from ..readers.options import ReadOptions
-from ..readers.registry import is_named_light_field, read_as_told, scene_name, sure_format
+from ..readers.registry import (
+    check_format,
+    is_named_light_field,
+    read_as_told,
+    scene_name,
+    sure_format,
+    told_format,
+)
 from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .from_photo import light_field_from_photo
 from .remote import fetched, names_of
@@ -64,7 +72,7 @@ class Reading:
     seed: int = 0
 
 
-def find_sources(specification: str | Path, format: str | None = None) -> Iterator[Source]:
+def find_sources(specification: str | Path, format: str | None = None, **options: Any) -> Iterator[Source]:
     """The scenes of a path or specification; files are listed, not read.
 
     Args:
@@ -75,10 +83,18 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
             ``photo:PATH`` (a file, or a folder of photographs). Each path may be a URL (``s3://...``) of a storage that
             fsspec knows; what is there is then told by the names alone.
         format: of ``read_light_field``: the path is one light field of this format; None: found by looking.
+        options: the others of ``read_light_field``: a picture is a light field where they tell its format (``grid``,
+            ``lenslet``).
 
     Raises:
-        LightFieldError: no such path, or a specification of another form.
+        LightFieldError: no such path, or a specification of another form, or a bad option.
     """
+    yield from find_as_told(specification, ReadOptions(format, **options))
+
+
+def find_as_told(specification: str | Path, options: ReadOptions) -> Iterator[Source]:
+    """``find_sources`` with all options in one."""
+    check_format(options.format)
     text = str(specification)
     prefix, colon, rest = text.partition(":")
     if colon and prefix in _PREFIXES and not Path(text).exists():
@@ -86,17 +102,18 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
         return
     if is_url(text):
         with names_of(text) as (path, url_of):
-            for source in find_sources(path, format):
+            for source in find_as_told(path, options):
                 yield replace(source, paths=tuple(map(url_of, source.paths)))
         return
     path = Path(text)
     if not path.exists():
         raise LightFieldError(f"{path}: no such file or folder")
-    if format is not None:
+    if options.format is not None:
         yield Source("light_field", (str(path),), scene_name(path))
         return
     if path.is_file():
-        is_light_field = not is_image_name(path) or sure_format(path) is not None
+        known = sure_format(path) or told_format(path, options)
+        is_light_field = known is not None or not is_image_name(path)
         yield Source("light_field" if is_light_field else "photo", (str(path),), scene_name(path))
         return
     if (known := sure_format(path)) is not None:
@@ -115,7 +132,7 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
         yield Source("light_field", (str(path),), scene_name(path))
     else:
         for folder in folders:
-            yield from find_sources(folder)
+            yield from find_as_told(folder, options)
 
 
 def open_source(source: Source | str | Path, reading: Reading | None = None) -> LightField:
@@ -126,7 +143,7 @@ def open_source(source: Source | str | Path, reading: Reading | None = None) -> 
     """
     reading = reading or Reading()
     if not isinstance(source, Source):
-        found = list(find_sources(source))
+        found = list(find_as_told(source, reading.light_field))
         if len(found) != 1:
             raise LightFieldError(f"{source}: holds {len(found)} scenes, want one; name one of {_names(found)}")
         source = found[0]

@@ -107,5 +107,8 @@ def test_generate_looks_for_mosaics_by_their_names(tmp_path):
     with pytest.raises(LightFieldError, match="needs the grid's size"):
         open_source(found[1])
     write_image(tmp_path / "photo.png", mosaic(random_views()))
-    assert next(find_sources(tmp_path / "photo.png")).kind == "photo"
-    assert open_source(f"lf:{tmp_path / 'photo.png'}", Reading(ReadOptions(grid=(V, U)))).format == "mosaic"
+    for options, kind in (({}, "photo"), ({"grid": (V, U)}, "light_field"), ({"pattern": "x"}, "photo")):
+        assert next(find_sources(tmp_path / "photo.png", **options)).kind == kind
+    for path in (tmp_path / "photo.png", f"lf:{tmp_path / 'photo.png'}"):
+        assert open_source(path, Reading(ReadOptions(grid=(V, U)))).format == "mosaic"
+    assert next(find_sources(f"photo:{tmp_path / 'photo.png'}", grid=(V, U))).kind == "photo"
