@@ -15,7 +15,8 @@ FLOORS = (
     ("training", "evaluation"),
     ("data", "inference"),
     ("networks", "drawing"),
-    ("io", "system", "features"),
+    ("system", "features"),
+    ("io",),
 )
 DATA = (
     ("generation", "datasets", "overview"),

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .train import check_parts
+from .train import check_packages
 
 
 def ablate(
@@ -26,7 +26,7 @@ def ablate(
     Each number is a mean over seeds with its spread: table.md, table.csv and table.json in the folder. A run that was
     stopped goes on where it was when the command is given again.
     """
-    check_parts()
+    check_packages()
     from ..ablation.config import AblationConfig
     from ..ablation.runs import ablate as run_ablation
     from ..ablation.runs import total_steps

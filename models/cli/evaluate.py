@@ -13,10 +13,10 @@ import lfdeblur_ops
 from ..drawing.contact_sheet import Tile, contact_sheet, write_contact_sheet
 from ..evaluation.evaluate import Evaluation, restorer
 from ..evaluation.evaluate import evaluate as run_evaluation
-from ..evaluation.picture_sets import SCENE_KINDS, Scene, Scenes
+from ..evaluation.picture_sets import SCENE_KINDS, PictureSet, Scene
 from ..evaluation.report import as_text, write_csv, write_json
 from ..evaluation.scores import PROTOCOLS, choose_metrics, least_side
-from ..evaluation.sheet import WIDTH, picks, row
+from ..evaluation.sheet import WIDTH, shown_pictures, tiles_of
 from ..inference.tiled_network import TiledNetwork
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
@@ -76,18 +76,20 @@ def evaluate(
     with bad_option("--"):
         tiled = TiledNetwork(network, tile=tile, overlap=overlap)
     metrics = choose_metrics(where, lpips=lpips, st_lpips=st_lpips)
-    scenes = Scenes(data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp)
+    scenes = PictureSet(
+        data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp
+    )
     if scenes.truth:
         _check_sizes(scenes, least_side(metrics))
     if allowed is not None and held(where) + tiled.least > allowed:
         least = show_size(held(where) + tiled.least)
         raise CommandError(f"--memory: got {memory}, want at least {least} for the program and one small tile")
 
-    shown, rows, written = picks(len(scenes)), {}, []
+    shown, rows, written = shown_pictures(len(scenes)), {}, []
 
     def keep(index: int, scene: Scene, restored: torch.Tensor) -> None:
         if index in shown:
-            rows[index] = row(scenes.names[index], scene, restored)
+            rows[index] = tiles_of(scenes.names[index], scene, restored)
         if pictures or not scenes.truth:
             folder = make_output_folder(out / RESTORED)
             write_image(folder / f"{scenes.names[index]}.png", restored, like=scene.info)
@@ -120,7 +122,7 @@ def evaluate(
         raise typer.Exit(FAILED)
 
 
-def _check_sizes(scenes: Scenes, least: int) -> None:
+def _check_sizes(scenes: PictureSet, least: int) -> None:
     for item, (height, width) in zip(scenes.items, scenes.sizes, strict=True):
         if min(height, width) < least:
             raise CommandError(f"{item.defocused}: {width}x{height} pixels, want at least {least} along each side")
@@ -138,7 +140,7 @@ def _facts(file: Path, network: DRBNet) -> dict[str, Any]:
 
 
 def _report(
-    found: Evaluation, scenes: Scenes, facts: dict[str, Any], out: Path, rows: dict[int, list[Tile]], written: int
+    found: Evaluation, scenes: PictureSet, facts: dict[str, Any], out: Path, rows: dict[int, list[Tile]], written: int
 ) -> None:
     done = len(scenes) - len(found.failed)
     if scenes.truth and done:

@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .options import CommandError
 
-PARTS = ("lightning", "pydantic", "tensorboard")
+PACKAGES = ("lightning", "pydantic", "tensorboard")
 
 
-def check_parts() -> None:
+def check_packages() -> None:
     """Refuse to go on without the packages of the extra ``train``."""
-    missing = [name for name in PARTS if find_spec(name) is None]
+    missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise CommandError(f"training needs the extra 'train'; missing: {', '.join(missing)}")
 
@@ -34,7 +34,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in the folder stopped.")] = False,
 ) -> None:
     """Train DRBNet by a recipe: weights.safetensors, last.ckpt, CSV and TensorBoard logs in the folder."""
-    check_parts()
+    check_packages()
     from lightning.pytorch.utilities import rank_zero_only
 
     from ..training.config import read_config

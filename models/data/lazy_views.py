@@ -1,4 +1,4 @@
-"""``Pixels``: the views of a light field before they are read."""
+"""The views of a light field before they are read."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -68,14 +68,14 @@ Read = Callable[[Window], tuple[Tensor, Tensor | None]]
 Check = Callable[[Window], None]
 
 
-class Pixels:
+class LazyViews:
     """Views that are read once, when they are first asked for, by whichever thread comes first.
 
     Args:
         shape: ``(V, U, C, H, W)`` of all there is.
         dtype: of the views.
-        read: gives the views ``[V, U, C, H, W]`` of a window, and ``[V, U]`` weights or None. To pickle ``Pixels``, it
-            has to be a function of a module, or a partial of one.
+        read: gives the views ``[V, U, C, H, W]`` of a window, and ``[V, U]`` weights or None. To pickle ``LazyViews``,
+            it has to be a function of a module, or a partial of one.
         check: raises LightFieldError where the files of a window are seen to be unusable without being decoded.
         weights: ``[V, U]`` known beforehand; what ``read`` gives is multiplied with them.
         transfer: of the views, to judge how dark they are.
@@ -116,11 +116,11 @@ class Pixels:
         """Row and column of each view that was found to be dark when the views were read."""
         return self._dark
 
-    def crop(self, part: Window) -> "Pixels":
+    def crop(self, part: Window) -> "LazyViews":
         """A part of these pixels, to be read on its own; ``part`` counts from this one's first view and pixel."""
         weights = None if self._weights is None else self._weights[part.rows, part.columns]
         window = self._window.inside(part)
-        return Pixels(self._whole, self.dtype, **self._told, transfer=self.transfer, weights=weights, window=window)
+        return LazyViews(self._whole, self.dtype, **self._told, transfer=self.transfer, weights=weights, window=window)
 
     def check(self) -> None:
         """Raise LightFieldError where the files are seen to be unusable; nothing is decoded."""

@@ -114,13 +114,13 @@ def test_cats_eye_changes_over_the_picture():
             for x in (12, 50, 87):
                 views[v, u, 0, 30, x - 3 * (u - 3)] = 1.0  # disparity 3 across: a row of spots per point
     light = LightField(views, transfer="linear")
-    spots = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)]).whole[0, 0, 0, 30]
+    spots = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)]).light[0, 0, 0, 30]
     left, middle, right = (spots[x - 9 : x + 10 : 3] for x in (12, 50, 87))
     torch.testing.assert_close(left, right.flip(0), atol=0.02, rtol=0)
     torch.testing.assert_close(middle, middle.flip(0), atol=0.02, rtol=0)
     assert right[4:].sum() < 0.5 * middle[4:].sum()  # cut on one side
     with_halves = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)], halves=True)
-    torch.testing.assert_close(with_halves.whole[0, 0, 0, 30], spots, atol=MANY_ROUNDINGS, rtol=0)
+    torch.testing.assert_close(with_halves.light[0, 0, 0, 30], spots, atol=MANY_ROUNDINGS, rtol=0)
 
 
 def test_noise_has_the_variance_that_was_asked_for():
@@ -128,12 +128,12 @@ def test_noise_has_the_variance_that_was_asked_for():
     exposure = expose(flat, [0.0], [Aperture("disk", 1)], halves=True)
     noisy = exposure.with_noise(Noise(shot=0.01, read=0.02), 3)
     want = 0.01 * 0.25 + 0.02**2
-    assert noisy.whole.mean().item() == pytest.approx(0.25, abs=2e-3)
+    assert noisy.light.mean().item() == pytest.approx(0.25, abs=2e-3)
     # Two read-outs, each of half the picture's weight doubled: their sum has twice the read-out variance.
-    assert noisy.whole.var().item() == pytest.approx(0.01 * 0.25 + 2 * 0.02**2, rel=0.05)
+    assert noisy.light.var().item() == pytest.approx(0.01 * 0.25 + 2 * 0.02**2, rel=0.05)
     assert noisy.sides[0, 0].var().item() == pytest.approx(0.02 * 0.25 + 0.04**2, rel=0.05)
     one = expose(flat, [0.0], [Aperture("disk", 1)]).with_noise(Noise(0.01, 0.02), 3)
-    assert one.whole.var().item() == pytest.approx(want, rel=0.05)
+    assert one.light.var().item() == pytest.approx(want, rel=0.05)
     for bad in ({"shot": -1}, {"read": float("nan")}, {"shot": 2}):
         with pytest.raises(ValueError, match="noise: got"):
             Noise(**bad)
@@ -168,7 +168,7 @@ def test_a_window_is_a_part_of_the_picture_and_of_all_views():
     made = field()
     window = Window(y=slice(10, 40), x=slice(-12, None))
     assert torch.equal(made.crop(*window).views, made.views[..., 10:40, -12:])
-    whole, part = (expose(made, [0.7], [Aperture("disk", 2)], window=told).whole for told in (None, window))
+    whole, part = (expose(made, [0.7], [Aperture("disk", 2)], window=told).light for told in (None, window))
     torch.testing.assert_close(part, whole[..., 10:40, -12:], atol=1e-6, rtol=0)
     with pytest.raises(LightFieldError, match="window: got some of the views, want all"):
         expose(made, [0.7], [Aperture("disk", 2)], window=Window(rows=slice(1, 3)))
@@ -221,7 +221,7 @@ def test_the_circle_of_confusion_is_what_is_rendered():
     for v in range(9):
         for u in range(9):
             views[v, u, 0, 30 - 2 * (v - 4), 30 - 2 * (u - 4)] = 1.0  # disparity 2
-    light = expose(LightField(views, transfer="linear"), [0.5], [Aperture("square", 3.0)]).whole[0, 0, 0]
+    light = expose(LightField(views, transfer="linear"), [0.5], [Aperture("square", 3.0)]).light[0, 0, 0]
     lit = (light.sum(0) > 1e-4).nonzero().flatten()
     coc = defocus_map(torch.tensor([[2.0]]), 0.5, 6.0).item()
     assert coc == 9

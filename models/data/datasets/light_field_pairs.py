@@ -17,7 +17,7 @@ from ..rendering.aperture import Aperture, parse_aperture, random_aperture
 from ..rendering.defocus import aperture_diameter, defocus_map
 from ..rendering.disparity_map import disparity_of
 from ..rendering.disparity_range import estimate_disparity_range
-from ..rendering.exposure import cut, expose
+from ..rendering.exposure import cut_out, expose
 from ..rendering.noise import Noise
 from ..rendering.pairs import encode
 from ..rendering.truth import TRUTHS, all_in_focus_light, center_light, enlarge_map
@@ -185,7 +185,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
             item["diameter"] = torch.tensor(diameter, device=self.device)
             item["aperture"], item["scene"] = str(draw.aperture), light_field.scene
             if self.with_defocus_map:
-                part = enlarge_map(cut(self._disparity(light_field), draw.window), self.scale)
+                part = enlarge_map(cut_out(self._disparity(light_field), draw.window), self.scale)
                 item["defocus_map"] = self.scale * defocus_map(part, draw.disparity, diameter)[None]
             items.append(item)
         return items
@@ -205,7 +205,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         )
         if self.noise is not None:
             exposure = exposure.with_noise(self.noise, draw.noise_seed)
-        pictures = {"defocused": exposure.whole[0, 0], "sharp": self._sharp(light_field, draw.window)}
+        pictures = {"defocused": exposure.light[0, 0], "sharp": self._sharp(light_field, draw.window)}
         if self.dual_pixel:
             pictures["left"], pictures["right"] = exposure.sides[0, :, 0]
         return {name: picture.expand(3, -1, -1) for name, picture in pictures.items()}

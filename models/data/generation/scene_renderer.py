@@ -25,7 +25,7 @@ from ..rendering.disparity_range import estimate_disparity_range
 from ..rendering.exposure import expose
 from ..rendering.planes import content_planes, even_planes
 from ..rendering.truth import all_in_focus_light, center_light, difference_of_truths, enlarge_map
-from ..transfer import codes, quantise
+from ..transfer import encoded_values, quantise
 from .manifest import PairRow, Seed, pair_key
 from .recipe import Recipe
 
@@ -181,12 +181,12 @@ class SceneRenderer:
                 interpolation=self.recipe.interpolation,
             )
         for (i, a), (k, p) in itertools.product(enumerate(apertures), enumerate(planes)):
-            one = exposure.one(i, k)
+            one = exposure.at(i, k)
             if self.recipe.noise is not None:
                 with self.stages.time("noise"):
                     one = one.with_noise(self.recipe.noise, int(self._noise_seeds[a, p]))
             with self.stages.time("refocus"):
-                lights = {"defocused": one.whole[0, 0]}
+                lights = {"defocused": one.light[0, 0]}
             if self.recipe.dual_pixel:
                 lights["left"], lights["right"] = one.sides[0, :, 0]
             yield a, p, lights
@@ -196,7 +196,7 @@ class SceneRenderer:
         recipe, light_field = self.recipe, self.light_field
         exact = kind == "truth" and recipe.truth != "refocus" and recipe.scale == 1
         if exact and light_field.transfer == "srgb" and not light_field.views.is_floating_point():
-            pixels = codes(light_field.center, recipe.bits)
+            pixels = encoded_values(light_field.center, recipe.bits)
         else:
             pixels = quantise(light, recipe.bits)
         return Picture(kind, a, p, ".png", png(pixels, recipe.compression)), pixels

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import TRANSFERS, LightField
 from .options import ReadOptions
 
@@ -56,7 +56,7 @@ def light_field_of(
     pixels = array_pixels(
         path, name, opened, shapes[name], dtype_of(name), axes, transfer=transfer, lens=True, weights=weights
     )
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
@@ -127,7 +127,7 @@ def array_pixels(
     transfer: str = "srgb",
     lens: bool = False,
     weights: Tensor | None = None,
-) -> Pixels:
+) -> LazyViews:
     """Pixels of an array of any order of axes; of 2 or 4 channels the last one is weight, as LFToolbox has it.
 
     Raises:
@@ -141,7 +141,7 @@ def array_pixels(
     if native not in _DTYPES:
         raise LightFieldError(f"{path}: {name} has dtype {dtype}, want uint8, uint16 or floating point")
     colours = 1 if channels < 3 else 3
-    return Pixels(
+    return LazyViews(
         (sizes["v"], sizes["u"], colours, sizes["y"], sizes["x"]),
         _DTYPES[native],
         partial(_read, path, name, open_array, axes),

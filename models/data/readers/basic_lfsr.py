@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from . import _hdf5
 from ._format import Format
@@ -52,8 +52,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     dtype = _hdf5.dtype_of(path, name)
     if dtype.kind != "f":
         raise LightFieldError(f"{path}: {name} has dtype {dtype}, want floating point in [0, 1]")
-    return LightField.of_pixels(
-        Pixels((*grid, 1, *size), torch.float32, partial(_read, path, name, size)),
+    return LightField.of_lazy_views(
+        LazyViews((*grid, 1, *size), torch.float32, partial(_read, path, name, size)),
         metadata={"dataset": name, "channel": "Y of YCbCr (16/255 to 235/255)"},
     )
 

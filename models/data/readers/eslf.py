@@ -11,7 +11,7 @@ from torch import Tensor
 from ...io.errors import ImageError
 from ...io.images import ImageInfo, is_image_name, open_image, picture_header
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from ._format import PICTURE, Format
 from ._picture_grid import alpha_weights
@@ -56,8 +56,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
         )
     shape = a, b, info.channels, -(-info.height // a), -(-info.width // b)
     dtype = torch.uint8 if info.bits == 8 else torch.uint16
-    return LightField.of_pixels(
-        Pixels(shape, dtype, partial(_read, path, (a, b)), lens=True),
+    return LightField.of_lazy_views(
+        LazyViews(shape, dtype, partial(_read, path, (a, b)), lens=True),
         metadata={"lenslet": (a, b), "padded": bool(info.height % a or info.width % b)},
     )
 

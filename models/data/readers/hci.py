@@ -54,7 +54,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(
             f"{path / _DISPARITY}: got size {list(disparity.shape)}, want {list(pixels.shape[-2:])} as the views"
         )
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
         disparity_range=_disparity_range(metadata, disparity),
         disparity=disparity,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField, central
 from . import _hdf5
 from ._array_file import ARRAY_OPTIONS, array_pixels, find_axes
@@ -45,10 +45,10 @@ def read(path: Path, options: ReadOptions) -> LightField:
     )
     backwards = _backwards(pixels)
     if backwards:
-        pixels = Pixels(pixels.shape, pixels.dtype, partial(_read_backwards, pixels))
+        pixels = LazyViews(pixels.shape, pixels.dtype, partial(_read_backwards, pixels))
     metadata["columns"] = {True: "right to left", False: "left to right", None: "taken as they are"}[backwards]
     disparity = _disparity(path, shapes, metadata, pixels.shape)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
         disparity_range=None if disparity is None else (float(disparity.min()), float(disparity.max())),
         disparity=disparity,
@@ -56,7 +56,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     )
 
 
-def _backwards(pixels: Pixels) -> bool | None:
+def _backwards(pixels: LazyViews) -> bool | None:
     rows, columns, channels, height, width = pixels.shape
     if rows < 2 or columns < 2 or min(height, width) < 16:
         return None
@@ -73,7 +73,7 @@ def _backwards(pixels: Pixels) -> bool | None:
     return columns_backwards(grey(row, column), grey(row, column + 1), grey(row + 1, column))
 
 
-def _read_backwards(pixels: Pixels, window: Window) -> tuple[Tensor, Tensor | None]:
+def _read_backwards(pixels: LazyViews, window: Window) -> tuple[Tensor, Tensor | None]:
     """A window of columns counted from the other end."""
     columns = slice(pixels.shape[1] - window.columns.stop, pixels.shape[1] - window.columns.start)
     views, weights = pixels.crop(window._replace(columns=columns)).load()

@@ -108,7 +108,7 @@ def read_mat(path: Path, transfer: str, options: ReadOptions) -> LightField:
     if _hdf5.is_hdf5(path):
         shape, axes = shape[::-1], axes[::-1]
     pixels = array_pixels(path, name, partial(_open, path, name), shape, dtype, axes, transfer=transfer, lens=True)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
         metadata={
             "matlab": "7.3" if _hdf5.is_hdf5(path) else "5",

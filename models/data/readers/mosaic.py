@@ -11,7 +11,7 @@ from torch import Tensor
 from ...io.errors import ImageError
 from ...io.images import is_image_name, open_image, picture_header
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from ._format import PICTURE, Format
 from ._picture_grid import alpha_weights
@@ -50,8 +50,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
         )
     size = info.height // rows, info.width // columns
     dtype = torch.uint8 if info.bits == 8 else torch.uint16
-    return LightField.of_pixels(
-        Pixels((rows, columns, info.channels, *size), dtype, partial(_read, path, size), lens=True)
+    return LightField.of_lazy_views(
+        LazyViews((rows, columns, info.channels, *size), dtype, partial(_read, path, size), lens=True)
     )
 
 

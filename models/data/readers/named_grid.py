@@ -63,7 +63,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     except LightFieldError as error:
         raise LightFieldError(f"{error} {_PHOTOGRAPHS}{path})") from error
     pixels = file_pixels(flip(files, options.flip), lens=True)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
         metadata={
             "first_row": first[0],

@@ -55,7 +55,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
             f"{path}: a gap in the grid of {rows}x{columns} views: no warp_image{first:03d} "
             f"(row {first // columns} column {first % columns}); {missing} of {rows * columns} views are missing"
         )
-    return LightField.of_pixels(file_pixels(arrange(path, positions), lens=True), scene=next(iter(bases))[0])
+    return LightField.of_lazy_views(file_pixels(arrange(path, positions), lens=True), scene=next(iter(bases))[0])
 
 
 FORMAT = Format(

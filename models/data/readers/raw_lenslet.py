@@ -18,7 +18,7 @@ from ...io.errors import ImageError
 from ...io.images import ImageInfo, decode, is_image_name, open_image
 from ...io.truncation import check_whole
 from ..errors import LightFieldError
-from ..lazy_views import DARK, Pixels, Window, whole_window
+from ..lazy_views import DARK, LazyViews, Window, whole_window
 from ..light_field import LightField
 from ._format import PICTURE, Format
 from ._lenslet_grid import GridError, LensletGrid, fit_lenslets
@@ -102,8 +102,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     shape = rows, columns, 1, height, width
     seen = _sampled(white, grid, (rows, columns), whole_window(shape))
     through = seen.mean((2, 3))  # of a view's light, the part that came through its corner of the lens
-    return LightField.of_pixels(
-        Pixels(
+    return LightField.of_lazy_views(
+        LazyViews(
             shape,
             torch.float32,
             partial(_read, capture, found, grid, (rows, columns)),

@@ -23,7 +23,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(f"{path}: the format 'sequence' needs the grid's size, rows and columns of views")
     pictures = sorted(list_pictures(path), key=lambda picture: natural_key(picture.stem))
     files = in_order(path, pictures, options.grid, options.order)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         file_pixels(flip(files, options.flip), lens=True),
         metadata={"order": options.order},
     )

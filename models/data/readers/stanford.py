@@ -44,7 +44,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     backwards = [cameras[row[-1]][1] < cameras[row[0]][1] for row in files]
     files = [row[::-1] if turned else row for row, turned in zip(files, backwards, strict=True)]
     files = flip(files, options.flip)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         file_pixels(files),
         metadata={
             "camera_positions_vu": [[cameras[file] for file in row] for row in files],

@@ -12,7 +12,7 @@ from lfdeblur_ops import refocus
 
 from ..lazy_views import Window
 from ..light_field import LightField, LightFieldError
-from ..transfer import empty, to_linear
+from ..transfer import empty_light, to_linear
 from .aperture import Aperture, left_half, right_half
 from .noise import Noise
 
@@ -31,14 +31,14 @@ class Exposure(NamedTuple):
     share: Tensor
 
     @property
-    def whole(self) -> Tensor:
+    def light(self) -> Tensor:
         """``[A, D, C, H, W]`` through the whole apertures: the weighted sum of the halves; made when asked for."""
         if self.sides.shape[1] == 1:
             return self.sides[:, 0]
         left, right = self.share[:, :, None, None].unbind(1)
         return (self.sides[:, 0] * left).add_(self.sides[:, 1] * right)
 
-    def one(self, aperture: int, plane: int) -> "Exposure":
+    def at(self, aperture: int, plane: int) -> "Exposure":
         """One aperture at one plane, still with both axes."""
         a, d = slice(aperture, aperture + 1), slice(plane, plane + 1)
         return Exposure(self.sides[a, :, d], self.share[a])
@@ -90,9 +90,9 @@ def refocus_light(
     channels = views.shape[2]
     if channels == 1 or (light_field.transfer == "linear" and scale == 1):
         return one(views)
-    memory = None if views.is_floating_point() else empty((*views.shape[:2], 1, *views.shape[3:]), views.device)
+    memory = None if views.is_floating_point() else empty_light((*views.shape[:2], 1, *views.shape[3:]), views.device)
     light = one(views[:, :, :1], memory)
-    out = empty((*light.shape[:-3], channels, *light.shape[-2:]), light.device)
+    out = empty_light((*light.shape[:-3], channels, *light.shape[-2:]), light.device)
     out[..., :1, :, :] = light
     for c in range(1, channels):
         out[..., c : c + 1, :, :] = one(views[:, :, c : c + 1], memory)
@@ -136,9 +136,9 @@ def expose(
     sums = counted.sum((-2, -1))  # [A, S, K]
     lit = (sums > 0).flatten()
     planes = torch.tensor(disparities, dtype=torch.float32, device=device)
-    seen, used, outer = part_of(light_field, counted.flatten(0, 2), max(map(abs, disparities), default=0.0), window)
+    seen, used, outer = needed_part(light_field, counted.flatten(0, 2), max(map(abs, disparities), default=0.0), window)
     light = refocus_light(seen, planes, used[lit], scale=scale, interpolation=interpolation, backend=backend)
-    light = cut(light, window.pixels_from(outer), scale)
+    light = cut_out(light, window.pixels_from(outer), scale)
     shape = sums.shape
     if not bool(lit.all()):
         full = light.new_zeros(len(lit), *light.shape[1:])
@@ -164,7 +164,7 @@ def picture_window(light_field: LightField, window: Window | None) -> Window:
     return window
 
 
-def part_of(
+def needed_part(
     light_field: LightField, weights: Tensor, disparity: float, window: Window
 ) -> tuple[LightField, Tensor, Window]:
     """What a window needs of a light field, and no more.
@@ -187,7 +187,7 @@ def part_of(
     return light_field.crop(*outer).copy(weights=None), weights[:, outer.rows, outer.columns], outer
 
 
-def cut(pictures: Tensor, window: Window, scale: int = 1) -> Tensor:
+def cut_out(pictures: Tensor, window: Window, scale: int = 1) -> Tensor:
     """The pixels of a window of ``[..., H, W]``, which have ``scale`` times the window's resolution."""
     y, x = (slice(part.start * scale, part.stop * scale) for part in (window.y, window.x))
     return pictures[..., y, x]

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..lazy_views import Window
 from ..light_field import LightField
 from ..transfer import quantise, to_linear
-from .exposure import cut, enlarge, part_of, picture_window, refocus_light
+from .exposure import cut_out, enlarge, needed_part, picture_window, refocus_light
 
 TRUTHS = ("center", "refocus")
 
@@ -25,7 +25,7 @@ def center_light(light_field: LightField, window: Window | None = None, *, scale
     outer = window.widened(2, light_field.size)  # with what bicubic enlarging reads beside the window
     part = light_field.center[None, None, :, outer.y, outer.x]
     light = to_linear(part.contiguous(), light_field.transfer).float()
-    return cut(light if scale == 1 else enlarge(light, scale), window.pixels_from(outer), scale)[0, 0]
+    return cut_out(light if scale == 1 else enlarge(light, scale), window.pixels_from(outer), scale)[0, 0]
 
 
 def all_in_focus_light(
@@ -56,11 +56,11 @@ def all_in_focus_light(
     device = light_field.views.device
     weights = torch.ones(rows, columns, device=device) if light_field.weights is None else light_field.weights
     reach = float(disparity.abs().max())
-    seen, used, outer = part_of(light_field, weights[None].to(device), reach, window)
-    depth = cut(disparity, outer).to(device, torch.float32)
+    seen, used, outer = needed_part(light_field, weights[None].to(device), reach, window)
+    depth = cut_out(disparity, outer).to(device, torch.float32)
     depth = enlarge_map(depth, scale)
     light = refocus_light(seen, depth, used[0], scale=scale, interpolation=interpolation, backend=backend)
-    return cut(light, window.pixels_from(outer), scale)
+    return cut_out(light, window.pixels_from(outer), scale)
 
 
 def enlarge_map(disparity: Tensor, scale: int) -> Tensor:

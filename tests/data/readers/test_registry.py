@@ -32,7 +32,7 @@ def fits(path):
 
 
 def read(path, options):
-    return LightField.of_pixels(file_pixels([[path]]))
+    return LightField.of_lazy_views(file_pixels([[path]]))
 
 
 FORMAT = Format(
