@@ -3,22 +3,42 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-SOURCES := $(shell find csrc -type f 2>/dev/null)
 CXX_FILES := $(shell git ls-files '*.cpp' '*.cu' '*.h' 2>/dev/null)
+# Stamps of what pip installed, named by what was asked for: an edit of any other line of pyproject.toml leaves them valid.
+ASKED := $(shell (echo '$(TORCH)'; sed -n '/^\[build-system\]/,/^\[tool/p' pyproject.toml) | cksum | cut -d' ' -f1)
+DEPS := $(VENV)/.deps-$(ASKED)
+DEV_DEPS := $(VENV)/.dev-deps-$(ASKED)
+# CUDA kernels for this machine's GPUs; one architecture where it has none: tests/kernels compiles them for each by itself.
+GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | grep -x '[0-9.]*' | sort -u | paste -sd';')
+export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install demo picture test bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-asan bench bench-full results lint format gpu-kit clean
 
-install: $(STAMP)
+install: build $(DEV_DEPS)
 
-$(STAMP): pyproject.toml setup.py $(SOURCES)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel ninja
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[test,bench,dev]'
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$@ -m pip install --quiet --upgrade pip
+
+# The package in place, without its extension: `build` compiles that.
+$(DEPS): | $(BIN)/python
+	$(BIN)/python -m pip install $(TORCH) 'setuptools>=77' wheel ninja
+	LFDEBLUR_EXTENSION=0 $(BIN)/python -m pip install --no-build-isolation --editable .
 	touch $@
 
-demo: install
+$(DEV_DEPS): | $(DEPS)
+	LFDEBLUR_EXTENSION=0 $(BIN)/python -m pip install --no-build-isolation --editable '.[test,bench,dev]'
+	touch $@
+
+# Compiles what has changed. LFDEBLUR_CUDA=0 leaves the CUDA kernels out.
+build: $(DEPS)
+	$(BIN)/python setup.py -q build_ext --inplace
+
+# The extension with symbols and AddressSanitizer, in place of the fast one until the next `make build`.
+debug: $(DEPS)
+	LFDEBLUR_CUDA=0 $(BIN)/python setup.py -q build_ext --inplace --debug --build-temp build/debug --build-lib build/debug
+
+demo: build
 	$(BIN)/lfdeblur demo --out demo
 
 # The README's picture.
@@ -27,6 +47,12 @@ picture: demo
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Python was not compiled with AddressSanitizer: its runtime comes first, with the library whose exceptions it watches.
+# Leaks are not looked for: Python's own would drown ours.
+test-asan: debug $(DEV_DEPS)
+	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so.6)" \
+	  ASAN_OPTIONS=detect_leaks=0 $(BIN)/python -m pytest tests/ops
 
 bench: install
 	$(BIN)/python -m benchmarks --json build/bench.json
@@ -44,14 +70,14 @@ results: install
 	$(BIN)/python -m benchmarks report $(RESULTS)/*.json --out docs/benchmarks
 	$(BIN)/python -m benchmarks readme
 
-lint: install
+lint: $(DEV_DEPS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install
+format: $(DEV_DEPS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)

@@ -1,27 +1,38 @@
 """Build of the extension ``lfdeblur_ops._C``: CPU kernels always, CUDA kernels where nvcc is found.
 
+One ninja file compiles and links it, in a build folder that stays: what has not changed is not compiled again.
+
 Environment:
+    LFDEBLUR_EXTENSION: ``0`` leaves the extension out; nothing is compiled then.
     LFDEBLUR_CUDA: ``1`` builds the CUDA kernels and fails loudly where it cannot, ``0`` leaves them out.
     TORCH_CUDA_ARCH_LIST: CUDA architectures, default ``8.0;9.0;10.0+PTX``.
     CUDA_HOME: where the CUDA toolkit is, if nvcc is not on the PATH.
+    CXX, CXXFLAGS, LDFLAGS: the C++ compiler, and flags after our own.
     MAX_JOBS: compilers at work at once.
 """
 
 import os
+import platform
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+from importlib import metadata, util
 from pathlib import Path
 
-import torch
-from setuptools import find_packages, setup
-from torch.utils.cpp_extension import BuildExtension, CppExtension
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.resolve()
 # The oldest torch whose stable ABI the extension uses; one build serves this and every later one.
 TORCH_TARGET_VERSION = "0x020b000000000000"  # 2.11
-INCLUDES = ["csrc", "csrc/include"]
-CXX_FLAGS = ["-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wno-psabi"]
+INCLUDES = ["-Icsrc", "-Icsrc/include"]
+CXX_FLAGS = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-ffp-contract=fast", "-Wall", "-Wno-psabi"]
+FAST = ["-O3", "-DNDEBUG"]
+# build_ext --debug. Not -O0: there the kernels' vectors take minutes.
+DEBUG = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address"]
 NVCC_FLAGS = [
     "-O3",
     "-std=c++17",
@@ -29,6 +40,8 @@ NVCC_FLAGS = [
     "-Xfatbin=-compress-all",
     "--compiler-options=-fPIC,-fvisibility=hidden",
 ]
+# Those of x86; elsewhere the baseline alone.
+ISAS = ["baseline", *(["avx2", "avx512"] if platform.machine() in ("x86_64", "AMD64") else [])]
 
 
 def find_cuda_home() -> Path | None:
@@ -69,59 +82,104 @@ CUDA_HOME = wants_cuda()
 ARCH_LIST = os.environ.get("TORCH_CUDA_ARCH_LIST") or "8.0;9.0;10.0+PTX"
 
 
-class Build(BuildExtension):
-    """torch's builder for the C++; ninja and nvcc for the .cu files, which need no CUDA build of torch."""
+def cuda_release(home: Path) -> str:
+    """The toolkit's version, such as 13.0."""
+    said = subprocess.run([home / "bin" / "nvcc", "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.split("release ")[1].split(",")[0]
 
-    def build_extensions(self) -> None:
-        print(f"lfdeblur_ops: torch {torch.__version__}, CUDA kernels: {CUDA_HOME or 'no'}", file=sys.stderr)
+
+def find_torch() -> tuple[Path, str]:
+    """Torch's folder and version; it is not imported, which takes seconds."""
+    spec = util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise SystemExit("lfdeblur_ops: no torch to build the extension with: install it, or set LFDEBLUR_EXTENSION=0")
+    return Path(spec.origin).parent, metadata.version("torch")
+
+
+class Build(build_ext):
+    """setuptools' command, but with a ninja file of our own: torch's builder links anew each time, and wants a CUDA
+    build of torch for the .cu files."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.force = True  # put the library in place whenever it was made: a debug build there may be the newer file
+
+    def build_extension(self, ext: Extension) -> None:
+        torch, version = find_torch()
+        print(f"lfdeblur_ops: torch {version}, CUDA kernels: {CUDA_HOME or 'no'}", file=sys.stderr)
         if CUDA_HOME is not None:
             print(f"lfdeblur_ops: CUDA architectures {ARCH_LIST}", file=sys.stderr)
-            self.extensions[0].extra_objects = self._compile_cuda()
-        super().build_extensions()
-
-    def _compile_cuda(self) -> list[str]:
-        build = Path(self.build_temp).resolve() / "cuda"
-        build.mkdir(parents=True, exist_ok=True)
-        flags = [*NVCC_FLAGS, *arch_flags(ARCH_LIST), *(f"-I{ROOT / folder}" for folder in INCLUDES)]
-        lines = [
-            "rule nvcc",
-            f"  command = {CUDA_HOME}/bin/nvcc {' '.join(flags)} -MD -MF $out.d -c $in -o $out",
-            "  depfile = $out.d",
-            "  deps = gcc",
-        ]
-        objects = []
-        for source in sorted((ROOT / "csrc" / "cuda").glob("*.cu")):
-            objects.append(str(build / f"{source.stem}.o"))
-            lines.append(f"build {objects[-1]}: nvcc {source}")
-        (build / "build.ninja").write_text("\n".join(lines) + "\n")
+        target = Path(self.get_ext_fullpath(ext.name)).resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(self.build_temp).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "build.ninja").write_text(self._ninja_file(target, folder, torch, version))
         jobs = ["-j", os.environ["MAX_JOBS"]] if "MAX_JOBS" in os.environ else []
-        subprocess.run([sys.executable, "-m", "ninja", "-C", str(build), *jobs], check=True)
-        return objects
+        command = [sys.executable, "-m", "ninja", "-f", str(folder / "build.ninja"), *jobs]
+        if subprocess.run(command, cwd=ROOT).returncode:
+            raise SystemExit("lfdeblur_ops: the extension did not compile; the compiler's message stands above")
+
+    def _ninja_file(self, target: Path, folder: Path, torch: Path, version: str) -> str:
+        flags = [*CXX_FLAGS, *(DEBUG if self.debug else FAST), *INCLUDES, *shlex.split(os.environ.get("CXXFLAGS", ""))]
+        macros = [f"-DTORCH_TARGET_VERSION={TORCH_TARGET_VERSION}", f'-DLFD_TORCH_VERSION="{version}"']
+        system = [torch / "include", torch / "include/torch/csrc/api/include", Path(sysconfig.get_path("include"))]
+        # libtorch is kept though no strong symbol needs it: it leads to torch's CUDA library and to the weak symbol in
+        # csrc/common/stream_symbol.h.
+        link = [f"-L{torch / 'lib'}", "-lc10", "-ltorch_cpu", "-Wl,--exclude-libs,ALL", "-Wl,--no-as-needed", "-ltorch"]
+        link += ["-fsanitize=address"] if self.debug else ["-s"]
+        if CUDA_HOME is not None:
+            macros += [
+                "-DLFD_CUDA",
+                f'-DLFD_CUDA_VERSION="{cuda_release(CUDA_HOME)}"',
+                f'-DLFD_CUDA_ARCHS="{ARCH_LIST}"',
+            ]
+            system += [CUDA_HOME / "include"]
+            link += [f"-L{CUDA_HOME}/lib64", f"-L{CUDA_HOME}/lib", "-lcudart_static", "-lrt", "-lpthread", "-ldl"]
+        link += shlex.split(os.environ.get("LDFLAGS", ""))
+        compiler = [*shlex.split(os.environ.get("CXX", "c++")), *flags]
+        # The kernels see no header of torch: another torch, or LFDEBLUR_CUDA, compiles only the glue anew.
+        commands = {
+            "glue": ("csrc/*.cpp", [*compiler, *macros, *(f"-isystem{path}" for path in system)]),
+            "cpu": ("csrc/cpu/*.cpp", compiler),
+        }
+        for isa in ISAS:  # csrc/cpu/kernels/begin.h reads the macros
+            # Beside better ones the baseline serves processors from before 2013: it takes half as long to compile so.
+            level = ["-O2"] if isa == "baseline" and len(ISAS) > 1 and not self.debug else []
+            macro = [f"-DLFD_ISA={isa}", f"-DLFD_{isa.upper()}"]
+            commands[isa] = ("csrc/cpu/kernels/*.cpp", [*compiler, *level, *macro])
+        if CUDA_HOME is not None:
+            nvcc = [f"{CUDA_HOME}/bin/nvcc", *NVCC_FLAGS, *arch_flags(ARCH_LIST), *INCLUDES]
+            commands["cuda"] = ("csrc/cuda/*.cu", nvcc)
+        lines, objects = [], []
+        for rule, (pattern, command) in commands.items():
+            lines += [
+                *ninja_rule(rule, [*command, "-MD", "-MF", "$out.d", "-c", "$in", "-o", "$out"], f"{rule}: $in"),
+                "  depfile = $out.d",
+                "  deps = gcc",
+            ]
+            for source in sorted(path.relative_to(ROOT) for path in ROOT.glob(pattern)):
+                objects.append(folder / rule / f"{source.name}.o")
+                lines.append(f"build {ninja_path(objects[-1])}: {rule} {source}")
+        lines += ninja_rule(
+            "link", [*shlex.split(os.environ.get("CXX", "c++")), "-shared", "$in", "-o", "$out", *link], "link $out"
+        )
+        lines.append(f"build {ninja_path(target)}: link {' '.join(map(ninja_path, objects))}")
+        return "\n".join([f"builddir = {ninja_path(folder)}", *lines]) + "\n"
 
 
-def extension() -> CppExtension:
-    macros = [("TORCH_TARGET_VERSION", TORCH_TARGET_VERSION), ("LFD_TORCH_VERSION", f'"{torch.__version__}"')]
-    # libtorch is named again, to be kept though no strong symbol needs it: it leads to torch's CUDA library and to the
-    # weak symbol in csrc/common/stream_symbol.h.
-    libraries, link = [], ["-Wl,--exclude-libs,ALL", "-s", "-Wl,--no-as-needed", "-ltorch"]
-    if CUDA_HOME is not None:
-        version = subprocess.run([CUDA_HOME / "bin" / "nvcc", "--version"], capture_output=True, text=True, check=True)
-        release = version.stdout.split("release ")[1].split(",")[0]
-        macros += [("LFD_CUDA", "1"), ("LFD_CUDA_VERSION", f'"{release}"'), ("LFD_CUDA_ARCHS", f'"{ARCH_LIST}"')]
-        libraries = ["cudart_static", "rt", "pthread", "dl"]
-        link += [f"-L{CUDA_HOME}/lib64", f"-L{CUDA_HOME}/lib"]
-    sources = [str(path.relative_to(ROOT)) for path in sorted([*ROOT.glob("csrc/*.cpp"), *ROOT.glob("csrc/cpu/*.cpp")])]
-    return CppExtension(
-        "lfdeblur_ops._C",
-        sources,
-        include_dirs=[str(ROOT / folder) for folder in INCLUDES]
-        + ([str(CUDA_HOME / "include")] if CUDA_HOME is not None else []),
-        define_macros=macros,
-        extra_compile_args={"cxx": CXX_FLAGS},
-        extra_link_args=link,
-        libraries=libraries,
-        depends=[str(path) for path in ROOT.glob("csrc/**/*.h")],
-    )
+def ninja_rule(name: str, command: list[str], description: str) -> list[str]:
+    """Lines of a rule; ninja's own variables in the command stay as they are."""
+    words = [word if word.startswith("$") else shlex.quote(word.replace("$", "$$")) for word in command]
+    return [f"rule {name}", f"  command = {' '.join(words)}", f"  description = {description}"]
+
+
+def ninja_path(path: Path) -> str:
+    return re.sub(r"([$ :])", r"$\1", str(path))
+
+
+def extension() -> Extension:
+    sources = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/**/*.*"))  # what a source package holds
+    return Extension("lfdeblur_ops._C", sources)
 
 
 setup(
@@ -132,6 +190,6 @@ setup(
     ],
     package_dir={"lfdeblur_models": "models"},
     package_data={"lfdeblur_ops": ["py.typed", "*.pyi"], "lfdeblur_models": ["py.typed", "assets/**/*"]},
-    ext_modules=[extension()],
+    ext_modules=[] if os.environ.get("LFDEBLUR_EXTENSION") == "0" else [extension()],
     cmdclass={"build_ext": Build},
 )

@@ -1,13 +1,12 @@
-// torch glue of `dynamic_filter`: schema, checks, allocation, one implementation per device.
+// torch glue of `dynamic_filter`: schema, checks and allocation for every device, and how each runs its kernels.
 #include "cpu/dynamic_filter.h"
 
-#include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
 
+#include "common/device.h"
 #include "common/dispatch.h"
 #include "common/huge_pages.h"
 #if defined(LFD_CUDA)
-#include "common/cuda_stream.h"
 #include "cuda/dynamic_filter.h"
 #endif
 
@@ -60,68 +59,67 @@ void set_strides(DynamicFilterShape& s, const Tensor& filters) {
   s.fx = s.width == 1 ? 1 : filters.stride(3);
 }
 
-Tensor dynamic_filter_cpu(Tensor x_, Tensor filters_, int64_t kernel_size, std::string border) {
-  DynamicFilterShape s = check(x_, filters_, kernel_size, border);
-  const Tensor x = contiguous(x_), filters = readable(filters_), out = empty_like(x);
-  if (out.numel() == 0) return out;
-  set_strides(s, filters);
-  dispatch_float(x.scalar_type(), "dynamic_filter", [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    const int64_t grain = 1 + 65536 / (s.width * s.channels * s.k * s.k);
-    torch::stable::parallel_for(0, s.n * s.groups * s.height, grain, [&](int64_t begin, int64_t end) {
+struct OnCpu : Cpu {
+  template <class F>
+  static void rows(const DynamicFilterShape& s, const F& f) {
+    torch::stable::parallel_for(0, s.n * s.groups * s.height, 1 + 65536 / (s.width * s.channels * s.k * s.k), f);
+  }
+
+  template <class T>
+  static void forward(const Tensor& x, const Tensor& filters, const Tensor& out, const DynamicFilterShape& s) {
+    rows(s, [&](int64_t begin, int64_t end) {
       cpu::dynamic_filter(const_data<T>(x), const_data<T>(filters), mutable_data<T>(out), s, begin, end);
     });
-  });
-  return out;
-}
-
-std::tuple<Tensor, Tensor> dynamic_filter_backward_cpu(Tensor grad_, Tensor x_, Tensor filters_, int64_t kernel_size,
-                                                       std::string border, bool need_x, bool need_filters) {
-  DynamicFilterShape s = check(x_, filters_, kernel_size, border);
-  check_shape(grad_, "dynamic_filter: grad", {x_.size(0), x_.size(1), x_.size(2), x_.size(3)});
-  const Tensor grad = contiguous(grad_), x = contiguous(x_), filters = readable_and_dense(filters_);
-  const Tensor grad_x = need_x ? empty_like(x) : new_empty(x, {0});
-  Tensor grad_filters = need_filters ? empty_like(filters) : new_empty(filters, {0});
-  if (x.numel() == 0) {  // without channels there are filters all the same
-    if (need_filters) torch::stable::fill_(grad_filters, 0.0);
-    return {grad_x, grad_filters};
   }
-  set_strides(s, filters);
-  dispatch_float(x.scalar_type(), "dynamic_filter_backward", [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    T* to_x = need_x ? mutable_data<T>(grad_x) : nullptr;
-    T* to_filters = need_filters ? mutable_data<T>(grad_filters) : nullptr;
-    if (to_filters) advise_huge_pages(to_filters, grad_filters.numel() * sizeof(T));
-    const int64_t grain = 1 + 65536 / (s.width * s.channels * s.k * s.k);
-    torch::stable::parallel_for(0, s.n * s.groups * s.height, grain, [&](int64_t begin, int64_t end) {
+
+  template <class T>
+  static void backward(const Tensor& grad, const Tensor& x, const Tensor& filters, T* to_x, T* to_filters,
+                       const DynamicFilterShape& s) {
+    if (to_filters) advise_huge_pages(to_filters, filters.numel() * sizeof(T));
+    rows(s, [&](int64_t begin, int64_t end) {
       cpu::dynamic_filter_backward(const_data<T>(grad), const_data<T>(x), const_data<T>(filters), to_x, to_filters, s,
                                    begin, end);
     });
-  });
-  return {grad_x, grad_filters};
-}
+  }
+};
 
 #if defined(LFD_CUDA)
-Tensor dynamic_filter_cuda(Tensor x_, Tensor filters_, int64_t kernel_size, std::string border) {
-  DynamicFilterShape s = check(x_, filters_, kernel_size, border);
-  const torch::stable::accelerator::DeviceGuard guard(x_.get_device_index());  // else cuda:1's tensors launch on cuda:0
-  const Tensor x = contiguous(x_), filters = readable(filters_), out = empty_like(x);
-  if (out.numel() == 0) return out;  // a grid of 0 blocks is an error
-  set_strides(s, filters);
-  dispatch_float(x.scalar_type(), "dynamic_filter", [&](auto tag) {
-    using T = typename decltype(tag)::type;
+struct OnCuda : Cuda {
+  template <class T>
+  static void forward(const Tensor& x, const Tensor& filters, const Tensor& out, const DynamicFilterShape& s) {
     check_cuda(
         cuda::dynamic_filter(const_data<T>(x), const_data<T>(filters), mutable_data<T>(out), s, current_stream(x)),
         "dynamic_filter");
-  });
+  }
+
+  template <class T>
+  static void backward(const Tensor& grad, const Tensor& x, const Tensor& filters, T* to_x, T* to_filters,
+                       const DynamicFilterShape& s) {
+    check_cuda(cuda::dynamic_filter_backward(const_data<T>(grad), const_data<T>(x), const_data<T>(filters), to_x,
+                                             to_filters, s, current_stream(x)),
+               "dynamic_filter_backward");
+  }
+};
+#endif
+
+template <class On>
+Tensor dynamic_filter(Tensor x_, Tensor filters_, int64_t kernel_size, std::string border) {
+  DynamicFilterShape s = check(x_, filters_, kernel_size, border);
+  const typename On::Guard guard(x_);
+  const Tensor x = contiguous(x_), filters = readable(filters_), out = empty_like(x);
+  if (out.numel() == 0) return out;  // a grid of 0 blocks is an error
+  set_strides(s, filters);
+  dispatch_float(x.scalar_type(), "dynamic_filter",
+                 [&](auto tag) { On::template forward<typename decltype(tag)::type>(x, filters, out, s); });
   return out;
 }
 
-std::tuple<Tensor, Tensor> dynamic_filter_backward_cuda(Tensor grad_, Tensor x_, Tensor filters_, int64_t kernel_size,
-                                                        std::string border, bool need_x, bool need_filters) {
+template <class On>
+std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad_, Tensor x_, Tensor filters_, int64_t kernel_size,
+                                                   std::string border, bool need_x, bool need_filters) {
   DynamicFilterShape s = check(x_, filters_, kernel_size, border);
   check_shape(grad_, "dynamic_filter: grad", {x_.size(0), x_.size(1), x_.size(2), x_.size(3)});
-  const torch::stable::accelerator::DeviceGuard guard(x_.get_device_index());
+  const typename On::Guard guard(x_);
   const Tensor grad = contiguous(grad_), x = contiguous(x_), filters = readable_and_dense(filters_);
   const Tensor grad_x = need_x ? empty_like(x) : new_empty(x, {0});
   Tensor grad_filters = need_filters ? empty_like(filters) : new_empty(filters, {0});
@@ -132,15 +130,11 @@ std::tuple<Tensor, Tensor> dynamic_filter_backward_cuda(Tensor grad_, Tensor x_,
   set_strides(s, filters);
   dispatch_float(x.scalar_type(), "dynamic_filter_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    check_cuda(
-        cuda::dynamic_filter_backward(const_data<T>(grad), const_data<T>(x), const_data<T>(filters),
-                                      need_x ? mutable_data<T>(grad_x) : nullptr,
-                                      need_filters ? mutable_data<T>(grad_filters) : nullptr, s, current_stream(x)),
-        "dynamic_filter_backward");
+    On::template backward<T>(grad, x, filters, need_x ? mutable_data<T>(grad_x) : nullptr,
+                             need_filters ? mutable_data<T>(grad_filters) : nullptr, s);
   });
   return {grad_x, grad_filters};
 }
-#endif
 
 }  // namespace
 
@@ -152,14 +146,14 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {
-  m.impl("dynamic_filter", TORCH_BOX(&dynamic_filter_cpu));
-  m.impl("dynamic_filter_backward", TORCH_BOX(&dynamic_filter_backward_cpu));
+  m.impl("dynamic_filter", TORCH_BOX(&dynamic_filter<OnCpu>));
+  m.impl("dynamic_filter_backward", TORCH_BOX(&dynamic_filter_backward<OnCpu>));
 }
 
 #if defined(LFD_CUDA)
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CUDA, m) {
-  m.impl("dynamic_filter", TORCH_BOX(&dynamic_filter_cuda));
-  m.impl("dynamic_filter_backward", TORCH_BOX(&dynamic_filter_backward_cuda));
+  m.impl("dynamic_filter", TORCH_BOX(&dynamic_filter<OnCuda>));
+  m.impl("dynamic_filter_backward", TORCH_BOX(&dynamic_filter_backward<OnCuda>));
 }
 #endif
 

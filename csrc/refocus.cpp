@@ -1,13 +1,12 @@
-// torch glue of `refocus`: schema, checks, allocation, one implementation per device.
+// torch glue of `refocus`: schema, checks and allocation for every device, and how each runs its kernels.
 #include "cpu/refocus.h"
 
-#include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
 
+#include "common/device.h"
 #include "common/dispatch.h"
 #include "common/huge_pages.h"
 #if defined(LFD_CUDA)
-#include "common/cuda_stream.h"
 #include "cuda/refocus.h"
 #endif
 
@@ -16,7 +15,6 @@ namespace {
 
 using torch::stable::contiguous;
 using torch::stable::new_empty;
-using torch::stable::new_zeros;
 using Gradients = std::tuple<Tensor, Tensor, Tensor>;
 
 bool is_floating(ScalarType type) { return type != ScalarType::Byte && type != ScalarType::UInt16; }
@@ -103,15 +101,24 @@ Tensor gradient_of_sum(const Tensor& grad, ScalarType sum, bool own) {
   return own && converted.const_data_ptr() == grad.const_data_ptr() ? torch::stable::clone(converted) : converted;
 }
 
-Tensor refocus_cpu(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation,
-                   std::string border) {
-  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
-  const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
-  const Tensor aperture = contiguous(aperture_), out = new_output(light_field, s);
-  if (out.numel() == 0) return out;
-  set_strides(s, light_field);
-  dispatch_view(light_field.scalar_type(), "refocus", [&](auto tag) {
-    using T = typename decltype(tag)::type;
+// The tensors of a backward call, dense, in the types that the kernels read: T the views', R the sum's. `grad` is the
+// gradient of the weighted sum once scale_gradient() has run for border `valid`.
+template <class T>
+struct BackwardCall {
+  using R = acc_t<T>;
+  const RefocusShape& s;
+  const Tensor &grad, &light_field, &disparity, &aperture;
+
+  const R* g() const { return const_data<R>(grad); }
+  const T* views() const { return const_data<T>(light_field); }
+  const R* d() const { return const_data<R>(disparity); }
+  const R* w() const { return const_data<R>(aperture); }
+};
+
+struct OnCpu : Cpu {
+  template <class T>
+  static void forward(const Tensor& light_field, const Tensor& disparity, const Tensor& aperture, const Tensor& out,
+                      const RefocusShape& s) {
     using R = acc_t<T>;
     out_t<T>* to = mutable_data<out_t<T>>(out);
     advise_huge_pages(to, out.numel() * sizeof(out_t<T>));
@@ -131,98 +138,125 @@ Tensor refocus_cpu(Tensor light_field_, Tensor disparity_, Tensor aperture_, std
       cpu::refocus_planes(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s, tiles,
                           begin, end);
     });
-  });
-  return out;
-}
-
-Gradients refocus_backward_cpu(Tensor grad_, Tensor out_, Tensor light_field_, Tensor disparity_, Tensor aperture_,
-                               std::string interpolation, std::string border, bool need_light_field,
-                               bool need_disparity, bool need_aperture) {
-  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
-  check_backward(grad_, s, light_field_, need_light_field);
-  const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
-  const Tensor aperture = contiguous(aperture_);
-  Gradients gradients =
-      new_gradients(s, light_field, disparity, aperture, need_light_field, need_disparity, need_aperture);
-  if (light_field.numel() == 0 || grad_.numel() == 0) {
-    zero_gradients(gradients);
-    return gradients;
   }
-  set_strides(s, light_field);
-  dispatch_view(light_field.scalar_type(), "refocus_backward", [&](auto tag) {
-    using T = typename decltype(tag)::type;
+
+  template <class T>
+  static void scale_gradient(const BackwardCall<T>& call) {
+    torch::stable::parallel_for(0, call.s.a * call.s.d, 1, [&](int64_t begin, int64_t end) {
+      cpu::refocus_scale_gradient(mutable_data<acc_t<T>>(call.grad), call.d(), call.w(), call.s, begin, end);
+    });
+  }
+
+  template <class T>
+  static void grad_light_field(const BackwardCall<T>& call, Tensor& grad_light_field) {
+    const RefocusShape& s = call.s;
+    T* to = mutable_data<T>(grad_light_field);
+    advise_huge_pages(to, grad_light_field.numel() * sizeof(T));
+    if (s.map) {
+      torch::stable::parallel_for(0, s.b * s.v * s.u, 1, [&](int64_t begin, int64_t end) {
+        cpu::refocus_grad_light_field_map(call.g(), call.d(), call.w(), to, s, begin, end);
+      });
+      return;
+    }
+    const int64_t grain = 1 + 32768 / (s.a * s.d * s.u * s.w);
+    torch::stable::parallel_for(0, s.b * s.v * s.c * s.h, grain, [&](int64_t begin, int64_t end) {
+      cpu::refocus_grad_light_field(call.g(), call.d(), call.w(), to, s, begin, end);
+    });
+  }
+
+  template <class T>
+  static void grad_disparity(const BackwardCall<T>& call, const Tensor& per_pixel) {
+    torch::stable::parallel_for(0, call.s.d * call.s.h, 1, [&](int64_t begin, int64_t end) {
+      cpu::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), mutable_data<acc_t<T>>(per_pixel), call.s,
+                                  begin, end);
+    });
+  }
+
+  template <class T>
+  static void grad_aperture(const BackwardCall<T>& call, const Tensor& out, Tensor& grad_aperture) {
     using R = acc_t<T>;
-    const Tensor grad = gradient_of_sum(grad_, scalar_type_of<R>(), s.valid);
-    const R* g = const_data<R>(grad);
-    const R* d = const_data<R>(disparity);
-    const R* w = const_data<R>(aperture);
-    const T* views = const_data<T>(light_field);
-    if (s.valid) {
-      torch::stable::parallel_for(0, s.a * s.d, 1, [&](int64_t begin, int64_t end) {
-        cpu::refocus_scale_gradient(mutable_data<R>(grad), d, w, s, begin, end);
-      });
-    }
-    if constexpr (!std::is_integral_v<T>) {
-      if (need_light_field) {
-        T* to = mutable_data<T>(std::get<0>(gradients));
-        advise_huge_pages(to, std::get<0>(gradients).numel() * sizeof(T));
-        if (s.map) {
-          torch::stable::parallel_for(0, s.b * s.v * s.u, 1, [&](int64_t begin, int64_t end) {
-            cpu::refocus_grad_light_field_map(g, d, w, to, s, begin, end);
-          });
-        } else {
-          const int64_t grain = 1 + 32768 / (s.a * s.d * s.u * s.w);
-          torch::stable::parallel_for(0, s.b * s.v * s.c * s.h, grain, [&](int64_t begin, int64_t end) {
-            cpu::refocus_grad_light_field(g, d, w, to, s, begin, end);
-          });
-        }
-      }
-    }
-    if (need_disparity) {
-      Tensor& to = std::get<1>(gradients);
-      const Tensor per_pixel = s.map ? to : new_empty(disparity, {s.d, s.h, s.w});
-      torch::stable::parallel_for(0, s.d * s.h, 1, [&](int64_t begin, int64_t end) {
-        cpu::refocus_grad_disparity(g, views, d, w, mutable_data<R>(per_pixel), s, begin, end);
-      });
-      const int64_t pixels[] = {1, 2};
-      if (!s.map) torch::stable::sum_out(to, per_pixel, torch::headeronly::IntHeaderOnlyArrayRef(pixels, 2));
-    }
-    if (need_aperture) {
-      const Tensor out = contiguous(torch::stable::to(out_, scalar_type_of<R>()));
-      torch::stable::parallel_for(0, s.v * s.u, 1, [&](int64_t begin, int64_t end) {
-        cpu::refocus_grad_aperture(g, const_data<R>(out), views, d, mutable_data<R>(std::get<2>(gradients)), s, begin,
-                                   end);
-      });
-    }
-  });
-  return gradients;
-}
+    torch::stable::parallel_for(0, call.s.v * call.s.u, 1, [&](int64_t begin, int64_t end) {
+      cpu::refocus_grad_aperture(call.g(), const_data<R>(out), call.views(), call.d(), mutable_data<R>(grad_aperture),
+                                 call.s, begin, end);
+    });
+  }
+};
 
 #if defined(LFD_CUDA)
-Tensor refocus_cuda(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation,
-                    std::string border) {
+struct OnCuda : Cuda {
+  template <class T>
+  static void forward(const Tensor& light_field, const Tensor& disparity, const Tensor& aperture, const Tensor& out,
+                      const RefocusShape& s) {
+    using R = acc_t<T>;
+    check_cuda(cuda::refocus(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture),
+                             mutable_data<out_t<T>>(out), s, current_stream(light_field)),
+               "refocus");
+  }
+
+  template <class T>
+  static void scale_gradient(const BackwardCall<T>& call) {
+    check(cuda::refocus_scale_gradient(mutable_data<acc_t<T>>(call.grad), call.d(), call.w(), call.s,
+                                       current_stream(call.grad)));
+  }
+
+  template <class T>
+  static void grad_light_field(const BackwardCall<T>& call, Tensor& grad_light_field) {
+    const RefocusShape& s = call.s;
+    const cudaStream_t stream = current_stream(call.grad);
+    if (!s.map) {
+      check(cuda::refocus_grad_light_field(call.g(), call.d(), call.w(), mutable_data<T>(grad_light_field), s, stream));
+      return;
+    }
+    using R = acc_t<T>;
+    const Tensor sums = torch::stable::new_zeros(grad_light_field, {s.b, s.v, s.u, s.c, s.h, s.w}, scalar_type_of<R>());
+    check(cuda::refocus_grad_light_field_map(call.g(), call.d(), call.w(), mutable_data<R>(sums), s, stream));
+    grad_light_field = torch::stable::to(sums, grad_light_field.scalar_type());
+  }
+
+  template <class T>
+  static void grad_disparity(const BackwardCall<T>& call, const Tensor& per_pixel) {
+    check(cuda::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), mutable_data<acc_t<T>>(per_pixel),
+                                       call.s, current_stream(call.grad)));
+  }
+
+  template <class T>
+  static void grad_aperture(const BackwardCall<T>& call, const Tensor& out, Tensor& grad_aperture) {
+    using R = acc_t<T>;
+    const RefocusShape& s = call.s;
+    const Tensor partial = new_empty(grad_aperture, {cuda::refocus_grad_aperture_parts(s), s.a, s.v, s.u});
+    check(cuda::refocus_grad_aperture(call.g(), const_data<R>(out), call.views(), call.d(), mutable_data<R>(partial), s,
+                                      current_stream(call.grad)));
+    const int64_t parts[] = {0};
+    torch::stable::sum_out(grad_aperture, partial, torch::headeronly::IntHeaderOnlyArrayRef(parts, 1));
+  }
+
+ private:
+  static void check(cudaError_t error) { check_cuda(error, "refocus_backward"); }
+};
+#endif
+
+template <class On>
+Tensor refocus(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation,
+               std::string border) {
   RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
-  const torch::stable::accelerator::DeviceGuard guard(light_field_.get_device_index());
+  const typename On::Guard guard(light_field_);
   const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
   const Tensor aperture = contiguous(aperture_), out = new_output(light_field, s);
   if (out.numel() == 0) return out;
   set_strides(s, light_field);
   dispatch_view(light_field.scalar_type(), "refocus", [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    using R = acc_t<T>;
-    check_cuda(cuda::refocus(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture),
-                             mutable_data<out_t<T>>(out), s, current_stream(light_field)),
-               "refocus");
+    On::template forward<typename decltype(tag)::type>(light_field, disparity, aperture, out, s);
   });
   return out;
 }
 
-Gradients refocus_backward_cuda(Tensor grad_, Tensor out_, Tensor light_field_, Tensor disparity_, Tensor aperture_,
-                                std::string interpolation, std::string border, bool need_light_field,
-                                bool need_disparity, bool need_aperture) {
+template <class On>
+Gradients refocus_backward(Tensor grad_, Tensor out_, Tensor light_field_, Tensor disparity_, Tensor aperture_,
+                           std::string interpolation, std::string border, bool need_light_field, bool need_disparity,
+                           bool need_aperture) {
   RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
   check_backward(grad_, s, light_field_, need_light_field);
-  const torch::stable::accelerator::DeviceGuard guard(light_field_.get_device_index());
+  const typename On::Guard guard(light_field_);
   const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
   const Tensor aperture = contiguous(aperture_);
   Gradients gradients =
@@ -232,48 +266,27 @@ Gradients refocus_backward_cuda(Tensor grad_, Tensor out_, Tensor light_field_, 
     return gradients;
   }
   set_strides(s, light_field);
-  const cudaStream_t stream = current_stream(light_field);
   dispatch_view(light_field.scalar_type(), "refocus_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    using R = acc_t<T>;
-    const Tensor grad = gradient_of_sum(grad_, scalar_type_of<R>(), s.valid);
-    const R* g = const_data<R>(grad);
-    const R* d = const_data<R>(disparity);
-    const R* w = const_data<R>(aperture);
-    const T* views = const_data<T>(light_field);
-    if (s.valid) {
-      check_cuda(cuda::refocus_scale_gradient(mutable_data<R>(grad), d, w, s, stream), "refocus_backward");
-    }
+    const ScalarType sum = scalar_type_of<acc_t<T>>();
+    const Tensor grad = gradient_of_sum(grad_, sum, s.valid);
+    const BackwardCall<T> call{s, grad, light_field, disparity, aperture};
+    auto& [grad_light_field, grad_disparity, grad_aperture] = gradients;
+    if (s.valid) On::scale_gradient(call);
     if constexpr (!std::is_integral_v<T>) {
-      if (need_light_field && s.map) {
-        const Tensor sums = new_zeros(light_field, {s.b, s.v, s.u, s.c, s.h, s.w}, scalar_type_of<R>());
-        check_cuda(cuda::refocus_grad_light_field_map(g, d, w, mutable_data<R>(sums), s, stream), "refocus_backward");
-        std::get<0>(gradients) = torch::stable::to(sums, light_field.scalar_type());
-      } else if (need_light_field) {
-        check_cuda(cuda::refocus_grad_light_field(g, d, w, mutable_data<T>(std::get<0>(gradients)), s, stream),
-                   "refocus_backward");
-      }
+      if (need_light_field) On::grad_light_field(call, grad_light_field);
     }
     if (need_disparity) {
-      Tensor& to = std::get<1>(gradients);
-      const Tensor per_pixel = s.map ? to : new_empty(disparity, {s.d, s.h, s.w});
-      check_cuda(cuda::refocus_grad_disparity(g, views, d, w, mutable_data<R>(per_pixel), s, stream),
-                 "refocus_backward");
+      const Tensor per_pixel = s.map ? grad_disparity : new_empty(disparity, {s.d, s.h, s.w});
+      On::grad_disparity(call, per_pixel);
       const int64_t pixels[] = {1, 2};
-      if (!s.map) torch::stable::sum_out(to, per_pixel, torch::headeronly::IntHeaderOnlyArrayRef(pixels, 2));
+      if (!s.map)
+        torch::stable::sum_out(grad_disparity, per_pixel, torch::headeronly::IntHeaderOnlyArrayRef(pixels, 2));
     }
-    if (need_aperture) {
-      const Tensor out = contiguous(torch::stable::to(out_, scalar_type_of<R>()));
-      const Tensor partial = new_empty(aperture, {cuda::refocus_grad_aperture_parts(s), s.a, s.v, s.u});
-      check_cuda(cuda::refocus_grad_aperture(g, const_data<R>(out), views, d, mutable_data<R>(partial), s, stream),
-                 "refocus_backward");
-      const int64_t parts[] = {0};
-      torch::stable::sum_out(std::get<2>(gradients), partial, torch::headeronly::IntHeaderOnlyArrayRef(parts, 1));
-    }
+    if (need_aperture) On::grad_aperture(call, contiguous(torch::stable::to(out_, sum)), grad_aperture);
   });
   return gradients;
 }
-#endif
 
 }  // namespace
 
@@ -286,14 +299,14 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {
-  m.impl("refocus", TORCH_BOX(&refocus_cpu));
-  m.impl("refocus_backward", TORCH_BOX(&refocus_backward_cpu));
+  m.impl("refocus", TORCH_BOX(&refocus<OnCpu>));
+  m.impl("refocus_backward", TORCH_BOX(&refocus_backward<OnCpu>));
 }
 
 #if defined(LFD_CUDA)
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CUDA, m) {
-  m.impl("refocus", TORCH_BOX(&refocus_cuda));
-  m.impl("refocus_backward", TORCH_BOX(&refocus_backward_cuda));
+  m.impl("refocus", TORCH_BOX(&refocus<OnCuda>));
+  m.impl("refocus_backward", TORCH_BOX(&refocus_backward<OnCuda>));
 }
 #endif
 

@@ -1,6 +1,7 @@
 """The machine code of GPU kernels, and what it says they use; no GPU is needed."""
 
 import ctypes
+import hashlib
 import importlib.util
 import re
 import shutil
@@ -35,7 +36,10 @@ def find_cuobjdump() -> str:
 
 
 def machine_code(folder: Path) -> list[Path]:
-    """Files with the kernels' machine code for all of LIMITS: the extension, or cubins compiled into ``folder``."""
+    """Files with the kernels' machine code for all of LIMITS: the extension, or cubins compiled into ``folder``.
+
+    Cubins of an earlier call stay there, and are compiled again where the sources have changed.
+    """
     extension = _up_to_date_extension()
     if extension is None and shutil.which("nvcc") is None:
         raise NoToolError("no nvcc, and no extension with CUDA kernels that is newer than they are")
@@ -56,14 +60,22 @@ def _up_to_date_extension() -> Path | None:
 
 
 def _compile_cubins(folder: Path) -> list[Path]:
+    headers = [path.read_bytes() for path in sorted([*CSRC.glob("cuda/*.h"), *CSRC.glob("include/**/*.h")])]
+
     def compile_one(job: tuple[Path, str]) -> Path:
         source, arch = job
-        target = folder / f"{source.stem}.{arch}.cubin"
         flags = ["-O3", "-std=c++17", "-lineinfo", f"-I{CSRC}", f"-I{CSRC / 'include'}", f"-arch=sm_{arch}", "-cubin"]
-        done = subprocess.run(["nvcc", *flags, str(source), "-o", str(target)], capture_output=True, text=True)
+        content = hashlib.sha256(b"".join([source.read_bytes(), *headers, repr(flags).encode()])).hexdigest()[:24]
+        target = folder / f"{source.stem}-{content}.{arch}.cubin"
+        if target.exists():
+            return target
+        partial = target.with_suffix(".partial")
+        done = subprocess.run(["nvcc", *flags, str(source), "-o", str(partial)], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"nvcc failed on {source.name} for sm_{arch}:\n{done.stderr}")
-        return target
+        for old in folder.glob(f"{source.stem}-*.{arch}.cubin"):
+            old.unlink()
+        return partial.rename(target)
 
     jobs = [(source, arch) for source in sorted(CSRC.glob("cuda/*.cu")) for arch in LIMITS]
     with ThreadPoolExecutor(2) as pool:

@@ -7,7 +7,8 @@
 namespace lfdeblur {
 
 inline cudaStream_t current_stream(const Tensor& t) {
-  STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "lfdeblur: torch's CUDA library is not there or does not give its stream");
+  STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr,
+                  "lfdeblur: torch's CUDA library is not there or does not give its stream");
   void* stream = nullptr;
   STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream) == 0,
                   "lfdeblur: no current CUDA stream");

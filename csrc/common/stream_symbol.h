@@ -1,5 +1,5 @@
-// Torch's function that gives the current CUDA stream, as a weak symbol: a CPU build of torch lacks it, and the extension
-// still loads there. It is found through libtorch.so, which the extension is linked to for its sake.
+// Torch's function that gives the current CUDA stream, as a weak symbol: a CPU build of torch lacks it, and the
+// extension still loads there. It is found through libtorch.so, which the extension is linked to for its sake.
 #pragma once
 #include <cstdint>
 

@@ -1,15 +1,5 @@
 #include "cpu/drb_head.h"
 
-#include <algorithm>
-#include <limits>
-#include <vector>
-
-#include "cpu/buffer.h"
-#include "lfdeblur/dynamic_filter.h"
-
-#define LFD_KERNELS "cpu/drb_head_kernels.h"
-#include "cpu/each_isa.h"
-
 namespace lfdeblur::cpu {
 
 template <class T, class U>

@@ -1,5 +1,6 @@
 // CPU kernels of `drb_head`. T: features, U: image; double, float, or f16 and bf16 with an image of T or float.
 #pragma once
+#include "cpu/each_isa.h"
 #include "lfdeblur/drb_head.h"
 #include "lfdeblur/dtypes.h"
 
@@ -12,9 +13,9 @@ struct DrbHeadWeights {
 };
 
 // Rows [begin, end) of the n * height output rows.
-template <class T, class U>
-void drb_head(const T* kernel_features, const T* residual_features, const U* image,
-              const DrbHeadWeights<acc_t<T>>& weights, U* out, const DrbHeadShape& shape, int64_t begin, int64_t end);
+LFD_EACH_ISA(template <class T, class U> void drb_head(const T* kernel_features, const T* residual_features,
+                                                       const U* image, const DrbHeadWeights<acc_t<T>>& weights, U* out,
+                                                       const DrbHeadShape& shape, int64_t begin, int64_t end);)
 
 // Gradients of a band of rows. Where several bands meet (weights, biases, the picture's rows around a band) each has a
 // place of its own, to be added up in the bands' order: the result does not depend on the number of threads.
@@ -32,10 +33,10 @@ struct DrbHeadGrads {
 };
 
 // Rows [begin, end) of picture n.
-template <class T, class U>
-void drb_head_backward(const U* grad, const T* kernel_features, const T* residual_features, const U* image,
-                       const DrbHeadWeights<acc_t<T>>& weights, const DrbHeadGrads<T>& grads,
-                       const DrbHeadBand<acc_t<T>>& band, const DrbHeadShape& shape, int64_t n, int64_t begin,
-                       int64_t end);
+LFD_EACH_ISA(template <class T, class U>
+             void drb_head_backward(const U* grad, const T* kernel_features, const T* residual_features, const U* image,
+                                    const DrbHeadWeights<acc_t<T>>& weights, const DrbHeadGrads<T>& grads,
+                                    const DrbHeadBand<acc_t<T>>& band, const DrbHeadShape& shape, int64_t n,
+                                    int64_t begin, int64_t end);)
 
 }  // namespace lfdeblur::cpu

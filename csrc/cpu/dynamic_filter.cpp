@@ -1,12 +1,6 @@
 #include "cpu/dynamic_filter.h"
 
 #include <algorithm>
-#include <vector>
-
-#include "cpu/buffer.h"
-
-#define LFD_KERNELS "cpu/dynamic_filter_kernels.h"
-#include "cpu/each_isa.h"
 
 namespace lfdeblur::cpu {
 

@@ -1,66 +1,34 @@
-// Compiles the kernels in the file LFD_KERNELS once per instruction set, each into a namespace of its own, so that a
-// build made on one processor runs on an older one. Include every other header before this one: what is defined in
-// here may use the newer instructions.
+// A kernel on several instruction sets: kernels/<op>.cpp is compiled once for each, and the best one runs.
+#pragma once
 #include "cpu/isa.h"
-#include "lfdeblur/dtypes.h"
+
+// LFD_EACH_ISA declares a kernel on every instruction set, and the function of the same name that chooses among them,
+// by LFD_RUN_ON. LFD_UP_TO_AVX2 and LFD_RUN_UP_TO_AVX2: the same without AVX-512.
 #if defined(__x86_64__)
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"  // GCC's header leaves unused vectors so on purpose
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#else
-#include <immintrin.h>
-#endif
-#endif
-
-namespace lfdeblur::cpu::baseline {
-#include "cpu/simd.h"
-#include LFD_KERNELS
-}  // namespace lfdeblur::cpu::baseline
-
-#if defined(__x86_64__)
-#define LFD_AVX2
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-#endif
-namespace lfdeblur::cpu::avx2 {
-#include "cpu/simd.h"
-#include LFD_KERNELS
-}  // namespace lfdeblur::cpu::avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef LFD_AVX2
-
-#define LFD_AVX512
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
-#endif
-namespace lfdeblur::cpu::avx512 {
-#include "cpu/simd.h"
-#include LFD_KERNELS
-}  // namespace lfdeblur::cpu::avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef LFD_AVX512
-
+#define LFD_EACH_ISA(...) \
+  namespace avx512 {      \
+  __VA_ARGS__             \
+  }                       \
+  LFD_UP_TO_AVX2(__VA_ARGS__)
+#define LFD_UP_TO_AVX2(...) \
+  namespace baseline {      \
+  __VA_ARGS__               \
+  }                         \
+  namespace avx2 {          \
+  __VA_ARGS__               \
+  }                         \
+  __VA_ARGS__
 #define LFD_RUN_ON(level, call) \
   ((level) == Isa::avx512 ? avx512::call : (level) == Isa::avx2 ? avx2::call : baseline::call)
+#define LFD_RUN_UP_TO_AVX2(call) (isa() >= Isa::avx2 ? avx2::call : baseline::call)
 #else
+#define LFD_EACH_ISA(...) \
+  namespace baseline {    \
+  __VA_ARGS__             \
+  }                       \
+  __VA_ARGS__
+#define LFD_UP_TO_AVX2(...) LFD_EACH_ISA(__VA_ARGS__)
 #define LFD_RUN_ON(level, call) (baseline::call)
+#define LFD_RUN_UP_TO_AVX2(call) (baseline::call)
 #endif
 #define LFD_RUN_BEST(call) LFD_RUN_ON(isa(), call)

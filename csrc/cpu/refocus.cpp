@@ -1,62 +1,52 @@
 #include "cpu/refocus.h"
 
 #include <algorithm>
-#include <optional>
-#include <type_traits>
-#include <vector>
-
-#define LFD_KERNELS "cpu/refocus_kernels.h"
-#include "cpu/each_isa.h"
 
 namespace lfdeblur::cpu {
 
-// Where each sample is read by itself, or each row once, the widest vectors lie across too many cache lines to pay.
-static Isa narrow_isa() { return std::min(isa(), Isa::avx2); }
-
+// Where each sample is read by itself, or each row once, AVX-512's vectors lie across too many cache lines to pay.
 template <class T>
 void refocus_planes(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                     const RefocusShape& shape, int64_t tiles, int64_t begin, int64_t end) {
-  LFD_RUN_ON(shape.a * shape.d > 1 ? isa() : narrow_isa(),
+  LFD_RUN_ON(shape.a * shape.d > 1 ? isa() : std::min(isa(), Isa::avx2),
              refocus_planes(light_field, disparity, aperture, out, shape, tiles, begin, end));
 }
 
 template <class T>
 void refocus_map(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                  const RefocusShape& shape, int64_t begin, int64_t end) {
-  LFD_RUN_ON(narrow_isa(), refocus_map(light_field, disparity, aperture, out, shape, begin, end));
+  LFD_RUN_UP_TO_AVX2(refocus_map(light_field, disparity, aperture, out, shape, begin, end));
 }
 
 template <class R>
 void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& shape, int64_t begin,
                             int64_t end) {
-  LFD_RUN_ON(narrow_isa(), refocus_scale_gradient(grad, disparity, aperture, shape, begin, end));
+  LFD_RUN_UP_TO_AVX2(refocus_scale_gradient(grad, disparity, aperture, shape, begin, end));
 }
 
 template <class T>
 void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
                               T* grad_light_field, const RefocusShape& shape, int64_t begin, int64_t end) {
-  LFD_RUN_ON(narrow_isa(), refocus_grad_light_field(grad, disparity, aperture, grad_light_field, shape, begin, end));
+  LFD_RUN_UP_TO_AVX2(refocus_grad_light_field(grad, disparity, aperture, grad_light_field, shape, begin, end));
 }
 
 template <class T>
 void refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
                                   T* grad_light_field, const RefocusShape& shape, int64_t begin, int64_t end) {
-  LFD_RUN_ON(narrow_isa(),
-             refocus_grad_light_field_map(grad, disparity, aperture, grad_light_field, shape, begin, end));
+  LFD_RUN_UP_TO_AVX2(refocus_grad_light_field_map(grad, disparity, aperture, grad_light_field, shape, begin, end));
 }
 
 template <class T>
 void refocus_grad_disparity(const acc_t<T>* grad, const T* light_field, const acc_t<T>* disparity,
                             const acc_t<T>* aperture, acc_t<T>* grad_disparity, const RefocusShape& shape,
                             int64_t begin, int64_t end) {
-  LFD_RUN_ON(narrow_isa(),
-             refocus_grad_disparity(grad, light_field, disparity, aperture, grad_disparity, shape, begin, end));
+  LFD_RUN_UP_TO_AVX2(refocus_grad_disparity(grad, light_field, disparity, aperture, grad_disparity, shape, begin, end));
 }
 
 template <class T>
 void refocus_grad_aperture(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field, const acc_t<T>* disparity,
                            acc_t<T>* grad_aperture, const RefocusShape& shape, int64_t begin, int64_t end) {
-  LFD_RUN_ON(narrow_isa(), refocus_grad_aperture(grad, out, light_field, disparity, grad_aperture, shape, begin, end));
+  LFD_RUN_UP_TO_AVX2(refocus_grad_aperture(grad, out, light_field, disparity, grad_aperture, shape, begin, end));
 }
 
 #define INSTANTIATE_VIEW(T)                                                                                         \

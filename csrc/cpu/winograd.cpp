@@ -2,11 +2,6 @@
 
 #include <algorithm>
 
-#include "cpu/buffer.h"
-
-#define LFD_KERNELS "cpu/winograd_kernels.h"
-#include "cpu/each_isa.h"
-
 namespace lfdeblur::cpu {
 
 WinogradRuns winograd_runs(int64_t n, int64_t height, int64_t width, int64_t channels) {

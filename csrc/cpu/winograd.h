@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "cpu/each_isa.h"
 #include "lfdeblur/dtypes.h"
 
 namespace lfdeblur::cpu {
@@ -45,7 +46,6 @@ struct WinogradRuns {
 WinogradRuns winograd_runs(int64_t n, int64_t height, int64_t width, int64_t channels);
 
 // Runs [begin, end) of n * rows * count.
-template <class T>
-void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end);
+LFD_EACH_ISA(template <class T> void winograd_conv3x3(const WinogradCall<T>& call, int64_t begin, int64_t end);)
 
 }  // namespace lfdeblur::cpu

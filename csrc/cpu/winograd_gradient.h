@@ -1,5 +1,6 @@
 // CPU kernels of `winograd_weight` and `winograd_weight_gradient`; float throughout.
 #pragma once
+#include "cpu/each_isa.h"
 #include "cpu/winograd.h"
 
 namespace lfdeblur::cpu {
@@ -12,7 +13,7 @@ struct WinogradWeights {
   bool flipped;
   float* packed;
 };
-void winograd_weight(const WinogradWeights& call, int64_t begin, int64_t end);
+LFD_EACH_ISA(void winograd_weight(const WinogradWeights& call, int64_t begin, int64_t end);)
 
 // The tiles of 4 x 4 outputs are shared out among `parts`, whose gradients are summed afterwards, and each part's
 // outputs among blocks: a unit's sums at the 36 points stay in the caches.
@@ -31,6 +32,6 @@ struct WinogradGradientCall {
 };
 
 // Units [begin, end) of parts * blocks.
-void winograd_weight_gradient(const WinogradGradientCall& call, int64_t begin, int64_t end);
+LFD_EACH_ISA(void winograd_weight_gradient(const WinogradGradientCall& call, int64_t begin, int64_t end);)
 
 }  // namespace lfdeblur::cpu

@@ -1,6 +1,7 @@
 """What every CUDA kernel uses of a multiprocessor, read from its machine code and held against ``cuda_budgets.json``.
 
-The code is the installed extension's if that is newer than the sources, else it is compiled here, for a minute or two.
+The code is the installed extension's if that has all of these architectures and is newer than the sources; else it is
+compiled here, for some minutes the first time, later where sources have changed.
 A budget's first matching pattern counts. ``wide``: instructions that must occur with 16-byte operands. ``shared``:
 bytes of dynamic shared memory of the largest launch, which ``test_cuda_on_cpu.py`` sees. The kernels of ``refocus``
 have no 16-byte loads: a view is read where its shift lands, which such loads are not aligned to; a warp's loads are one
@@ -18,9 +19,9 @@ SHARED_BY_SYSTEM = 1024  # bytes of a block that sm_90 and later keep for themse
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory):
+def facts(pytestconfig):
     try:
-        return read_facts(machine_code(tmp_path_factory.mktemp("cubins")))
+        return read_facts(machine_code(pytestconfig.cache.mkdir("cubins")))
     except NoToolError as error:
         pytest.skip(str(error))
 

@@ -25,7 +25,7 @@ def test_build_info():
     assert re.match(r"2\.\d+", info["torch_built"])
     if info["cuda"]:
         assert re.fullmatch(r"\d+\.\d+", info["cuda_version"])
-        assert "9.0" in info["cuda_architectures"]
+        assert re.match(r"\d+\.\d", info["cuda_architectures"])
     else:
         assert info["cuda_version"] is None
 

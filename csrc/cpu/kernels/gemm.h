@@ -1,5 +1,5 @@
-// A small matrix product, operands in the first-level cache. No include guard: each_isa.h includes this once per
-// instruction set.
+// A small matrix product, operands in the first-level cache.
+#pragma once
 
 // Rows of a tile: with two vectors each, the sums fill the registers and hide the latency of a multiply-add.
 #if defined(LFD_AVX512)

@@ -1,4 +1,5 @@
-// Rows of a picture with its border. No include guard: each_isa.h includes this once per instruction set.
+// Rows of a picture with its border.
+#pragma once
 
 constexpr int kChunk = 4;
 

@@ -1,10 +1,16 @@
-// The loops of the CPU `dynamic_filter`. No include guard: each_isa.h includes this once per instruction set.
+// The loops of the CPU `dynamic_filter`.
 //
 // Forward is bound by reading the filters once. For planar filters one kernel row of taps (k streams) is taken at a
 // time over 32-pixel blocks, the sums of a picture row staying in the first-level cache; for channels-last filters a
 // vector holds the taps of one kernel row of one pixel. Channels that share filters are summed together, up to kChunk.
+#include "cpu/dynamic_filter.h"
 
-#include "cpu/padded_rows.h"
+#include <vector>
+
+#include "cpu/buffer.h"
+
+#include "cpu/kernels/begin.h"
+#include "cpu/kernels/padded_rows.h"
 
 // sums[c][x] += taps of kernel row `rows` at f, f + ft, ...: planar filters.
 template <class T, int C, int B, int K>
@@ -90,10 +96,12 @@ void filter_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* 
   // A constant k pays with the taps side by side; planar filters are bound by memory, and k = 7 is the common one.
   if (s.fx == 1 && s.k == 7) return planar_row<T, C, 7>(f, s, rows, sums, stride);
   if (s.fx == 1) return planar_row<T, C, 0>(f, s, rows, sums, stride);
+#if !defined(LFD_AVX512)  // it is not chosen for them
   if (s.k == 3) return taps_last_row<T, C, 3>(f, s, rows, sums, stride);
   if (s.k == 5) return taps_last_row<T, C, 5>(f, s, rows, sums, stride);
   if (s.k == 7) return taps_last_row<T, C, 7>(f, s, rows, sums, stride);
   taps_last_row<T, C, 0>(f, s, rows, sums, stride);
+#endif
 }
 
 template <class T>
@@ -125,4 +133,11 @@ void dynamic_filter(const T* x, const T* filters, T* out, const DynamicFilterSha
   }
 }
 
-#include "cpu/dynamic_filter_backward_kernels.h"
+#define INSTANTIATE(T) \
+  template void dynamic_filter(const T*, const T*, T*, const DynamicFilterShape&, int64_t, int64_t);
+INSTANTIATE(double)
+INSTANTIATE(float)
+INSTANTIATE(f16)
+INSTANTIATE(bf16)
+
+#include "cpu/kernels/end.h"

@@ -1,5 +1,5 @@
-// Vectors in the sum's type, of 32 bytes (with AVX-512: 64). No include guard: each_isa.h includes this once per
-// instruction set.
+// Vectors in the sum's type, of 32 bytes (with AVX-512: 64).
+#pragma once
 
 #if defined(LFD_AVX512)
 constexpr int kVectorBytes = 64;
@@ -29,9 +29,10 @@ inline Vec<R> splat(R x) {
   return x - Vec<R>{};  // unlike x + 0, exactly x for every x, so the compiler broadcasts
 }
 
-// kLanes elements from unaligned memory, in the sum's type.
+// kLanes elements from unaligned memory, in the sum's type. Where a narrow type has no instructions, its conversion is
+// many times larger than a call, and would be compiled into every loop.
 template <class T>
-inline Vec<acc_t<T>> load(const T* p) {
+__attribute__((noinline)) Vec<acc_t<T>> load(const T* p) {
   Vec<acc_t<T>> v;
   for (int i = 0; i < kLanes<acc_t<T>>; ++i) v[i] = to_acc(p[i]);
   return v;
@@ -50,7 +51,7 @@ inline Vec<double> load(const double* p) {
 }
 
 template <class T>
-inline void store(T* p, Vec<acc_t<T>> v) {
+__attribute__((noinline)) void store(T* p, Vec<acc_t<T>> v) {
   for (int i = 0; i < kLanes<acc_t<T>>; ++i) p[i] = from_acc<T>(v[i]);
 }
 template <>

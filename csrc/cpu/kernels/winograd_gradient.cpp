@@ -1,11 +1,16 @@
-// The loops of `winograd_weight` and `winograd_weight_gradient`: transforms of winograd_kernels.h, transposed. No
-// include guard: each_isa.h includes this once per instruction set.
+// The loops of `winograd_weight` and `winograd_weight_gradient`: the transforms of winograd_points.h, transposed.
+#include "cpu/winograd_gradient.h"
 
-#include "cpu/winograd_kernels.h"
+#include <algorithm>
+
+#include "cpu/buffer.h"
+
+#include "cpu/kernels/begin.h"
+#include "cpu/kernels/winograd_points.h"
 
 constexpr double kNearScale = -1.5, kFarScale = 6;  // product of a point's differences to the other points
 
-inline void winograd_weight(const WinogradWeights& call, int64_t begin, int64_t end) {
+void winograd_weight(const WinogradWeights& call, int64_t begin, int64_t end) {
   // Neighbouring outputs and inputs lie so far apart.
   const int64_t of_output = 9 * (call.flipped ? 1 : call.inputs), of_input = 9 * (call.flipped ? call.outputs : 1);
   const int64_t position = call.outputs * call.inputs;
@@ -131,7 +136,7 @@ inline void winograd_gradient_weights(const WinogradGradientScratch& s, float* t
   }
 }
 
-inline void winograd_weight_gradient(const WinogradGradientCall& call, int64_t begin, int64_t end) {
+void winograd_weight_gradient(const WinogradGradientCall& call, int64_t begin, int64_t end) {
   const int64_t channels = call.channels(), columns = call.tile_columns(), tiles = call.tiles();
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t part = unit / call.blocks(), first = unit % call.blocks() * call.block;
@@ -160,3 +165,5 @@ inline void winograd_weight_gradient(const WinogradGradientCall& call, int64_t b
     std::copy_n(scratch.bias, scratch.outputs, call.bias + at);
   }
 }
+
+#include "cpu/kernels/end.h"

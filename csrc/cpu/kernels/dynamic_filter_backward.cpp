@@ -1,8 +1,15 @@
-// The loops of the CPU `dynamic_filter_backward`. No include guard: part of dynamic_filter_kernels.h.
+// The loops of the CPU `dynamic_filter_backward`.
 //
 // Gather: for a row p of the padded picture and a kernel row i, exactly the filters' row y = p - i + k/2 is read, once.
 // It gives the picture's gradient at p by shifted reads, and the filters' gradient from the picture's row p. Nobody
 // else touches either, so there are no atomics and the result does not depend on the number of threads.
+#include <vector>
+
+#include "cpu/buffer.h"
+#include "cpu/dynamic_filter.h"
+
+#include "cpu/kernels/begin.h"
+#include "cpu/kernels/padded_rows.h"
 
 // grads[x of one kernel row's taps] = sum_c g[c][x] * row[c][x + j], planar.
 template <class T>
@@ -190,3 +197,13 @@ void dynamic_filter_backward(const T* grad, const T* x, const T* filters, T* gra
   }
   stream_fence();
 }
+
+#define INSTANTIATE(T)                                                                                            \
+  template void dynamic_filter_backward(const T*, const T*, const T*, T*, T*, const DynamicFilterShape&, int64_t, \
+                                        int64_t);
+INSTANTIATE(double)
+INSTANTIATE(float)
+INSTANTIATE(f16)
+INSTANTIATE(bf16)
+
+#include "cpu/kernels/end.h"

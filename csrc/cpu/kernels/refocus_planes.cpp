@@ -1,66 +1,17 @@
-// The loops of the CPU `refocus` for disparities [D]. No include guard: each_isa.h includes this once per instruction
-// set.
+// The loops of the CPU `refocus` for disparities [D].
 //
 // Separable: a view's row shift depends on its row v alone, its column shift on its column u alone. So for a source row
 // of the views of row v, first one sum over u with the taps along x (in registers), then one addition per vertical tap
 // to the output rows: 2VU + 2V taps a pixel instead of 4VU (bicubic 4VU + 4V instead of 16VU), the same sum.
+#include <algorithm>
+#include <optional>
+#include <type_traits>
+#include <vector>
 
-// How one axis of a view is read at one disparity: the output pixel p gets sum_i w[i] * view[clamp(p + first + i)].
-template <class R>
-struct AxisTaps {
-  int64_t first, count;
-  int64_t lo, hi;  // the pixels whose samples count: all, or for border `valid` those that lie inside the view
-  R w[4];
-};
+#include "cpu/refocus.h"
 
-template <class R>
-AxisTaps<R> axis_taps(R disparity, double offset, int64_t size, const RefocusShape& s) {
-  const AxisShift<double> shift = axis_shift<double>(disparity, offset, size);
-  const R f = static_cast<R>(shift.f);
-  AxisTaps<R> taps{shift.first, 1, 0, size, {R(1), R(0), R(0), R(0)}};
-  if (s.valid) {
-    taps.lo = std::max<int64_t>(0, -int64_t{shift.first});
-    taps.hi = std::min<int64_t>(size, size - 1 - shift.first + (shift.f == 0 ? 1 : 0));
-    taps.hi = std::max(taps.lo, taps.hi);
-  }
-  if (s.interpolation == Interpolation::nearest) {
-    if (shift.f >= 0.5) taps.first += 1;
-  } else if (shift.f != 0) {
-    const bool cubic = s.interpolation == Interpolation::bicubic;
-    taps.first += cubic ? -1 : 0;
-    taps.count = cubic ? 4 : 2;
-    cubic ? Taps<Interpolation::bicubic>::weights(f, taps.w) : Taps<Interpolation::bilinear>::weights(f, taps.w);
-  }
-  return taps;
-}
-
-// [D, V] or [D, U] taps of all planes.
-template <class R>
-std::vector<AxisTaps<R>> all_axis_taps(const R* disparity, int64_t views, int64_t size, const RefocusShape& s) {
-  std::vector<AxisTaps<R>> taps;
-  taps.reserve(s.d * views);
-  for (int64_t d = 0; d < s.d; ++d)
-    for (int64_t v = 0; v < views; ++v) taps.push_back(axis_taps(disparity[d], v - 0.5 * (views - 1), size, s));
-  return taps;
-}
-
-// The output rows [begin, end) within [from, to) that read source row r with a tap `shift` away.
-struct RowRange {
-  int64_t begin, end;
-};
-inline RowRange reading_rows(int64_t r, int64_t shift, int64_t height, int64_t from, int64_t to) {
-  const int64_t begin = r == 0 ? from : r - shift, end = r == height - 1 ? to : r - shift + 1;
-  return {std::max(begin, from), std::min(end, to)};
-}
-
-template <class R>
-inline void add_scaled(R* to, R weight, const R* from, int64_t count) {
-  constexpr int L = kLanes<R>;
-  const Vec<R> w = splat(weight);
-  int64_t x = 0;
-  for (; x + L <= count; x += L) store(to + x, load(to + x) + w * load(from + x));
-  for (; x < count; ++x) to[x] += weight * from[x];
-}
+#include "cpu/kernels/begin.h"
+#include "cpu/kernels/refocus_axis.h"
 
 // The weight that counted with border `valid`, row by row, for one aperture and one disparity.
 template <class R>
@@ -372,50 +323,14 @@ void refocus_planes(const T* light_field, const acc_t<T>* disparity, const acc_t
   }
 }
 
-template <class T>
-void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
-                              T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
-  using R = acc_t<T>;
-  const auto rows = all_axis_taps(disparity, s.v, s.h, s), columns = all_axis_taps(disparity, s.u, s.w, s);
-  const int64_t planes = s.a * s.d, plane_size = s.h * s.w;
-  std::vector<R> row(s.w), lines(s.u * s.w);
-  for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t r = unit % s.h, c = unit / s.h % s.c, v = unit / s.h / s.c % s.v, b = unit / s.h / s.c / s.v;
-    std::fill(lines.begin(), lines.end(), R(0));
-    for (int64_t p = 0; p < planes; ++p) {
-      const int64_t a = p / s.d, d = p % s.d;
-      const AxisTaps<R>& t = rows[d * s.v + v];
-      const R* g = grad + ((b * planes + p) * s.c + c) * plane_size;
-      bool any = false;
-      for (int i = 0; i < t.count; ++i) {
-        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi);
-        for (int64_t y = range.begin; y < range.end; ++y) {
-          if (!any) std::fill(row.begin(), row.end(), R(0));
-          any = true;
-          add_scaled(row.data(), t.w[i], g + y * s.w, s.w);
-        }
-      }
-      if (!any) continue;
-      for (int64_t u = 0; u < s.u; ++u) {
-        const R weight = aperture[(a * s.v + v) * s.u + u];
-        if (weight == R(0)) continue;
-        const AxisTaps<R>& k = columns[d * s.u + u];
-        R* line = lines.data() + u * s.w;
-        for (int i = 0; i < k.count; ++i) {
-          const int64_t shift = k.first + i;
-          const int64_t from = std::min(k.hi, std::max(k.lo, -shift)), to = std::max(from, std::min(k.hi, s.w - shift));
-          const R w = weight * k.w[i];
-          if (to > from) add_scaled(line + from + shift, w, row.data() + from, to - from);
-          for (int64_t x = k.lo; x < from; ++x) line[0] += w * row[x];
-          for (int64_t x = to; x < k.hi; ++x) line[s.w - 1] += w * row[x];
-        }
-      }
-    }
-    for (int64_t u = 0; u < s.u; ++u) {
-      T* to = grad_light_field + (((b * s.v + v) * s.u + u) * s.c + c) * plane_size + r * s.w;
-      for (int64_t x = 0; x < s.w; ++x) to[x] = from_acc<T>(lines[u * s.w + x]);
-    }
-  }
-}
+#define INSTANTIATE(T)                                                                                              \
+  template void refocus_planes(const T*, const acc_t<T>*, const acc_t<T>*, out_t<T>*, const RefocusShape&, int64_t, \
+                               int64_t, int64_t);
+INSTANTIATE(double)
+INSTANTIATE(float)
+INSTANTIATE(f16)
+INSTANTIATE(bf16)
+INSTANTIATE(uint8_t)
+INSTANTIATE(uint16_t)
 
-#include "cpu/refocus_map_kernels.h"
+#include "cpu/kernels/end.h"

@@ -1,6 +1,16 @@
-// The loops of the CPU `drb_head_backward`. No include guard: part of drb_head_kernels.h.
+// The loops of the CPU `drb_head_backward`.
 //
 // Block by block as the forward pass: the filters are predicted once more and used where they are.
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "cpu/buffer.h"
+#include "cpu/drb_head.h"
+#include "lfdeblur/dynamic_filter.h"
+
+#include "cpu/kernels/begin.h"
+#include "cpu/kernels/drb_head_blocks.h"
 
 // rows[x][c] = features of `count` pixels, rows of `stride`; the rest of the kBlock rows is zero.
 template <class T>
@@ -152,3 +162,16 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
   if (grads.residual_features) residual.finish(band.residual_weight);
   if (grads.kernel_features) kernel.finish(band.kernel_weight);
 }
+
+#define INSTANTIATE(T, U)                                                                                             \
+  template void drb_head_backward(const U*, const T*, const T*, const U*, const DrbHeadWeights<acc_t<T>>&,            \
+                                  const DrbHeadGrads<T>&, const DrbHeadBand<acc_t<T>>&, const DrbHeadShape&, int64_t, \
+                                  int64_t, int64_t);
+INSTANTIATE(double, double)
+INSTANTIATE(float, float)
+INSTANTIATE(f16, f16)
+INSTANTIATE(f16, float)
+INSTANTIATE(bf16, bf16)
+INSTANTIATE(bf16, float)
+
+#include "cpu/kernels/end.h"

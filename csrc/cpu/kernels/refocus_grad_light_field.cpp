@@ -1,0 +1,108 @@
+// The loops of the CPU `refocus`'s gradient of the light field.
+#if !defined(LFD_AVX512)  // these run on AVX2 at most
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include "cpu/refocus.h"
+
+#include "cpu/kernels/begin.h"
+#include "cpu/kernels/refocus_axis.h"
+#include "cpu/kernels/refocus_samples.h"
+
+template <class T>
+void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                              T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  const auto rows = all_axis_taps(disparity, s.v, s.h, s), columns = all_axis_taps(disparity, s.u, s.w, s);
+  const int64_t planes = s.a * s.d, plane_size = s.h * s.w;
+  std::vector<R> row(s.w), lines(s.u * s.w);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t r = unit % s.h, c = unit / s.h % s.c, v = unit / s.h / s.c % s.v, b = unit / s.h / s.c / s.v;
+    std::fill(lines.begin(), lines.end(), R(0));
+    for (int64_t p = 0; p < planes; ++p) {
+      const int64_t a = p / s.d, d = p % s.d;
+      const AxisTaps<R>& t = rows[d * s.v + v];
+      const R* g = grad + ((b * planes + p) * s.c + c) * plane_size;
+      bool any = false;
+      for (int i = 0; i < t.count; ++i) {
+        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi);
+        for (int64_t y = range.begin; y < range.end; ++y) {
+          if (!any) std::fill(row.begin(), row.end(), R(0));
+          any = true;
+          add_scaled(row.data(), t.w[i], g + y * s.w, s.w);
+        }
+      }
+      if (!any) continue;
+      for (int64_t u = 0; u < s.u; ++u) {
+        const R weight = aperture[(a * s.v + v) * s.u + u];
+        if (weight == R(0)) continue;
+        const AxisTaps<R>& k = columns[d * s.u + u];
+        R* line = lines.data() + u * s.w;
+        for (int i = 0; i < k.count; ++i) {
+          const int64_t shift = k.first + i;
+          const int64_t from = std::min(k.hi, std::max(k.lo, -shift)), to = std::max(from, std::min(k.hi, s.w - shift));
+          const R w = weight * k.w[i];
+          if (to > from) add_scaled(line + from + shift, w, row.data() + from, to - from);
+          for (int64_t x = k.lo; x < from; ++x) line[0] += w * row[x];
+          for (int64_t x = to; x < k.hi; ++x) line[s.w - 1] += w * row[x];
+        }
+      }
+    }
+    for (int64_t u = 0; u < s.u; ++u) {
+      T* to = grad_light_field + (((b * s.v + v) * s.u + u) * s.c + c) * plane_size + r * s.w;
+      for (int64_t x = 0; x < s.w; ++x) to[x] = from_acc<T>(lines[u * s.w + x]);
+    }
+  }
+}
+
+template <class T, Interpolation I>
+void grad_light_field_views(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                            T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
+  const int64_t plane = s.h * s.w;
+  std::vector<R> values(s.w), view(s.c * plane);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t u = unit % s.u, v = unit / s.u % s.v, b = unit / s.u / s.v;
+    std::fill(view.begin(), view.end(), R(0));
+    for (int64_t d = 0; d < s.d; ++d)
+      for (int64_t y = 0; y < s.h; ++y) {
+        sampler.set_row(disparity, d, y);
+        sampler.set_view_row(v);
+        sampler.set_view_column(u);
+        for (int64_t a = 0; a < s.a; ++a) {
+          const R weight = aperture[(a * s.v + v) * s.u + u];
+          if (weight == R(0)) continue;
+          for (int64_t c = 0; c < s.c; ++c) {
+            const R* g = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+            for (int64_t x = 0; x < s.w; ++x) values[x] = weight * sampler.counts(x) * g[x];
+            sampler.scatter(values.data(), view.data() + c * plane);
+          }
+        }
+      }
+    T* to = grad_light_field + unit * s.c * plane;
+    for (int64_t i = 0; i < s.c * plane; ++i) to[i] = from_acc<T>(view[i]);
+  }
+}
+
+template <class T>
+void refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                                  T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  for_interpolation(s.interpolation, [&](auto i) {
+    grad_light_field_views<T, decltype(i)::value>(grad, disparity, aperture, grad_light_field, s, begin, end);
+  });
+}
+
+#define INSTANTIATE(T)                                                                                               \
+  template void refocus_grad_light_field(const acc_t<T>*, const acc_t<T>*, const acc_t<T>*, T*, const RefocusShape&, \
+                                         int64_t, int64_t);                                                          \
+  template void refocus_grad_light_field_map(const acc_t<T>*, const acc_t<T>*, const acc_t<T>*, T*,                  \
+                                             const RefocusShape&, int64_t, int64_t);
+INSTANTIATE(double)
+INSTANTIATE(float)
+INSTANTIATE(f16)
+INSTANTIATE(bf16)
+
+#include "cpu/kernels/end.h"
+#endif
