@@ -46,7 +46,7 @@ picture: demo
 	$(BIN)/python -c "import pyvips; pyvips.Image.new_from_file('demo/demo.png').jpegsave('docs/demo.jpg', Q=85, keep='none')"
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # Python was not compiled with AddressSanitizer: its runtime comes first, with the library whose exceptions it watches.
 # Leaks are not looked for: Python's own would drown ours.
@@ -88,7 +88,7 @@ GPU_PYTHON ?= python3.12
 GPU_TORCH ?= torch==2.11.0
 GPU_VENV := build/gpu_venv
 KIT := build/gpu_kit
-KIT_WHEELS := annotated-types cffi deflate pycparser pydantic pydantic-core pyvips pyvips-binary
+KIT_WHEELS := annotated-types cachetools cffi deflate psutil pycparser pydantic pydantic-core pyvips pyvips-binary
 gpu-kit:
 	test -x $(GPU_VENV)/bin/python || $(GPU_PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet $(GPU_TORCH) numpy setuptools wheel ninja

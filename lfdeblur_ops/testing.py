@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -29,21 +29,59 @@ TOL_HIDDEN = {
     torch.bfloat16: {"rtol": 1.6e-2, "atol": 1.6e-2},
 }
 
-# On a GPU, PyTorch lets float32 convolutions round their factors to TF32's ten bits (unless it is told otherwise), ours
-# as well as cuDNN's: each product is off by up to 1e-3, and sums over 9 * 64 of them by as much of their largest value.
-TOL_TF32 = {"rtol": 2e-3, "atol": 2e-3}
 
-# Winograd's F(4x4, 3x3) adds up the same products through transforms, whose rounding errors are about three times those
-# of the direct sum: 2e-6 of the largest value, against 0.5e-6, in gradients of weights over 4000 pixels.
-TOL_WINOGRAD = {"rtol": 4e-6, "atol": 2e-5}
+class Error(NamedTuple):
+    """What bounds an element's error: shares of three sizes.
 
-# Of the largest of a layer's gradients, through sixty layers and back, some of whose values change sign with the
-# rounding and meet the other slope: 5e-5 at most (median 7e-6) from float64 on Winograd's transforms, 3e-6 on direct
-# sums.
-TOL_NETWORK_GRADIENT = 2e-4
+    Attributes:
+        sums: of the sum of its terms' absolute values.
+        terms: of the root of the sum of their squares, as which roundings of single terms add up.
+        result: of the element itself.
+    """
 
-# The same in TF32, whose rounding changes the sign of more of them, as a share of the gradient's norm: 5e-2 on an H200.
-TOL_NETWORK_GRADIENT_TF32 = 0.1
+    sums: float
+    terms: float = 0.0
+    result: float = 0.0
+
+
+# Of a convolution and of its gradients. Float32 and float64 sum in their own dtype: 2**-21.6 and 2**-51.8 were seen.
+# Narrow ones sum in float32 and round the result, twice where a residual is added after that, and some of the terms:
+# gradients that an activation has passed, and what lies between two convolutions: half of what is allowed was seen.
+ERROR = {
+    torch.float64: Error(2**-50),
+    torch.float32: Error(2**-20),
+    torch.float16: Error(2**-21, 4 * 2**-11, 2 * 2**-11),
+    torch.bfloat16: Error(2**-21, 4 * 2**-8, 2 * 2**-8),
+}
+# Transforms of F(4x4, 3x3) have rounding errors of their own: 2**-19.4 was seen, in gradients of weights.
+ERROR_WINOGRAD = Error(2**-18)
+# TF32 cuts both factors to ten bits, in each of two convolutions: towards zero, which makes the result smaller too.
+ERROR_TF32 = Error(2**-21, 2**-7, 2**-8)
+
+# Of the norm of a tensor's gradient, through sixty layers and back: some of their values change sign with the rounding
+# and meet the other slope, which moves a few elements of a layer's gradient by much more than rounding does; how many
+# depends on the processor. 1e-4 was seen on Winograd's transforms, in TF32, which changes more of them, 5e-2.
+NETWORK_GRADIENT = 1e-3
+NETWORK_GRADIENT_TF32 = 0.1
+
+# Two ways to the same values of order 1, as those of pictures are. Few: a handful of float32 operations. Many: tens of
+# layers, or sums over many views or pixels, in float32; the same in float64; and with the eight bits of bfloat16
+# between some ten layers.
+FEW_ROUNDINGS = 2e-6
+MANY_ROUNDINGS = 1e-5
+FLOAT64_ROUNDINGS = 1e-12
+BFLOAT16_LAYERS = 0.05
+
+# Gradients that are sums over all pixels, of one dtype in two orders: of the sum and of its terms, of order 1.
+REORDERED_SUMS = {"rtol": 1e-4, "atol": 1e-4}
+
+# Numbers read from logs and tables, which have six digits, and sums of some of them.
+LOGGED_DIGITS = 1e-4
+
+
+def half_a_step(levels: float) -> float:
+    """The rounding of ``[0, 1]`` to ``levels`` steps, as of 8 or 16 bits, and some of float32's."""
+    return 0.51 / levels + 1e-6
 
 
 def rounded_to_tf32(x: torch.Tensor) -> torch.Tensor:

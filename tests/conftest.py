@@ -1,14 +1,21 @@
 """Fixtures shared by all tests: what this machine can run."""
 
+import os
+
 import pytest
 import torch
 
 import lfdeblur_ops
 
 from .backends import DEVICE
+from .workers import CORES, WORKERS
 
 # Fills every torch.empty with NaN, the extension's outputs too: an element that nobody wrote cannot pass for a zero.
 torch.use_deterministic_algorithms(True, warn_only=True)
+
+if WORKERS > 1:  # else the workers' threads, and those of the programs that they start, wait for each other
+    torch.set_num_threads(CORES)
+    os.environ["OMP_NUM_THREADS"] = str(CORES)
 
 
 def pytest_collection_modifyitems(items):

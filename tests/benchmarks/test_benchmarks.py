@@ -26,7 +26,7 @@ from benchmarks.gpu import exercise, sweep, sweep_triton
 from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks.reference import unfold_fac
 from lfdeblur_ops import reference
-from lfdeblur_ops.testing import peak_bytes
+from lfdeblur_ops.testing import FEW_ROUNDINGS, peak_bytes
 
 MACHINE = {
     "device": "cpu",
@@ -76,8 +76,19 @@ def test_rows_are_complete(result):
     assert row["percent_of_floor"] == pytest.approx(100 * row["floor_ms"] / row["ours"]["ms"])
     assert set(row["rivals"]) == {"unfold (published)", "addcmul_ taps"}
     assert all(rival["ratio"] > 0 for rival in row["rivals"].values())
-    assert result["rows"][-2]["threads"] == 1
-    assert torch.get_num_threads() >= 1
+
+
+def test_threads_are_those_of_the_row_and_afterwards_those_of_before():
+    before, seen = torch.get_num_threads(), []
+    case = tiny(threads=before + 1)
+    build = case.build
+
+    def watched():
+        seen.append(torch.get_num_threads())
+        return build()
+
+    row = _harness.run_case(replace(case, build=watched), MACHINE, 0.0)
+    assert (seen, row["threads"], torch.get_num_threads()) == ([before + 1], before + 1, before)
 
 
 @pytest.mark.parametrize("form", [unfold_fac, _rivals.im2col_fac, _rivals.taps_fac])
@@ -108,7 +119,7 @@ def test_bicubic_rivals_are_right(form):
     light_field = torch.rand(3, 3, 1, 6, 8, dtype=torch.float64)
     aperture = torch.full((1, 3, 3), 1 / 9, dtype=torch.float64)
     exact = reference.refocus(light_field[None], torch.tensor([0.7]).double(), aperture, "bicubic", "replicate")
-    torch.testing.assert_close(form(light_field, [0.7], "bicubic"), exact[0, 0], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(form(light_field, [0.7], "bicubic"), exact[0, 0], rtol=1e-6, atol=FEW_ROUNDINGS)
 
 
 def test_the_rival_of_generate_writes_the_same_pictures():
@@ -237,7 +248,7 @@ def test_rows_of_the_wanted_rates_on_a_gpu():
         assert ("refocus", "forward", f"15x15x3x434x625 D={planes} bilinear", dtype) in rows
 
 
-def test_report_and_readme(result, tmp_path):
+def test_report_and_readme(result, tmp_path, monkeypatch):
     path = tmp_path / "results" / "cpu.json"
     path.parent.mkdir()
     path.write_text(json.dumps(result))
@@ -248,19 +259,33 @@ def test_report_and_readme(result, tmp_path):
     assert all(f"({picture})" in text for picture in pictures)
     assert "| dynamic_filter, forward+backward | 3x8x10 k=3 | float32 |" in text
 
+    monkeypatch.setattr(_tables, "README_ROWS", (("cpu", "dynamic_filter", "3x8x10 k=3", "float32"),))
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- benchmark:cpu -->yesterday<!-- /benchmark:cpu -->\nafter\n")
+    readme.write_text("before\n<!-- benchmark -->yesterday<!-- /benchmark -->\nafter\n")
     arguments = ["readme", "--readme", str(readme), "--results", str(path.parent)]
     assert command.main(arguments) == 0
     once = readme.read_text()
-    assert once.startswith("before\n<!-- benchmark:cpu -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
-    assert once.endswith("<!-- /benchmark:cpu -->\nafter\n")
+    assert once.startswith("before\n<!-- benchmark -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
+    assert once.endswith("<!-- /benchmark -->\nafter\n")
+    assert once.count("| `dynamic_filter` 3x8x10 k=3, float32 | CPU | **") == 1
     assert "yesterday" not in once
     assert command.main(arguments) == 0
     assert readme.read_text() == once
     readme.write_text("nothing here")
-    with pytest.raises(ValueError, match="benchmark:cpu"):
+    with pytest.raises(ValueError, match="<!-- benchmark -->"):
         command.main(arguments)
+
+
+def test_readme_rows_are_measured():
+    """Each of README's rows stands in a committed result."""
+    results = [json.loads(file.read_text()) for file in (_machine.ROOT / "benchmarks" / "results").glob("*.json")]
+    measured = {
+        (result["machine"]["device"], row["op"], row["shape"], row["dtype"])
+        for result in results
+        if "machine" in result
+        for row in result["rows"]
+    }
+    assert set(_tables.README_ROWS) <= measured
 
 
 def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, capsys):

@@ -48,6 +48,7 @@ def visit(tmp_path):
             env=os.environ | settings | {"FAILS": fails} | environment,
             capture_output=True,
             text=True,
+            timeout=60,
         )
         return done, log.read_text().splitlines()
 

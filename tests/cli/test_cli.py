@@ -19,8 +19,10 @@ from lfdeblur_models.data import disk, linear_to_srgb, read_light_field, refocus
 from lfdeblur_models.drawing.contact_sheet import Tile, contact_sheet
 from lfdeblur_models.io.images import ImageInfo, read_image, write_image
 from lfdeblur_models.system.interrupts import reliable_interrupts
+from lfdeblur_ops.testing import half_a_step
 
 from ..data_paths import data_folder
+from ..processes import started, wait_until
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_refocus(run, tmp_path, dtype):
     for name, picture in zip(names, want, strict=True):
         got, info = read_image(out / name)
         assert info.bits == (8 if dtype == torch.uint8 else 16)
-        torch.testing.assert_close(got.double() / levels, picture.double(), atol=0.51 / levels + 1e-6, rtol=0)
+        torch.testing.assert_close(got.double() / levels, picture.double(), atol=half_a_step(levels), rtol=0)
 
 
 def test_refocus_writes_more_planes_than_are_rendered_at_once(run, tmp_path, field):
@@ -119,16 +121,18 @@ def test_refocus_writes_more_planes_than_are_rendered_at_once(run, tmp_path, fie
 
 @pytest.mark.parametrize("command", ["info", "refocus", "generate"])
 def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, command):
-    """Numbered pictures, an array of unusual axes, and values in linear light."""
+    """Numbered pictures, a mosaic of views, an array of unusual axes, and values in linear light."""
     views = torch.randint(0, 256, (3, 3, 3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for index, view in enumerate(views.flatten(0, 1)):
         (tmp_path / "numbered").mkdir(exist_ok=True)
         write_image(tmp_path / "numbered" / f"{index}.png", view)
+    write_image(tmp_path / "all.png", views.permute(2, 0, 3, 1, 4).reshape(3, 60, 72))
     np.savez(tmp_path / "arrays.npz", lights=views.permute(3, 4, 0, 1, 2).numpy(), other=np.zeros((3, 3, 3, 20, 24)))
     more = {"refocus": ["--disparity", "0"], "generate": ["--disparity", "0", "--aperture", "disk:1"]}.get(command, [])
     for i, (source, options) in enumerate(
         [
             ("numbered", ["--grid", "3x3", "--order", "columns", "--transfer", "linear"]),
+            ("all.png", ["--grid", "3x3"]),
             ("arrays.npz", ["--dataset", "lights", "--axes", "yxvuc"]),
         ]
     ):
@@ -136,7 +140,9 @@ def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, comma
         assert (code, err) == (0, ""), err
         if command == "info":
             assert "3 rows x 3 columns" in said
-    bad("transfer: got 'log'", command, tmp_path / "arrays.npz", *more, "--transfer", "log", "--out", tmp_path / "out")
+    for name, wrong in (("transfer", "log"), ("format", "zip")):
+        told = (command, tmp_path / "arrays.npz", *more, f"--{name}", wrong)
+        bad(f"{name}: got '{wrong}'", *told, "--out", tmp_path / "out")
 
 
 def test_generate(run, tmp_path, field):
@@ -239,22 +245,12 @@ def test_bad_input_in_a_process_of_its_own(tmp_path):
 
 def test_interrupt_of_a_process_leaves_no_half_written_file(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "refocus", str(ASSET)]
-    process = subprocess.Popen(
-        [*command, "--disparity=0:3:2000", "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts its background jobs with SIGINT ignored, which children inherit.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        while process.poll() is None and not list(out.glob("plane_*.png")):
-            time.sleep(0.05)
+    command = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "refocus", ASSET]
+    command += ["--disparity=0:3:2000", "--out", out]
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: list(out.glob("plane_*.png")), process)
         process.send_signal(signal.SIGINT)
         said, err = process.communicate(timeout=120)
-    finally:
-        process.kill()
     assert (process.returncode, said, err.strip()) == (130, "", "lfdeblur: interrupted")
     for file in out.iterdir():
         assert file.name.startswith("plane_")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from lfdeblur_models.data import (
     LightField,
     LightFieldError,
     Noise,
+    Processes,
     Recipe,
     decode_defocus,
     defocus_map,
@@ -29,11 +31,14 @@ from lfdeblur_models.data import (
     linear_to_srgb,
     render_pair,
 )
+from lfdeblur_models.data.generation.manifest import FILES, SCHEMA
+from lfdeblur_models.data.generation.scene_renderer import SceneRenderer, Stages
 from lfdeblur_models.data.transfer import quantise
 from lfdeblur_models.io.errors import OutputError
 from lfdeblur_models.io.images import read_image
-from lfdeblur_ops.testing import peak_bytes
+from lfdeblur_ops.testing import half_a_step, peak_bytes
 
+from ..processes import started, wait_until
 from .toy_scenes import plane, tree, write_scene, write_scenes
 
 SMALL = Recipe(apertures=(Aperture("disk", 1),), disparities=(-1.0, 1.0))
@@ -68,7 +73,7 @@ def test_the_lfdof_layout(tmp_path, bits, dtype):
     for folder, picture in {"input": pair.defocused, "left": pair.left, "right": pair.right}.items():
         got, info = read_image(tmp_path / folder / "plane" / "plane_ap2_03.png")
         assert (info.format, info.bits) == ("png", bits)
-        torch.testing.assert_close(got.double() / levels, picture.double(), atol=0.51 / levels + 1e-6, rtol=0)
+        torch.testing.assert_close(got.double() / levels, picture.double(), atol=half_a_step(levels), rtol=0)
     truth, _ = read_image(tmp_path / "ground_truth" / "plane.png")
     center = centered.center.int()
     if bits == 8 and dtype == torch.uint16:
@@ -278,23 +283,23 @@ COMMAND = [sys.executable, "-W", "ignore", "-m", "lfdeblur_models.cli", "generat
 OPTIONS = ("--aperture", "disk:1", "--disparity=-1:1:6", "--dual-pixel")
 
 
+def there(folder, pattern, count):
+    return len(list(folder.rglob(pattern))) >= count
+
+
 @pytest.mark.parametrize(("workers", "layout"), [(1, "lfdof"), (2, "webdataset")])
 def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
     """kill -9 of the command alone: its workers end by themselves."""
     scenes, out = write_scenes(tmp_path / "scenes", 6, h=150, w=150), tmp_path / "out"
     command = [*COMMAND, str(scenes), "--out", str(out), *OPTIONS, f"--workers={workers}", f"--layout={layout}"]
     command += ["--shard-scenes=2"]
-    enough = 5 if layout == "lfdof" else 1
+    kind, first = ("*.png", 5) if layout == "lfdof" else ("*.tar", 1)
     for kill in range(2):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while process.poll() is None and len(list(out.rglob("*.png" if layout == "lfdof" else "*.tar"))) < enough:
-                time.sleep(0.002)
+        with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            wait_until(partial(there, out, kind, first * 2**kill), process)
             time.sleep(0.03 * kill)
-        finally:
             process.send_signal(signal.SIGKILL)
-            process.wait()
-        enough *= 2
+            process.wait(timeout=60)
         for name, data in seen(out).items():  # whatever has a final name is whole
             assert not name.endswith(".png") or data.endswith(b"IEND\xaeB`\x82")
             if name.endswith(".tar"):
@@ -304,9 +309,8 @@ def test_killed_at_any_moment_and_run_again(tmp_path, workers, layout):
     assert done.returncode == 0, done.stderr
     rows = pq.read_table(out / "manifest.parquet")["key"].to_pylist()
     assert len(rows) == len(set(rows)) == 36
-    subprocess.run(
-        [*command[:-1], "--shard-scenes=2", "--out", str(tmp_path / "straight")], check=True, capture_output=True
-    )
+    command = [*command[:-1], "--shard-scenes=2", "--out", str(tmp_path / "straight")]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     assert tree(out) == tree(tmp_path / "straight")
 
 
@@ -393,6 +397,8 @@ def test_refusals_before_any_work(tmp_path):
         generate([tmp_path / "nowhere"], out, SMALL)
     with pytest.raises(ValueError, match="workers: got 0"):
         generate([field], out, SMALL, workers=0)
+    with pytest.raises(ValueError, match="workers: got 2 beside an executor"):
+        generate([field], out, SMALL, workers=2, executor=Processes(2))
     assert not out.exists()
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -440,3 +446,43 @@ def test_in_memory_scenes_in_two_processes(tmp_path):
     fields = [LightField(plane(1, seed=i).views, scene=f"s{i}") for i in range(2)]
     assert generate(fields, tmp_path, SMALL, workers=2).scenes == 2
     assert write_scene(tmp_path / "again", fields[0]).is_dir()
+
+
+def test_the_rows_of_a_scene_are_the_columns_of_the_manifest():
+    recipe = Recipe((Aperture("disk", 1.0), Aperture("square", 2.0)), (-1.0, 1.0), defocus_maps=False)
+    renderer = SceneRenderer(plane(0), recipe, source="toy.npz", stages=Stages())
+    kinds = [picture.kind for picture in renderer.pictures()]
+    assert sorted(kinds) == ["contact_sheet"] + ["defocused"] * 4 + ["truth"]
+    assert [(row.key, row.disparity) for row in renderer.rows] == [
+        ("plane_ap1_00", -1.0),
+        ("plane_ap1_01", 1.0),
+        ("plane_ap2_00", -1.0),
+        ("plane_ap2_01", 1.0),
+    ]
+    told = renderer.rows[0].to_json()
+    assert (told["coc_min"], told["source"]) == (None, "toy.npz")
+    assert set(SCHEMA.names) - set(told) == {*FILES, "recipe"}
+    assert {"left", "truth"} < set(FILES)
+    assert {name: str(SCHEMA.field(name).type) for name in ("scene", "bits", "coc_min", "noise_seed", "left")} == {
+        "scene": "string",
+        "bits": "int32",
+        "coc_min": "double",
+        "noise_seed": "int64",
+        "left": "string",
+    }
+
+
+def test_any_executor_will_do(tmp_path):
+    class Backwards:
+        """The last unit first."""
+
+        def outcomes(self, work, units):
+            self.units = [unit.name for unit in units]
+            yield from map(work, units[::-1])
+
+    scenes, executor, steps = write_scenes(tmp_path / "scenes", 3), Backwards(), []
+    made = generate([scenes], tmp_path / "out", SMALL, executor=executor, progress=lambda *done: steps.append(done))
+    assert executor.units == ["scene0", "scene1", "scene2"]
+    assert (made.scenes, steps) == (3, [(1, 3), (2, 3), (3, 3)])
+    generate([scenes], tmp_path / "straight", SMALL)
+    assert tree(tmp_path / "out") == tree(tmp_path / "straight")

@@ -19,6 +19,7 @@ from lfdeblur_models.data import (
     square,
     srgb_to_linear,
 )
+from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS
 
 from ..data_paths import data_folder
 
@@ -61,7 +62,7 @@ def test_blur_is_summed_in_linear_light():
     views[0, 1] = 255
     pair = render_pair(LightField(views), 0.0, square((1, 3), 1, softness=0))
     want = linear_to_srgb(torch.tensor(1 / 3)).item()
-    assert pair.defocused.mean().item() == pytest.approx(want, abs=1e-6)
+    assert pair.defocused.mean().item() == pytest.approx(want, abs=FEW_ROUNDINGS)
     assert pair.defocused.mean().item() > 0.6  # a third of the encoded values would be 0.33
 
 
@@ -77,9 +78,9 @@ def test_left_and_right_add_up_to_defocused(weighted):
     counted = aperture if field.weights is None else aperture * field.weights
     left = (counted[:, :2].sum() + counted[:, 2].sum() / 2) / counted.sum()
     light = left * srgb_to_linear(pair.left) + (1 - left) * srgb_to_linear(pair.right)
-    torch.testing.assert_close(linear_to_srgb(light), pair.defocused, atol=1e-5, rtol=0)
+    torch.testing.assert_close(linear_to_srgb(light), pair.defocused, atol=MANY_ROUNDINGS, rtol=0)
     whole = linear_to_srgb(refocus_light(field, -1.0, aperture).clamp(0, 1))
-    torch.testing.assert_close(pair.defocused, whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(pair.defocused, whole, atol=MANY_ROUNDINGS, rtol=0)
     assert (pair.left - pair.right).abs().mean() > 0.01
 
 
@@ -98,7 +99,7 @@ def test_dual_pixel_shift_is_horizontal_and_signed_by_defocus():
     for focus, sign in ((0.0, 1), (2.0, -1)):  # the point is nearer, then farther, than the plane in focus
         pair = render_pair(field, focus, disk(field.grid, 2))
         (left_y, left_x), (right_y, right_x) = center_of(pair.left), center_of(pair.right)
-        assert left_y == pytest.approx(right_y, abs=1e-6)
+        assert left_y == pytest.approx(right_y, abs=FEW_ROUNDINGS)
         assert sign * (left_x - right_x) > 1
 
 
@@ -124,8 +125,8 @@ def test_render_pairs_is_every_aperture_at_every_plane():
             torch.testing.assert_close(pairs[a][d].defocused, one.defocused)
             assert pairs[a][d].disparity == disparity
             assert torch.equal(pairs[a][d].aperture, aperture)
-    torch.testing.assert_close(pairs[0][0].defocused, pairs[0][0].truth, atol=1e-6, rtol=0)
-    torch.testing.assert_close(pairs[0][0].left, pairs[0][0].truth, atol=1e-6, rtol=0)
+    torch.testing.assert_close(pairs[0][0].defocused, pairs[0][0].truth, atol=FEW_ROUNDINGS, rtol=0)
+    torch.testing.assert_close(pairs[0][0].left, pairs[0][0].truth, atol=FEW_ROUNDINGS, rtol=0)
 
 
 def test_a_grid_without_centre_is_refused():

@@ -14,6 +14,7 @@ from lfdeblur_models.data.transfer import srgb_to_linear
 from lfdeblur_models.io.images import write_image
 from lfdeblur_models.training.augment import augment
 from lfdeblur_models.training.config import AugmentConfig
+from lfdeblur_ops.testing import FEW_ROUNDINGS
 
 from ..data_paths import data_folder
 
@@ -211,4 +212,4 @@ def test_noise_leaves_the_truth_alone():
     assert torch.equal(noisy["sharp"], clean["sharp"])
     left, right, whole = (noisy[kind] - clean[kind] for kind in ("left", "right", "defocused"))
     assert 0 < float(left.std()) < 0.05
-    torch.testing.assert_close(whole, (left + right) / 2, rtol=0, atol=1e-6)
+    torch.testing.assert_close(whole, (left + right) / 2, rtol=0, atol=FEW_ROUNDINGS)

@@ -13,10 +13,9 @@ from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize
 from lfdeblur_models.inference.engines import cpu_bands
 from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks import blocks
-from lfdeblur_models.networks.official import convert_official
+from lfdeblur_models.networks.official import renamed
 from lfdeblur_models.networks.reference import straightforward, unfold_fac
-from lfdeblur_models.networks.variants import build_variant
-from lfdeblur_ops.testing import TOL_NETWORK_GRADIENT_TF32
+from lfdeblur_ops.testing import FLOAT64_ROUNDINGS, MANY_ROUNDINGS, NETWORK_GRADIENT, NETWORK_GRADIENT_TF32
 
 from ..data_paths import data_folder
 from ..natural import natural, psnr
@@ -48,20 +47,20 @@ def test_float32_to_rounding(net, optimized, size):
     got = optimized(**inputs)
     assert got.shape == (1, 3, *size)
     assert got.dtype == torch.float32
-    torch.testing.assert_close(got, plain(net, inputs), rtol=0, atol=1e-5)
+    torch.testing.assert_close(got, plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_batches(net, optimized, n):
     inputs = pictures(net.views, 16, 24, n=n)
-    torch.testing.assert_close(optimized(**inputs), plain(net, inputs), rtol=0, atol=1e-5)
+    torch.testing.assert_close(optimized(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
 
 def test_bands_do_not_show(net, optimized, monkeypatch):
     inputs = pictures(net.views, 139, 41)
     whole = optimized(**inputs)
     monkeypatch.setattr(cpu_bands, "BAND_BYTES", 0)  # as many bands as can be
-    torch.testing.assert_close(optimized(**inputs), whole, rtol=0, atol=1e-5)
+    torch.testing.assert_close(optimized(**inputs), whole, rtol=0, atol=MANY_ROUNDINGS)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
@@ -86,7 +85,7 @@ def test_narrow_dtypes_on_real_pictures(kind, dtype):
 def test_other_structures(options):
     net = natural(**options)
     inputs = pictures(1, 37, 29)
-    torch.testing.assert_close(optimize(net)(**inputs), plain(net, inputs), rtol=0, atol=1e-5)
+    torch.testing.assert_close(optimize(net)(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
 
 def test_without_the_extension(monkeypatch):
@@ -96,23 +95,25 @@ def test_without_the_extension(monkeypatch):
     assert "oneDNN" in fast.choices["convolutions"]
     assert "Winograd" not in fast.choices["convolutions"]
     inputs = pictures(1, 37, 29)
-    torch.testing.assert_close(fast(**inputs), plain(net, inputs), rtol=0, atol=1e-5)
+    torch.testing.assert_close(fast(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
 
 def test_float64_and_the_callers_dtype():
     net = natural(width=6, scales=2)
     inputs = pictures(1, 9, 12, dtype=torch.float64)
     exact = natural(width=6, scales=2).double()
-    torch.testing.assert_close(optimize(net, torch.float64)(**inputs), plain(exact, inputs), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        optimize(net, torch.float64)(**inputs), plain(exact, inputs), rtol=0, atol=FLOAT64_ROUNDINGS
+    )
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
         assert optimize(net)(inputs["center"].to(dtype)).dtype == dtype
 
 
 def test_variants_run_too():
     for variant in ("single-scale", "no-residual"):
-        net = build_variant(variant, width=8, scales=3).eval()
+        net = DRBNet(variant=variant, width=8, scales=3).eval()
         inputs = pictures(1, 13, 22)
-        torch.testing.assert_close(optimize(net)(**inputs), plain(net, inputs), rtol=0, atol=1e-5)
+        torch.testing.assert_close(optimize(net)(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
 
 def test_the_network_stays_as_it_was(net):
@@ -146,7 +147,7 @@ def test_a_compiled_caller_runs_it_as_it_is(optimized):
 
 def test_to_import_it_does_not_import_the_compiler():
     code = "import sys, lfdeblur_models.optimize; sys.exit('torch._dynamo' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
 
 
 def test_it_says_what_it_chose(optimized):
@@ -160,7 +161,7 @@ def test_whole_pictures_and_tiles():
     net = natural(width=8)
     picture = torch.rand(3, 150, 170)
     whole = deblur(net, picture)
-    torch.testing.assert_close(deblur(optimize(net), picture), whole, rtol=0, atol=1e-5)
+    torch.testing.assert_close(deblur(optimize(net), picture), whole, rtol=0, atol=MANY_ROUNDINGS)
     assert psnr(deblur(optimize(net), picture, tile=112), whole) > 50
     assert psnr(deblur(optimize(net, torch.bfloat16), picture), whole) > 45
 
@@ -202,7 +203,7 @@ def test_bad_calls_are_refused():
 def test_copies_give_the_same(dtype):
     """Of bands of rows, whose weights oneDNN keeps in layouts of its own, and of the fused ops (a variant's)."""
     center = torch.rand(1, 3, 16, 24) * 2 - 1
-    for net in (DRBNet(width=8), build_variant("single-scale", width=8)):
+    for net in (DRBNet(width=8), DRBNet(variant="single-scale", width=8)):
         fast = optimize(net, dtype)
         for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
             assert torch.equal(other(center), fast(center))
@@ -234,16 +235,11 @@ def test_training_gradients_are_those_of_the_formulas(forced, kind):
         w.requires_grad_()
     loss = (straightforward(weights, **inputs) - target).square().mean()
     grads = torch.autograd.grad(loss, [*weights.values(), *inputs.values()])
-    by_name = convert_official(dict(zip(weights, grads[: len(weights)], strict=True)))[1]
+    by_name = renamed(dict(zip(weights, grads[: len(weights)], strict=True)), net)
     want = [*(by_name[name] for name in names), *grads[len(weights) :]]
     for name, mine, theirs in zip([*names, *inputs], got, want, strict=True):
-        if forced == "triton":
-            share = ((mine - theirs).norm() / theirs.norm()).item()
-            assert share <= TOL_NETWORK_GRADIENT_TF32, f"{name}: {share}"
-            continue
-        # Sums over the picture and back through forty layers, against the largest of a tensor's gradients.
-        tolerance = {"rtol": 1e-4, "atol": 1e-4 * theirs.abs().max().item()}
-        torch.testing.assert_close(mine, theirs, **tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        share = ((mine - theirs).norm() / theirs.norm()).item()
+        assert share <= (NETWORK_GRADIENT_TF32 if forced == "triton" else NETWORK_GRADIENT), f"{name}: {share}"
 
 
 @pytest.mark.parametrize("views", [1, 2])

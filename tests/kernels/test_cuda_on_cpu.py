@@ -2,7 +2,6 @@
 broken on purpose."""
 
 import itertools
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,10 +12,14 @@ from benchmarks.gpu.kernel_facts import headline_launches
 from lfdeblur_ops import reference
 from lfdeblur_ops.testing import FLOATS, TOL
 
+from ..workers import CORES
 from .budgets import BUDGETS, budget_of
 from .cuda_on_cpu import KernelError, build, build_broken
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine"),
+    pytest.mark.xdist_group("cuda_on_cpu"),
+]
 
 INTEGERS = (torch.uint8, torch.uint16)
 BORDERS = {"filter": ["replicate", "zeros"], "refocus": ["replicate", "valid"]}
@@ -487,7 +490,7 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def broken_kernels(kernels, cache, tmp_path_factory):
     """All of them, compiled side by side; what is not broken is there since ``kernels``."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         jobs = {
             name: pool.submit(build_broken, cache, tmp_path_factory.mktemp("broken"), *substitution)
             for name, (substitution, _) in BROKEN.items()

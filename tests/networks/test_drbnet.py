@@ -6,10 +6,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models.networks import DRBNet
 from lfdeblur_models.networks.blocks import backend_for
-from lfdeblur_models.networks.official import official_modules
+from lfdeblur_models.networks.configuration import Configuration
+from lfdeblur_models.networks.official import official_tensors
 from lfdeblur_models.networks.reference import straightforward
-from lfdeblur_models.networks.variants import build_variant
-from lfdeblur_ops.testing import TOL_NETWORK_GRADIENT
+from lfdeblur_ops.testing import BFLOAT16_LAYERS, FEW_ROUNDINGS, FLOAT64_ROUNDINGS, MANY_ROUNDINGS, NETWORK_GRADIENT
 
 from .official_weights import official_weights
 from .pictures import VIEWS, pictures
@@ -48,9 +48,9 @@ def test_official_checkpoint_gives_the_published_output(kind):
         assert 0.05 < double.abs().mean() < 0.9  # neither vanishing nor clipped away
         assert (double.abs() == 1).float().mean() < 0.5
         # Rounding errors of two float32 orders of summation, through 40 layers whose outputs are of order 1.
-        torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+        torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
         torch.testing.assert_close(
-            net.double()(**{k: v.double() for k, v in views.items()}), double, rtol=0, atol=1e-12
+            net.double()(**{k: v.double() for k, v in views.items()}), double, rtol=0, atol=FLOAT64_ROUNDINGS
         )
 
 
@@ -74,9 +74,9 @@ def test_gradients_of_a_picture_as_of_the_published_form():
     for w in weights.values():
         w.requires_grad_()
     straightforward(weights, center).square().mean().backward()
-    for name, (theirs, _) in official_modules().items():
-        got, want = net.get_submodule(name).weight.grad, weights[f"{theirs}.weight"].grad
-        torch.testing.assert_close(got, want, rtol=0, atol=TOL_NETWORK_GRADIENT * want.abs().max().item())
+    for ours, theirs in official_tensors(net).items():
+        got, want = net.get_parameter(ours).grad, weights[theirs].grad
+        assert (got - want).norm() <= NETWORK_GRADIENT * want.norm(), ours
 
 
 @pytest.mark.parametrize("wrap", [lambda d: {"params": d}, lambda d: {"epoch": 3, "state_dict": d}])
@@ -105,9 +105,10 @@ def test_wrong_checkpoint_is_refused_with_its_faults():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 4), (7, 13), (8, 12), (17, 33)], ids=str)
 @pytest.mark.parametrize("views", [1, 2])
-def test_any_size(views, size):
+@pytest.mark.parametrize("variant", ["full", "single-scale"])
+def test_any_size(views, size, variant):
     """Padding by hand with the mirrored indices, then cropping, gives the same."""
-    net = small(views, scales=4).eval()
+    net = small(views, scales=4, variant=variant).eval()
     inputs = pictures(views, *size)
 
     def mirrored(length):
@@ -147,7 +148,7 @@ def test_gradients(views):
                 sums.append((net(**inputs) * weight).sum())
             torch._foreach_add_(wanted, directions, alpha=step)
         slope = sum((grad * direction).sum() for grad, direction in zip(grads, directions, strict=True))
-        torch.testing.assert_close(slope, (sums[0] - sums[1]) / (2 * step), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(slope, (sums[0] - sums[1]) / (2 * step), rtol=1e-5, atol=FEW_ROUNDINGS)
 
 
 @pytest.mark.parametrize("views", [1, 2])
@@ -158,7 +159,7 @@ def test_identity_start(views, size):
     if views == 2:
         inputs["center"] = (inputs["left"] + inputs["right"]) / 2
     out = net(**inputs)
-    torch.testing.assert_close(out, inputs["center"], rtol=0, atol=2e-6)
+    torch.testing.assert_close(out, inputs["center"], rtol=0, atol=FEW_ROUNDINGS)
     ((out - 0.3) ** 2).mean().backward()
     for block in net.restore:
         for head in (block.filters, block.residual):
@@ -169,11 +170,19 @@ def test_identity_start(views, size):
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
 
 
+def test_the_network_states_what_it_is_made_of():
+    net = small(2, variant="no-residual")
+    assert net.configuration == Configuration(2, 6, 3, 3, "no-residual")
+    assert (net.configuration.pictures, net.multiple) == (3, 4)
+    assert "variant=no-residual" in repr(net)
+    assert "variant" not in repr(small())
+
+
 @pytest.mark.parametrize("variant", ["single-scale", "no-dynamic-filter"])
 def test_identity_start_of_variants(variant):
-    net = build_variant(variant, width=6, kernel_size=3, scales=3).identity_()
+    net = DRBNet(variant=variant, width=6, kernel_size=3, scales=3).identity_()
     center = torch.rand(2, 3, 19, 26) * 2 - 1
-    torch.testing.assert_close(net(center), center, rtol=0, atol=1e-5)
+    torch.testing.assert_close(net(center), center, rtol=0, atol=MANY_ROUNDINGS)
 
 
 def test_identity_start_of_one_scale_and_of_a_narrow_network():
@@ -193,8 +202,8 @@ def test_bfloat16_and_autocast():
     assert mixed.dtype == torch.float32
     assert half.dtype == torch.bfloat16
     # Eight bits of mantissa through about ten layers.
-    torch.testing.assert_close(mixed, exact, rtol=0, atol=0.05)
-    torch.testing.assert_close(half.float(), exact, rtol=0, atol=0.05)
+    torch.testing.assert_close(mixed, exact, rtol=0, atol=BFLOAT16_LAYERS)
+    torch.testing.assert_close(half.float(), exact, rtol=0, atol=BFLOAT16_LAYERS)
 
 
 def test_autocast_trains():
@@ -211,7 +220,7 @@ def test_compiles_in_one_graph(autocast, backend):
     torch._dynamo.reset()
     compiled = torch.compile(net, fullgraph=True, backend=backend)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        tolerance = 0.02 if autocast else 1e-5  # compiled code rounds to bfloat16 less often
+        tolerance = BFLOAT16_LAYERS if autocast else MANY_ROUNDINGS  # compiled code rounds to bfloat16 less often
         torch.testing.assert_close(compiled(**inputs), net(**inputs), rtol=0, atol=tolerance)
 
 
@@ -222,7 +231,7 @@ def test_channels_last(views):
         want = net(**inputs)
         net.to(memory_format=torch.channels_last)
         got = net(**{k: v.to(memory_format=torch.channels_last) for k, v in inputs.items()})
-    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+    torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
 
 
 def test_empty_batch():
@@ -254,7 +263,13 @@ def test_bad_inputs_are_named():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"views": 3}, "views"), ({"width": 0}, "width"), ({"kernel_size": 4}, "kernel_size"), ({"scales": 0}, "scales")],
+    [
+        ({"views": 3}, "views"),
+        ({"width": 0}, "width"),
+        ({"kernel_size": 4}, "kernel_size"),
+        ({"scales": 0}, "scales"),
+        ({"variant": "half"}, "variant"),
+    ],
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=f"{message}: got"):

@@ -9,6 +9,7 @@ from lfdeblur_models.features import FeatureDistance, FeatureLoss, FeatureWeight
 from lfdeblur_models.features.efficientnet import package_weights
 from lfdeblur_models.features.vgg import BLOCKS
 from lfdeblur_models.io.images import read_image
+from lfdeblur_ops.testing import FEW_ROUNDINGS
 
 from ..data_paths import data_folder
 
@@ -78,7 +79,7 @@ def test_distance_grows_with_blur_and_is_by_picture(picture):
     blurred = [F.avg_pool2d(F.pad(picture, [r] * 4, mode="replicate"), 2 * r + 1, 1) for r in (0, 1, 2, 4)]
     found = distance(torch.cat(blurred), picture.expand(4, -1, -1, -1))
     assert found.shape == (4,)
-    assert float(found[0]) == pytest.approx(0, abs=1e-6)
+    assert float(found[0]) == pytest.approx(0, abs=FEW_ROUNDINGS)
     assert bool((found.diff() > 0.01).all())
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lfdeblur_ops import backends, reference
-from lfdeblur_ops.testing import TOL, TOL_HIDDEN, TOL_TF32, TOL_WINOGRAD, rounded_to_tf32
+from lfdeblur_ops.testing import ERROR, ERROR_TF32, ERROR_WINOGRAD, rounded_to_tf32
 
 BACKENDS = ["reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda)]
 LAYOUTS = ("channels_last", "contiguous", "slice", "transposed")
@@ -37,13 +37,39 @@ def wide(arguments):
     return [a.detach().double().requires_grad_() if isinstance(a, torch.Tensor) else a for a in arguments]
 
 
-def tolerance_of(dtype, want, backend):
-    """A sum's error is that of its largest terms; the CPU may round twice where it adds after the activation."""
-    of_backend = {"winograd": TOL_WINOGRAD, "triton": TOL_TF32} if dtype == torch.float32 else {}
-    tolerance = dict(of_backend.get(backend, TOL_HIDDEN.get(dtype, TOL[dtype])))
-    if want.numel():
-        tolerance["atol"] = max(tolerance["atol"], tolerance["rtol"] * want.abs().max().item())
-    return tolerance
+def run_reference(op, arguments, grad):
+    """Result and the gradients of all tensors among the arguments, in float64."""
+    inputs = wide(arguments)
+    out = getattr(reference, op)(*inputs)
+    return [out.detach(), *torch.autograd.grad(out, [a for a in inputs if isinstance(a, torch.Tensor)], grad.double())]
+
+
+def sizes(op, arguments, grad, power):
+    """As ``run_reference``, of the arguments' absolute values or squares."""
+    inputs = [a.detach().double().abs() ** power if isinstance(a, torch.Tensor) else a for a in arguments]
+    return [size ** (1 / power) for size in run_reference(op, inputs, grad.double().abs() ** power)]
+
+
+def assert_bounded(op, got, arguments, grad, backend="cpu", options=(1.0,)):
+    """Result and gradients (None: not wanted) against float64, element by element.
+
+    An element's error is bounded by what its own terms can do, however large its neighbours are. ``options``: last
+    arguments with which the op adds and multiplies only, without activation.
+    """
+    wanted, plain = run_reference(op, arguments, grad), [*arguments[: -len(options)], *options]
+    absolute, squares = (sizes(op, plain, grad, power) for power in (1, 2))
+    for number, (mine, want, terms, root) in enumerate(zip(got, wanted, absolute, squares, strict=True)):
+        if mine is None:
+            continue
+        of_backend = {"winograd": ERROR_WINOGRAD, "triton": ERROR_TF32} if mine.dtype == torch.float32 else {}
+        error = of_backend.get(backend, ERROR[mine.dtype])
+        bound = error.sums * terms + error.terms * root + error.result * want.abs() + torch.finfo(mine.dtype).tiny
+        assert mine.shape == want.shape
+        share = ((mine.detach().double() - want).abs() / bound).nan_to_num(nan=torch.inf)
+        name = f"gradient of tensor {number}" if number else "the result"
+        assert share.numel() == 0 or share.max() <= 1, (
+            f"{name}: an error of {share.max():.3g} times its bound, {(share > 1).sum()} of {share.numel()} beyond it"
+        )
 
 
 def fit(backend, *channels):
@@ -67,15 +93,8 @@ def check(op, run, arguments, backend="cpu"):
     x = arguments[0]
     beside = x.device.type != "cpu" or backend == "winograd" or (x.stride(1) == 1 and not x.is_contiguous())
     assert out.is_contiguous(memory_format=torch.channels_last if beside else torch.contiguous_format)
-    inputs = wide(arguments)
-    want = getattr(reference, op)(*inputs)
-    torch.testing.assert_close(out, want.to(out.dtype), **tolerance_of(out.dtype, want, backend))
-    leaves = [(a, b) for a, b in zip(arguments, inputs, strict=True) if isinstance(a, torch.Tensor) and a.requires_grad]
-    if leaves:
-        grad = torch.randn_like(out)
-        got = torch.autograd.grad(out, [a for a, _ in leaves], grad)
-        wanted = torch.autograd.grad(want, [b for _, b in leaves], grad.double())
-        for (leaf, _), mine, theirs in zip(leaves, got, wanted, strict=True):
-            assert mine.shape == leaf.shape
-            torch.testing.assert_close(mine, theirs.to(mine.dtype), **tolerance_of(mine.dtype, theirs, backend))
+    tensors = [a for a in arguments if isinstance(a, torch.Tensor)]
+    grad, leaves = torch.randn_like(out), [a for a in tensors if a.requires_grad]
+    grads = iter(torch.autograd.grad(out, leaves, grad)) if leaves else iter(())
+    assert_bounded(op, [out, *(next(grads) if a.requires_grad else None for a in tensors)], arguments, grad, backend)
     return out

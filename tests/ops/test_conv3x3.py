@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from lfdeblur_ops import BackendError, _gradients, conv3x3, reference
-from lfdeblur_ops.testing import FLOATS, TOL_HIDDEN
+from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS, TOL_HIDDEN
 
 from ..backends import DEVICE
-from .checks import BACKENDS, LAYOUTS, check, draw, fit, require, skip_unfit
+from .checks import BACKENDS, LAYOUTS, assert_bounded, check, draw, fit, require, skip_unfit
 
 # Of x and x2: the result is laid out as x.
 PAIRS = [*((layout, layout) for layout in LAYOUTS), ("channels_last", "contiguous"), ("contiguous", "slice")]
@@ -52,6 +52,21 @@ def test_matches_float64_reference(backend, device, dtype, c, c2, o, stride):
         check("conv3x3", lambda a=arguments, s=slope: run(a, s, backend), [*arguments, slope], backend)
 
 
+@pytest.mark.parametrize("dtype", FLOATS[1:], ids=str)
+def test_a_small_gradient_that_is_wrong_is_seen(dtype):
+    """Of a channel that is a thousandth of the others."""
+    arguments = [*make((1, 9, 14), 4, 8, dtype=dtype, grad=True), 0.1]
+    with torch.no_grad():
+        arguments[0][:, 0] /= 1000
+    out = run(arguments[:-1], 0.1, "cpu")
+    tensors, grad = [a for a in arguments if isinstance(a, torch.Tensor)], torch.randn_like(out)
+    got = [out, *torch.autograd.grad(out, tensors, grad)]
+    assert_bounded("conv3x3", got, arguments, grad)
+    got[2][:, 0] = 0
+    with pytest.raises(AssertionError, match="gradient of tensor 2"):
+        assert_bounded("conv3x3", got, arguments, grad)
+
+
 @pytest.mark.parametrize("size", [(1, 1, 1), (1, 1, 7), (2, 8, 1), (1, 17, 33)], ids=str)
 def test_sizes(backend, device, size):
     c, o = fit(backend, 5, 7)
@@ -87,7 +102,7 @@ def test_only_wanted_gradients(backend, device):
     for i in range(5):
         some = [a.detach().requires_grad_(j == i) if j < 5 else a for j, a in enumerate(full)]
         (grad,) = torch.autograd.grad(run(some, 0.1, backend).square().sum(), some[i])
-        torch.testing.assert_close(grad, grads[i], rtol=1e-4, atol=1e-4)  # sums over all pixels, in another order
+        torch.testing.assert_close(grad, grads[i], **REORDERED_SUMS)
 
 
 @pytest.mark.parametrize("contiguous", [True, False])
@@ -131,7 +146,7 @@ def test_compiles_without_graph_break(backend, device):
     compiled = torch.compile(lambda *a: run((*a, 1), 0.1, backend).square().sum(), fullgraph=True)
     got = torch.autograd.grad(compiled(*arguments[:5]), arguments[:5])
     want = torch.autograd.grad(run(arguments, 0.1, backend).square().sum(), arguments[:5])
-    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(got, want, **REORDERED_SUMS)
 
 
 def test_autocast(backend, device):

@@ -21,7 +21,9 @@ except ops.BackendError as error:
 
 def run(code, **environment):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LFDEBLUR_")} | environment
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
 
 
 def test_switched_off():

@@ -60,7 +60,8 @@ def test_many_readers_of_one_light_field_decode_it_once(tmp_path, decoded):
     for reader in readers:
         reader.start()
     for reader in readers:
-        reader.join()
+        reader.join(timeout=60)
+    assert not any(reader.is_alive() for reader in readers)
     assert len(decoded[0]) == 20
 
 

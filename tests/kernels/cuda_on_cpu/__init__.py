@@ -3,9 +3,11 @@
 import ctypes
 import hashlib
 import math
+import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.machine_code import readable
+
+from ...workers import CORES
 
 HERE = Path(__file__).parent
 CSRC = HERE.parents[2] / "csrc"
@@ -57,9 +61,9 @@ def compile_object(source: Path, csrc: Path, cache: Path) -> Path:
     target = cache / f"{source.stem}-{digest.hexdigest()[:24]}.o"
     if not target.exists():
         includes = [f"-I{csrc}", f"-I{csrc / 'include'}", f"-I{HERE}"]
-        partial = target.with_suffix(".partial")
+        partial = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")  # other workers compile it too
         command = ["g++", *FLAGS, *includes, "-x", "c++", "-c", str(source), "-o", str(partial)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         partial.rename(target)
     return target
@@ -68,15 +72,15 @@ def compile_object(source: Path, csrc: Path, cache: Path) -> Path:
 def link(objects: list[Path], target: Path) -> "Library":
     """Where several objects define a function, the first one's is taken."""
     options = ["-shared", "-Wl,-z,defs", "-Wl,-z,muldefs"]
-    subprocess.run(["g++", *options, *map(str, objects), "-o", str(target)], check=True)
+    subprocess.run(["g++", *options, *map(str, objects), "-o", str(target)], check=True, timeout=60)
     return Library(target)
 
 
 def build(cache: Path, folder: Path) -> "Library":
     for old in cache.glob("*.o"):
         if time.time() - old.stat().st_mtime > 7 * 86400:
-            old.unlink()
-    with ThreadPoolExecutor(2) as pool:
+            old.unlink(missing_ok=True)  # by another worker meanwhile
+    with ThreadPoolExecutor(CORES) as pool:
         objects = list(pool.map(lambda source: compile_object(source, CSRC, cache), SOURCES))
     return link(objects, folder / "kernels.so")
 
@@ -116,7 +120,8 @@ class Library:
         self.at_end = True
         self.misplaced: int | None = None
         self.far: tuple[int, int] | None = None
-        symbols = subprocess.run(["nm", "--defined-only", str(path)], capture_output=True, text=True, check=True).stdout
+        nm = ["nm", "--defined-only", str(path)]
+        symbols = subprocess.run(nm, capture_output=True, text=True, check=True, timeout=60).stdout
         places = [(int(place, 16), name) for place, _, name in map(str.split, symbols.splitlines())]
         base = ctypes.cast(self._c.take_launch, ctypes.c_void_p).value
         base -= next(place for place, name in places if name == "take_launch")

@@ -1,0 +1,39 @@
+"""Commands that tests start, wait for and stop; no wait is without an end."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+
+@contextmanager
+def started(command: Sequence[Any], **options: Any) -> Iterator[subprocess.Popen]:
+    """A process that does not outlive the test.
+
+    Ctrl-C reaches it even where it would not reach the tests: a shell starts its background jobs with SIGINT ignored,
+    which children inherit, and the command leaves ignored signals so.
+    """
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=60)
+
+
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen, seconds: float = 120) -> None:
+    """Until the condition holds or the process has ended."""
+    deadline = time.monotonic() + seconds
+    while not condition() and process.poll() is None:
+        if time.monotonic() > deadline:
+            pytest.fail(f"{process.args[:5]}: not so far after {seconds} s")
+        time.sleep(0.005)
