@@ -4,6 +4,7 @@ from . import reference
 from ._build_info import build_info
 from ._dispatch import BackendError, backends
 from ._version import __version__
+from ._winograd import unfit as winograd_unfit
 from .conv3x3 import conv3x3
 from .conv_transpose4x4 import conv_transpose4x4
 from .drb_head import drb_head
@@ -23,4 +24,5 @@ __all__ = [
     "reference",
     "refocus",
     "residual_block",
+    "winograd_unfit",
 ]

@@ -1,5 +1,6 @@
 """Choice of the back end that runs a call."""
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -7,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
 
 from . import _load
 
@@ -29,7 +29,8 @@ def _always_fit(dtype: torch.dtype) -> None:
 
 
 class Impl(NamedTuple):
-    run: Callable[..., Tensor]
+    """A back end of an op."""
+
     device: str | None  # the device type it runs on; None: any
     missing: Callable[[], str | None] = _never_missing  # why it cannot run on this machine at all
     unfit: Callable[[torch.dtype], str | None] = _always_fit  # why it cannot run on tensors of this dtype
@@ -120,8 +121,7 @@ def tensor_core_unfit(dtype: torch.dtype) -> str | None:
     return None
 
 
-def triton_impl(kernel: object) -> Impl:
-    return Impl(kernel, "cuda", triton_missing, tensor_core_unfit)  # type: ignore[arg-type]
+TRITON_CONVOLUTION = Impl("cuda", triton_missing, tensor_core_unfit)
 
 
 def define(schema: str, *, triton: bool = False) -> None:
@@ -135,48 +135,44 @@ def define(schema: str, *, triton: bool = False) -> None:
     if triton:
         module = f"lfdeblur_ops.triton.{name.removesuffix('_backward')}"
 
-        def run(*args: Any) -> Any:
-            return getattr(importlib.import_module(module), name)(*args)
+        @functools.cache
+        def function() -> Callable[..., Any]:
+            return getattr(importlib.import_module(module), name)
 
-        torch.library.impl(f"lfdeblur::{name}", "cuda", run)
+        torch.library.impl(f"lfdeblur::{name}", "cuda", lambda *args: function()(*args))
 
 
 _IMPLS: dict[str, dict[str, Impl]] = {}
 
 
-def register(
-    op: str,
-    kernel: Callable[..., Tensor],
-    reference: Callable[..., Tensor],
-    compiled: Mapping[str, Impl] | None = None,
-) -> dict[str, Impl]:
-    """Table of an op's back ends: ``kernel`` calls ``torch.ops.lfdeblur.<op>``, which dispatches on the device.
+def register(op: str, compiled: Mapping[str, Impl] | None = None) -> None:
+    """State an op's back ends.
 
-    ``compiled``: the back ends beside the reference, fastest first; by default the extension's CUDA and CPU kernels.
+    ``compiled``: those beside the reference, fastest first, which ``torch.ops.lfdeblur.<op>`` dispatches to by the
+    device; by default the extension's CUDA and CPU kernels.
     """
     if compiled is None:
-        compiled = {"cuda": Impl(kernel, "cuda", _cuda_missing), "cpu": Impl(kernel, "cpu", cpu_missing)}
-    _IMPLS[op] = {**compiled, "reference": Impl(reference, None)}
-    return _IMPLS[op]
+        compiled = {"cuda": Impl("cuda", _cuda_missing), "cpu": Impl("cpu", cpu_missing)}
+    _IMPLS[op] = {**compiled, "reference": Impl(None)}
 
 
-def select(
-    impls: dict[str, Impl], backend: str, device: torch.device, dtype: torch.dtype = torch.float32
-) -> Callable[..., Tensor]:
-    """The first back end that can run on ``device`` and ``dtype``; a forced one never falls back."""
+def select(op: str, backend: str, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
+    """The first back end that can run ``op`` on ``device`` and ``dtype``; a forced one never falls back."""
+    impls = _IMPLS[op]
     reasons = []
-    order = [name for name in ORDER.get(device.type, ("reference",)) if name in impls]
-    for name in order if backend == "auto" else (backend,):
-        if name not in impls:
+    for name in ORDER.get(device.type, ("reference",)) if backend == "auto" else (backend,):
+        impl = impls.get(name)
+        if impl is None:
+            if backend == "auto":
+                continue
             raise ValueError(f"backend: got {backend!r}, want 'auto' or one of {', '.join(map(repr, impls))}")
-        impl = impls[name]
         reason = impl.missing()
         if reason is None and impl.device not in (None, device.type):
             reason = f"the tensors are on {device}"
         if reason is None:
             reason = impl.unfit(dtype)
         if reason is None:
-            return impl.run
+            return name
         reasons.append(f"{name}: {reason}")
     raise BackendError("no backend can run this call: " + "; ".join(reasons))
 

@@ -13,5 +13,6 @@ def layout_of(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt]) -> Tensor:
-    return x.new_empty(tuple(shape)).to(memory_format=layout_of(x))  # for fake tensors: nothing is copied
+def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt], layout: torch.memory_format | None = None) -> Tensor:
+    """For fake tensors, of which nothing is copied; no layout is that of what is computed from ``x``."""
+    return x.new_empty(tuple(shape)).to(memory_format=layout or layout_of(x))

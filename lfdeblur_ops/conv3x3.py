@@ -5,16 +5,17 @@ from torch import Tensor
 
 from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, slope_of
-from ._dispatch import Impl, define, register, select, triton_impl
+from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output, layout_of
 from ._onednn import convolution
 
 # x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
-# negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], OH = (H - 1) // stride + 1
+# negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], OH = (H - 1) // stride + 1. winograd: on the CPU by
+# Winograd's transforms, of what _winograd.unfit has nothing to say about.
 define(
-    "conv3x3(Tensor x, Tensor? x2, Tensor weight, Tensor? bias, Tensor? residual, int stride, float negative_slope) "
-    "-> Tensor",
+    "conv3x3(Tensor x, Tensor? x2, Tensor weight, Tensor? bias, Tensor? residual, int stride, float negative_slope, "
+    "bool winograd=False) -> Tensor",
     triton=True,
 )
 
@@ -77,20 +78,12 @@ def conv3x3(
     outputs = weight.shape[0]
     check_like("bias", bias, (outputs,), x)
     check_like("residual", residual, (n, outputs, (h - 1) // stride + 1, (w - 1) // stride + 1), x)
-    return select(_IMPLS, backend, x.device, x.dtype)(x, x2, weight, bias, residual, stride, slope)
-
-
-def _kernel(
-    x: Tensor,
-    x2: Tensor | None,
-    weight: Tensor,
-    bias: Tensor | None,
-    residual: Tensor | None,
-    stride: int,
-    negative_slope: float,
-) -> Tensor:
-    out: Tensor = torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, residual, stride, negative_slope)
-    return out
+    chosen = select("conv3x3", backend, x.device, x.dtype)
+    if chosen == "reference":
+        return reference.conv3x3(x, x2, weight, bias, residual, stride, slope)
+    if chosen == "winograd":
+        _winograd.require(x, weight, x2, stride)
+    return torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, residual, stride, slope, chosen == "winograd")
 
 
 @torch.library.impl("lfdeblur::conv3x3", "cpu")
@@ -102,7 +95,11 @@ def _cpu(
     residual: Tensor | None,
     stride: int,
     negative_slope: float,
+    winograd: bool = False,
 ) -> Tensor:
+    if winograd:
+        _winograd.require(x, weight, x2, stride)
+        return _winograd.convolve(x, x2, weight, bias, residual, negative_slope)
     joint = x if x2 is None else torch.cat([x, x2], 1)
     return convolution(
         joint, weight, bias, stride=stride, negative_slope=negative_slope, residual=residual, layout=layout_of(x)
@@ -118,13 +115,15 @@ def _(
     residual: Tensor | None,
     stride: int,
     negative_slope: float,
+    winograd: bool = False,
 ) -> Tensor:
     n, _, h, w = x.shape
-    return empty_output(x, (n, weight.shape[0], (h - 1) // stride + 1, (w - 1) // stride + 1))
+    shape = (n, weight.shape[0], (h - 1) // stride + 1, (w - 1) // stride + 1)
+    return empty_output(x, shape, torch.channels_last if winograd else None)
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
-    x, x2, weight, bias, residual, ctx.stride, ctx.slope = inputs
+    x, x2, weight, bias, residual, ctx.stride, ctx.slope, ctx.winograd = inputs
     # A sum hides the activation's sign: then it is computed anew.
     ctx.save_for_backward(x, x2, weight, bias, output if residual is None and ctx.slope != 1 else None)
 
@@ -133,11 +132,23 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     x, x2, weight, bias, activated = ctx.saved_tensors
     need_x, need_x2, need_weight, need_bias, need_residual = ctx.needs_input_grad[:5]
     grad_residual = grad if need_residual else None
-    if ctx.slope != 1:
-        if activated is None:
-            activated = _kernel(x, x2, weight, bias, None, ctx.stride, ctx.slope)
-        grad = activation_backward(grad, activated, ctx.slope)
+    if activated is None and ctx.slope != 1:
+        activated = torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, None, ctx.stride, ctx.slope, ctx.winograd)
     split = x.shape[1]
+    if ctx.winograd:
+        need = (need_x or need_x2, need_weight or need_bias)
+        joint, grad_weight, grad_bias = torch.ops.lfdeblur.winograd_backward(
+            grad, activated, x, x2, weight, None, ctx.slope, *need
+        )
+        return (
+            joint[:, :split] if need_x else None,
+            joint[:, split:] if need_x2 else None,
+            grad_weight if need_weight else None,
+            grad_bias if need_bias else None,
+            grad_residual,
+            *(None, None, None),
+        )
+    grad = activation_backward(grad, activated, ctx.slope)
     wanted = (need_x, need_weight, need_bias)
     grad_x, grad_weight, grad_bias = convolution_backward(grad, x, weight[:, :split], wanted, stride=ctx.stride)
     grad_x2 = None
@@ -146,13 +157,8 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
         grad_x2, rest, _ = convolution_backward(grad, x2, weight[:, split:], wanted, stride=ctx.stride)
         if grad_weight is not None and rest is not None:
             grad_weight = torch.cat([grad_weight, rest], 1)
-    return grad_x, grad_x2, grad_weight, grad_bias, grad_residual, None, None
+    return grad_x, grad_x2, grad_weight, grad_bias, grad_residual, None, None, None
 
 
 torch.library.register_autograd("lfdeblur::conv3x3", _backward, setup_context=_setup_context)
-_IMPLS = register(
-    "conv3x3",
-    _kernel,
-    reference.conv3x3,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": _winograd.impl(_winograd.conv3x3)},
-)
+register("conv3x3", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu"), "winograd": _winograd.IMPL})

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from . import reference
 from ._checks import autocast, check_image, check_like, slope_of
-from ._dispatch import Impl, define, register, select, triton_impl
+from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
 from ._onednn import convolution
@@ -59,12 +59,9 @@ def conv_transpose4x4(
     outputs = weight.shape[1]
     check_like("bias", bias, (outputs,), x)
     check_like("residual", residual, (n, outputs, 2 * h, 2 * w), x)
-    return select(_IMPLS, backend, x.device, x.dtype)(x, weight, bias, residual, slope)
-
-
-def _kernel(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, negative_slope: float) -> Tensor:
-    out: Tensor = torch.ops.lfdeblur.conv_transpose4x4(x, weight, bias, residual, negative_slope)
-    return out
+    chosen = select("conv_transpose4x4", backend, x.device, x.dtype)
+    run = reference.conv_transpose4x4 if chosen == "reference" else torch.ops.lfdeblur.conv_transpose4x4
+    return run(x, weight, bias, residual, slope)
 
 
 @torch.library.impl("lfdeblur::conv_transpose4x4", "cpu")
@@ -90,7 +87,7 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     grad_residual = grad if need_residual else None
     if ctx.slope != 1:
         if activated is None:
-            activated = _kernel(x, weight, bias, None, ctx.slope)
+            activated = torch.ops.lfdeblur.conv_transpose4x4(x, weight, bias, None, ctx.slope)
         grad = activation_backward(grad, activated, ctx.slope)
     wanted = (need_x, need_weight, need_bias)
     grads = convolution_backward(grad, x, weight, wanted, stride=2, transposed=True)
@@ -98,9 +95,4 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
 
 
 torch.library.register_autograd("lfdeblur::conv_transpose4x4", _backward, setup_context=_setup_context)
-_IMPLS = register(
-    "conv_transpose4x4",
-    _kernel,
-    reference.conv_transpose4x4,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu")},
-)
+register("conv_transpose4x4", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu")})

@@ -106,7 +106,8 @@ def drb_head(
     residual_weight = _flat("residual_weight", residual_weight)
     check_like("residual_weight", residual_weight, (c, residual_features.shape[1]), **rest)  # type: ignore[arg-type]
     check_like("residual_bias", residual_bias, (c,), **rest)  # type: ignore[arg-type]
-    run = select(_IMPLS, backend, image.device, kernel_features.dtype)
+    chosen = select("drb_head", backend, image.device, kernel_features.dtype)
+    run = reference.drb_head if chosen == "reference" else torch.ops.lfdeblur.drb_head
     return run(
         kernel_features,
         kernel_weight,
@@ -141,11 +142,6 @@ def _flat(name: str, weight: Tensor) -> Tensor:
     if not isinstance(weight, Tensor):
         raise TypeError(f"{name}: got {type(weight).__name__}, want a tensor")
     return weight.flatten(1) if weight.dim() == 4 and weight.shape[2:] == (1, 1) else weight
-
-
-def _kernel(*args: object) -> Tensor:
-    out: Tensor = torch.ops.lfdeblur.drb_head(*args)
-    return out
 
 
 @torch.library.register_fake("lfdeblur::drb_head")
@@ -207,9 +203,7 @@ def _triton_unfit(dtype: torch.dtype) -> str | None:
 
 torch.library.register_autograd("lfdeblur::drb_head", _backward, setup_context=_setup_context)
 torch.library.register_autograd("lfdeblur::drb_head_backward", _no_second_derivative)
-_IMPLS = register(
+register(
     "drb_head",
-    _kernel,
-    reference.drb_head,
-    {"triton": Impl(_kernel, "cuda", triton_missing, _triton_unfit), "cpu": Impl(_kernel, "cpu", cpu_missing)},
+    {"triton": Impl("cuda", triton_missing, _triton_unfit), "cpu": Impl("cpu", cpu_missing)},
 )

@@ -40,7 +40,9 @@ def dynamic_filter(
     """
     x, filters = autocast(x, filters)  # type: ignore[assignment]
     _check(x, filters, kernel_size, border)
-    return select(_IMPLS, backend, x.device)(x, filters, kernel_size, border)
+    chosen = select("dynamic_filter", backend, x.device)
+    run = reference.dynamic_filter if chosen == "reference" else torch.ops.lfdeblur.dynamic_filter
+    return run(x, filters, kernel_size, border)
 
 
 def _check(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> None:
@@ -71,11 +73,6 @@ def _check(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> None:
             f"filters: got {filters.shape[1]} channels, want k*k = {taps} (shared by the channels of x) "
             f"or C*k*k = {c * taps}, for kernel_size {kernel_size} and C = {c}"
         )
-
-
-def _kernel(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> Tensor:
-    out: Tensor = torch.ops.lfdeblur.dynamic_filter(x, filters, kernel_size, border)
-    return out
 
 
 if _load.extension is not None:
@@ -111,4 +108,4 @@ if _load.extension is not None:
     torch.library.register_autograd("lfdeblur::dynamic_filter", _backward, setup_context=_setup_context)
     torch.library.register_autograd("lfdeblur::dynamic_filter_backward", _no_second_derivative)
 
-_IMPLS = register("dynamic_filter", _kernel, reference.dynamic_filter)
+register("dynamic_filter")

@@ -68,7 +68,8 @@ def refocus(
     else:
         weights = aperture.to(acc).reshape(-1, v, u)
         weights = weights / weights.sum((1, 2), keepdim=True)
-    run = select(_IMPLS, backend, light_field.device)
+    chosen = select("refocus", backend, light_field.device)
+    run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
     out = run(light_field.reshape(math.prod(lead), v, u, c, h, w), planes, weights, interpolation, border)
     shape = list(lead)
     if aperture is not None and aperture.dim() == 3:
@@ -154,11 +155,6 @@ def _check_values(name: str, values: Tensor, *, negative: bool) -> None:
         raise ValueError(f"{name}: got weights that are all zero, want at least one positive weight in each aperture")
 
 
-def _kernel(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str) -> Tensor:
-    out: Tensor = torch.ops.lfdeblur.refocus(light_field, disparity, aperture, interpolation, border)
-    return out
-
-
 if _load.extension is not None:
 
     @torch.library.register_fake("lfdeblur::refocus")
@@ -213,4 +209,4 @@ if _load.extension is not None:
     torch.library.register_autograd("lfdeblur::refocus", _backward, setup_context=_setup_context)
     torch.library.register_autograd("lfdeblur::refocus_backward", _no_second_derivative)
 
-_IMPLS = register("refocus", _kernel, reference.refocus)
+register("refocus")

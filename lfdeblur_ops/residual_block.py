@@ -5,16 +5,16 @@ from torch import Tensor
 
 from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, check_slope
-from ._dispatch import Impl, define, register, select, triton_impl
+from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
 from ._onednn import convolution
 
 # x [N, C, H, W], weight1 and weight2 [C, C, 3, 3], bias1 and bias2 [C], negative_slope 0 to 1
-# -> [N, C, H, W]
+# -> [N, C, H, W]; winograd: as for `conv3x3`
 define(
-    "residual_block(Tensor x, Tensor weight1, Tensor? bias1, Tensor weight2, Tensor? bias2, float negative_slope) "
-    "-> Tensor",
+    "residual_block(Tensor x, Tensor weight1, Tensor? bias1, Tensor weight2, Tensor? bias2, float negative_slope, "
+    "bool winograd=False) -> Tensor",
     triton=True,
 )
 
@@ -58,34 +58,48 @@ def residual_block(
             raise TypeError(f"weight{number}: got None, want a tensor")
         check_like(f"weight{number}", weight, (c, c, 3, 3), x)
         check_like(f"bias{number}", bias, (c,), x)
-    run = select(_IMPLS, backend, x.device, x.dtype)
-    return run(x, weight1, bias1, weight2, bias2, float(negative_slope))
-
-
-def _kernel(
-    x: Tensor, weight1: Tensor, bias1: Tensor | None, weight2: Tensor, bias2: Tensor | None, negative_slope: float
-) -> Tensor:
-    out: Tensor = torch.ops.lfdeblur.residual_block(x, weight1, bias1, weight2, bias2, negative_slope)
-    return out
+    chosen = select("residual_block", backend, x.device, x.dtype)
+    slope = float(negative_slope)
+    if chosen == "reference":
+        return reference.residual_block(x, weight1, bias1, weight2, bias2, slope)
+    if chosen == "winograd":
+        _winograd.require(x, weight1)
+    return torch.ops.lfdeblur.residual_block(x, weight1, bias1, weight2, bias2, slope, chosen == "winograd")
 
 
 @torch.library.impl("lfdeblur::residual_block", "cpu")
 def _cpu(
-    x: Tensor, weight1: Tensor, bias1: Tensor | None, weight2: Tensor, bias2: Tensor | None, negative_slope: float
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor | None,
+    weight2: Tensor,
+    bias2: Tensor | None,
+    negative_slope: float,
+    winograd: bool = False,
 ) -> Tensor:
+    if winograd:
+        _winograd.require(x, weight1)
+        hidden = _winograd.convolve(x, None, weight1, bias1, None, negative_slope)
+        return _winograd.convolve(hidden, None, weight2, bias2, x, 1.0)
     hidden = convolution(x, weight1, bias1, negative_slope=negative_slope)
     return convolution(hidden, weight2, bias2, residual=x)
 
 
 @torch.library.register_fake("lfdeblur::residual_block")
 def _(
-    x: Tensor, weight1: Tensor, bias1: Tensor | None, weight2: Tensor, bias2: Tensor | None, negative_slope: float
+    x: Tensor,
+    weight1: Tensor,
+    bias1: Tensor | None,
+    weight2: Tensor,
+    bias2: Tensor | None,
+    negative_slope: float,
+    winograd: bool = False,
 ) -> Tensor:
-    return empty_output(x, x.shape)
+    return empty_output(x, x.shape, torch.channels_last if winograd else None)
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
-    *tensors, ctx.slope = inputs
+    *tensors, ctx.slope, ctx.winograd = inputs
     ctx.save_for_backward(*tensors[:4])
 
 
@@ -93,23 +107,28 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     x, weight1, bias1, weight2 = ctx.saved_tensors
     need_x, need_weight1, need_bias1, need_weight2, need_bias2 = ctx.needs_input_grad[:5]
     need_hidden = need_x or need_weight1 or need_bias1
-    hidden = torch.ops.lfdeblur.conv3x3(x, None, weight1, bias1, None, 1, ctx.slope)
+    hidden = torch.ops.lfdeblur.conv3x3(x, None, weight1, bias1, None, 1, ctx.slope, ctx.winograd)
+    grad_x = grad_weight1 = grad_bias1 = None
+    if ctx.winograd:
+        backward = torch.ops.lfdeblur.winograd_backward
+        first, second = need_weight1 or need_bias1, need_weight2 or need_bias2
+        grad_hidden, *grads2 = backward(grad, None, hidden, None, weight2, None, 1.0, need_hidden, second)
+        grads1 = (None, None, None)
+        if need_hidden:
+            added = grad if need_x else None
+            grads1 = backward(grad_hidden, hidden, x, None, weight1, added, ctx.slope, need_x, first)
+        grads, wanted = (*grads1, *grads2), ctx.needs_input_grad
+        return *(g if want else None for g, want in zip(grads, wanted, strict=False)), None, None
     wanted = (need_hidden, need_weight2, need_bias2)
     grad_hidden, grad_weight2, grad_bias2 = convolution_backward(grad, hidden, weight2, wanted)
-    grad_x = grad_weight1 = grad_bias1 = None
     if grad_hidden is not None:
         before = activation_backward(grad_hidden, hidden, ctx.slope)
         wanted = (need_x, need_weight1, need_bias1)
         grad_x, grad_weight1, grad_bias1 = convolution_backward(before, x, weight1, wanted)
         if grad_x is not None:
             grad_x = grad_x + grad
-    return grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2, None
+    return grad_x, grad_weight1, grad_bias1, grad_weight2, grad_bias2, None, None
 
 
 torch.library.register_autograd("lfdeblur::residual_block", _backward, setup_context=_setup_context)
-_IMPLS = register(
-    "residual_block",
-    _kernel,
-    reference.residual_block,
-    {"triton": triton_impl(_kernel), "cpu": Impl(_kernel, "cpu"), "winograd": _winograd.impl(_winograd.residual_block)},
-)
+register("residual_block", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu"), "winograd": _winograd.IMPL})

@@ -70,11 +70,12 @@ def _compile_cubins(folder: Path) -> list[Path]:
         if target.exists():
             return target
         partial = target.with_suffix(".partial")
-        done = subprocess.run(["nvcc", *flags, str(source), "-o", str(partial)], capture_output=True, text=True)
+        command = ["nvcc", *flags, str(source), "-o", str(partial)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode:
             raise RuntimeError(f"nvcc failed on {source.name} for sm_{arch}:\n{done.stderr}")
         for old in folder.glob(f"{source.stem}-*.{arch}.cubin"):
-            old.unlink()
+            old.unlink(missing_ok=True)
         return partial.rename(target)
 
     jobs = [(source, arch) for source in sorted(CSRC.glob("cuda/*.cu")) for arch in LIMITS]

@@ -1,6 +1,7 @@
 """Launch of a kernel: run on the tensors' device, or compiled by the tests for a GPU that is not there."""
 
 import contextlib
+import functools
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -46,12 +47,14 @@ def precision(dtype: torch.dtype, kind: Literal["conv", "matmul"]) -> str:
     return "tf32" if tf32_allowed(kind) else "ieee"
 
 
+@functools.cache  # PyTorch makes the answer anew for each call
 def multiprocessors(device: torch.device) -> int:
     if device.type != "cuda":
         return MULTIPROCESSORS_WITHOUT_GPU
     return int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
+@functools.cache
 def shared_memory(device: torch.device) -> int:
     """Bytes that a program may have; without a GPU those of sm_90."""
     if device.type != "cuda":

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfdeblur_ops import _winograd, conv3x3, conv_transpose4x4, drb_head, residual_block
+from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block, winograd_unfit
 
 from .configuration import Configuration
 
@@ -18,7 +18,7 @@ LEAST_PIXELS = 2048  # of all pictures together, for the transforms of the weigh
 def backend_for(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1) -> str:
     """Winograd's transforms where they run and pay; else what runs by default."""
     pays = x.shape[0] * x.shape[2] * x.shape[3] >= LEAST_PIXELS
-    return "winograd" if pays and _winograd.unfit(x, weight, x2, stride) is None else "auto"
+    return "winograd" if pays and winograd_unfit(x, weight, x2, stride) is None else "auto"
 
 
 class Layers(Protocol):

@@ -18,6 +18,10 @@ from .budgets import BUDGETS, budget_of
 SHARED_BY_SYSTEM = 1024  # bytes of a block that sm_90 and later keep for themselves; our kernels have no static ones
 
 
+# Compiled once, not in each worker; for three architectures that takes minutes the first time.
+pytestmark = [pytest.mark.xdist_group("cubins"), pytest.mark.timeout(1200)]
+
+
 @pytest.fixture(scope="module")
 def facts(pytestconfig):
     try:

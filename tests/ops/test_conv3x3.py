@@ -136,10 +136,8 @@ def test_opcheck(backend, device):
         for stride, slope in ((1, 0.1), (2, 1.0)):
             options = {"x_layout": layout, "x2_layout": other, "device": device, "grad": True}
             arguments = make((2, 5, 6), c, 16, c2=c2, stride=stride, **options)
-            if backend != "winograd":
-                torch.library.opcheck(torch.ops.lfdeblur.conv3x3.default, (*arguments, slope))
-            elif stride == 1:
-                torch.library.opcheck(torch.ops.lfdeblur.conv3x3_winograd.default, (*arguments[:5], slope))
+            if backend != "winograd" or stride == 1:
+                torch.library.opcheck(torch.ops.lfdeblur.conv3x3.default, (*arguments, slope, backend == "winograd"))
 
 
 def test_compiles_without_graph_break(backend, device):
@@ -196,6 +194,14 @@ def test_winograd_tells_what_it_cannot_run(change, text):
     options = {"x": draw(1, 16, 6, 7), "weight": draw(16, 16, 3, 3)} | change
     with pytest.raises(BackendError, match=f"no backend can run this call: winograd: {text}"):
         conv3x3(options.pop("x"), options.pop("weight"), backend="winograd", **options)
+
+
+def test_op_with_winograd_tells_what_it_cannot_run():
+    x, weight = draw(1, 16, 6, 7), draw(16, 16, 3, 3)
+    with pytest.raises(BackendError, match="winograd: no kernel for stride 2"):
+        torch.ops.lfdeblur.conv3x3(x, None, weight, None, None, 2, 1.0, True)
+    with pytest.raises(BackendError, match="winograd: x has 15 channels"):
+        torch.ops.lfdeblur.residual_block(x[:, :15], weight[:15, :15], None, weight[:15, :15], None, 1.0, True)
 
 
 @pytest.mark.parametrize(
