@@ -35,7 +35,7 @@ def build(views, shape, count, dtype, device, interpolation, backward, rivals):
     def indexed(lf, planes):
         return torch.stack([one_plane(lf, d) for d in torch.tensor(planes, dtype=torch.float32, device=device)])
 
-    bodies = {
+    bodies: dict[str, Any] = {
         GRID_SAMPLE: _rivals.grid_sample_refocus,
         SLICES: partial(_rivals.slices_refocus, interpolation=interpolation),
         SEPARABLE: partial(_rivals.separable_slices_refocus, interpolation=interpolation),
