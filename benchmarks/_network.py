@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from lfdeblur_models.networks.official import FIRST, official_modules
+from lfdeblur_models import DRBNet
+from lfdeblur_models.networks.official import official_tensors
 from lfdeblur_models.networks.reference import random_weights
 
 VIEWS = {"single": 1, "dual": 2}
@@ -11,13 +12,10 @@ VIEWS = {"single": 1, "dual": 2}
 
 def official_weights(kind: str, seed: int = 0) -> dict[str, Tensor]:
     """Random tensors under the published names."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for ours, (name, shape) in official_modules().items():
-        if f"{name}.weight" == FIRST:
-            shape = (shape[0], 3 * VIEWS[kind], *shape[2:])
-        shapes[f"{name}.weight"] = shape
-        shapes[f"{name}.bias"] = (shape[1] if ours.endswith(".up") else shape[0],)
-    return random_weights(shapes, seed)
+    with torch.device("meta"):
+        net = DRBNet(VIEWS[kind])
+    tensors = net.state_dict()
+    return random_weights({theirs: tensors[ours].shape for ours, theirs in official_tensors(net).items()}, seed)
 
 
 def pictures(views: int, height: int, width: int, seed: int = 1) -> dict[str, Tensor]:

@@ -6,7 +6,14 @@ from typing import Any
 OURS = "ours"
 MEBI = 1 << 20
 KEY = ("op", "mode", "shape", "dtype", "device", "threads", "series")
-MARKERS = {"cpu": "cpu", "gpu": "cuda"}  # README marker: device of the results
+# README's rows: device of the results, op, shape, dtype.
+README_ROWS = (
+    ("cpu", "refocus", "9x9x3x434x625 D=8 bilinear", "float32"),
+    ("cpu", "dynamic_filter", "3x720x1280 k=7", "float32"),
+    ("cpu", "drbnet", "single 3x256x256 optimize", "float32"),
+    ("cuda", "refocus", "9x9x3x434x625 D=8 bilinear", "float32"),
+    ("cuda", "drbnet", "single 3x720x1280 optimize", "bfloat16"),
+)
 
 
 def key_of(row: dict[str, Any]) -> tuple[str, ...]:
@@ -214,19 +221,38 @@ def _kernel(row: dict[str, Any], fact: dict[str, Any], shared: int, *more: str) 
 
 
 def update_readme(text: str, results: list[dict[str, Any]]) -> str:
-    """README's text with the newest result of each device between its markers. Raises ValueError without markers."""
-    for marker, device in MARKERS.items():
-        pattern = re.compile(rf"(<!-- benchmark:{marker} -->).*?(<!-- /benchmark:{marker} -->)", re.DOTALL)
-        of_device = [result for result in results if result["machine"]["device"] == device]
-        if not of_device:
-            continue
-        if not pattern.search(text):
-            raise ValueError(f"README: no <!-- benchmark:{marker} --> ... <!-- /benchmark:{marker} -->")
-        newest = max(of_device, key=lambda result: result["machine"]["date"])
-        rows = [row for row in newest["rows"] if is_headline(row)]
-        body = f"\n{machine_line(newest['machine'])}\n\n{markdown(rows)}"
-        text = pattern.sub(lambda match, body=body: match[1] + body + match[2], text)
-    return text
+    """README's text with ``README_ROWS`` of the newest results between its marks. Raises ValueError without them."""
+    pattern = re.compile(r"(<!-- benchmark -->).*?(<!-- /benchmark -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError("README: no <!-- benchmark --> ... <!-- /benchmark -->")
+    newest = {result["machine"]["device"]: result for result in sorted(results, key=lambda r: r["machine"]["date"])}
+    lines = ["| what | where | ours, ms | fastest rival, ms | times |", "| --- | --- | ---: | --- | ---: |"]
+    for device, *key in README_ROWS:
+        rows = [
+            row
+            for row in (newest[device]["rows"] if device in newest else ())
+            if [row["op"], row["shape"], row["dtype"]] == key and row["mode"] == "forward" and is_headline(row)
+        ]
+        lines += [_readme_row(newest[device]["machine"], row) for row in rows if OURS in row]
+    machines = [
+        f"{m['name']}: torch {m['versions']['torch']}; {m['date'][:10]}, commit {m['commit']}.\n"
+        for m in (result["machine"] for result in newest.values())
+    ]
+    body = "\n".join(["", *machines, *lines, ""])
+    return pattern.sub(lambda match: match[1] + body + match[2], text)
+
+
+def _readme_row(machine: dict[str, Any], row: dict[str, Any]) -> str:
+    times = {name: rival["ms"] for name, rival in row["rivals"].items() if "ms" in rival}
+    best = min(times, key=times.__getitem__)
+    cells = (
+        f"`{row['op']}` {row['shape']}, {row['dtype']}",
+        "CPU" if machine["device"] == "cpu" else machine["name"],
+        f"**{_number(row[OURS]['ms'])}**",
+        f"{best}: {_number(times[best])}",
+        _number(row["rivals"][best]["ratio"]),
+    )
+    return "| " + " | ".join(cells) + " |"
 
 
 def _stages(row: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ PLAIN, CHANNELS_LAST, AUTOCAST = (
 COMPILED = "compile: published form"
 FROZEN = "compile + freezing: published form"
 PURE = "published form in bfloat16, channels_last"
-COMPILED_PURE = "compile with CUDA graphs: published form in bfloat16, channels_last"
+COMPILED_PURE = "compile, CUDA graphs, bfloat16"
 UNPACKED = "DRBNet without optimize"
 FORMS = (PLAIN, CHANNELS_LAST)
 # Sums in another order and bfloat16's eight bits, forty layers deep, against float32; outputs are of order 0.1.

@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 
 from lfdeblur_models.data import Aperture, LightField, LightFieldPairs, disk, left_half, render_pair, right_half
-from lfdeblur_models.data.rendering.exposure import cut
+from lfdeblur_models.data.rendering.exposure import cut_out
 
 from ._harness import Case, Sides, pytest_case
 from ._rivals import taps
@@ -114,20 +114,19 @@ def build_batch(views, size, crop, count, rivals):
         return torch.stack([item[name] for item in batch for name in ("defocused", "sharp")])
 
     def sharp(window):
-        return cut(pixels[views // 2, views // 2] / 255, window)
+        return cut_out(pixels[views // 2, views // 2] / 255, window)
 
     def theirs():
         pictures = []
         for window in windows:
-            top, left = max(0, window.top - margin), max(0, window.left - margin)
-            part = pixels[..., top : window.top + crop + margin, left : window.left + crop + margin]
-            whole, _, _ = scipy_pair(part, disparity, halves)
-            pictures += [cut(whole, window._replace(top=window.top - top, left=window.left - left)), sharp(window)]
+            outer = window.widened(margin, size)
+            whole, _, _ = scipy_pair(pixels[..., outer.y, outer.x], disparity, halves)
+            pictures += [cut_out(whole, window.pixels_from(outer)), sharp(window)]
         return torch.stack(pictures)
 
     def exact():
         whole, _, _ = slices_pair(pixels, float(torch.tensor(disparity)), halves.double(), torch.float64)
-        return torch.stack([picture for window in windows for picture in (cut(whole, window), sharp(window))])
+        return torch.stack([picture for window in windows for picture in (cut_out(whole, window), sharp(window))])
 
     forms = {SCIPY: theirs}
     return Sides(ours, {name: forms[name] for name in rivals}, exact)

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models import DRBNet
-from lfdeblur_models.networks.official import official_modules
+from lfdeblur_models.networks.official import official_tensors
 from lfdeblur_models.networks.reference import straightforward, unfold_fac
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case
@@ -35,11 +35,7 @@ def network(width):
 def published_names(net):
     """The network's parameters, copied, under the names of the published checkpoints."""
     state = {name: value.detach().clone() for name, value in net.named_parameters()}
-    return {
-        f"{theirs}.{kind}": state[f"{ours}.{kind}"]
-        for ours, (theirs, _) in official_modules().items()
-        for kind in ("weight", "bias")
-    }
+    return {theirs: state[ours] for ours, theirs in official_tensors(net).items()}
 
 
 def step(parameters, forward, defocused, sharp, dtype):

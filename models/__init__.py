@@ -7,7 +7,7 @@ from .inference import optimize as _optimize
 from .inference.deblur import deblur
 from .inference.optimize import OptimizedDRBNet, optimize
 from .inference.tiled_network import BudgetError
-from .io.errors import ImageError, OutputError
+from .io.errors import ImageError, LfdeblurError, OutputError
 from .networks import DRBNet
 from .networks.receptive_field import exact_overlap
 from .networks.weights import WeightsError, load_network
@@ -16,6 +16,7 @@ __all__ = [
     "BudgetError",
     "DRBNet",
     "ImageError",
+    "LfdeblurError",
     "OptimizedDRBNet",
     "OutputError",
     "WeightsError",

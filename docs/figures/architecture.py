@@ -15,7 +15,8 @@ FLOORS = (
     ("training", "evaluation"),
     ("data", "inference"),
     ("networks", "drawing"),
-    ("io", "system", "features"),
+    ("system", "features"),
+    ("io",),
 )
 DATA = (
     ("generation", "datasets", "overview"),
@@ -79,8 +80,8 @@ def updated(text: str) -> str:
         "models": drawing("lfdeblur_models", FLOORS, "lfdeblur_ops"),
         "data": drawing("lfdeblur_models.data", DATA),
     }.items():
-        pattern = re.compile(rf"(<!-- drawing:{marker} -->\n).*?(\n<!-- /drawing:{marker} -->)", re.DOTALL)
-        text, found = pattern.subn(lambda match, picture=picture: match[1] + picture + match[2], text)
+        pattern = re.compile(rf"(<!-- drawing:{marker} -->\n).*?(<!-- /drawing:{marker} -->)", re.DOTALL)
+        text, found = pattern.subn(lambda match, picture=picture: match[1] + picture + "\n" + match[2], text)
         if found != 1:
             raise SystemExit(f"{PAGE}: want one <!-- drawing:{marker} --> ... <!-- /drawing:{marker} -->")
     return text

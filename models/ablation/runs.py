@@ -11,16 +11,16 @@ import torch
 
 from ..data.errors import DataError
 from ..evaluation.evaluate import evaluate, restorer
-from ..evaluation.picture_sets import Scenes
+from ..evaluation.picture_sets import PictureSet
 from ..evaluation.report import write_text
 from ..evaluation.scores import PUBLISHED, Metric, choose_metrics, least_side
 from ..features import FeatureWeightsError
 from ..io.atomic import check_output_folder, make_output_folder
 from ..networks import DRBNet
+from ..training.errors import ConfigError
 from ..training.first_weights import checkpoint_weights, start_network
 from ..training.loss import RestorationLoss
-from ..training.recipe_files import ConfigError
-from ..training.sampling import open_source
+from ..training.sampling import open_pairs
 from ..training.train import CHECKPOINT
 from ..training.train import train as run_training
 from .config import AblationConfig, EvaluationConfig
@@ -59,7 +59,7 @@ def ablate(config: AblationConfig, out: str | Path, *, progress: Progress = lamb
         part.name: _open(part, config.network.views, least_side(metrics, [PUBLISHED])) for part in config.evaluation
     }
     for part in (*config.light_field, *config.real):
-        open_source(part, config.network.views, config.augment.crop)
+        open_pairs(part, config.network.views, config.augment.crop)
     try:
         RestorationLoss(config.feature).check_side(config.augment.crop)
     except FeatureWeightsError:
@@ -115,8 +115,8 @@ def _check_recipe(file: Path, wanted: Any) -> None:
         raise ConfigError(f"{file.parent}: holds runs of another recipe; choose another folder")
 
 
-def _open(part: EvaluationConfig, views: int, least: int) -> Scenes:
-    scenes = Scenes(dual=views == 2, **part.model_dump(exclude={"name"}))
+def _open(part: EvaluationConfig, views: int, least: int) -> PictureSet:
+    scenes = PictureSet(dual=views == 2, **part.model_dump(exclude={"name"}))
     for item, size in zip(scenes.items, scenes.sizes, strict=True):
         if min(size) < least:
             raise DataError(f"{item.defocused}: {size[1]}x{size[0]} pixels, want at least {least} along each side")
@@ -143,7 +143,7 @@ def _network(config: AblationConfig, row: Row, folder: Path) -> DRBNet:
 
 
 def _scores(
-    config: AblationConfig, row: Row, folder: Path, sets: dict[str, Scenes], metrics: tuple[Metric, ...]
+    config: AblationConfig, row: Row, folder: Path, sets: dict[str, PictureSet], metrics: tuple[Metric, ...]
 ) -> Scores:
     """By set: the means of the input's and the output's scores; from the run's folder where they are known."""
     file = folder / SCORES

@@ -7,8 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .options import CommandError
-from .train import check_parts
+from .train import check_packages
 
 
 def ablate(
@@ -27,20 +26,14 @@ def ablate(
     Each number is a mean over seeds with its spread: table.md, table.csv and table.json in the folder. A run that was
     stopped goes on where it was when the command is given again.
     """
-    check_parts()
+    check_packages()
     from ..ablation.config import AblationConfig
     from ..ablation.runs import ablate as run_ablation
     from ..ablation.runs import total_steps
-    from ..data.errors import DataError
-    from ..features import FeatureWeightsError
-    from ..training.log import DivergedError
-    from ..training.recipe_files import ConfigError, read_recipe
+    from ..training.recipe_files import read_recipe
 
     changes = [*(set_ or ()), *([] if seeds is None else [f"seeds={seeds}"])]
-    try:
-        recipe = read_recipe(AblationConfig, config, changes)
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
+    recipe = read_recipe(AblationConfig, config, changes)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -51,12 +44,9 @@ def ablate(
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("ablate", total=total_steps(recipe))
-        try:
-            table = run_ablation(
-                recipe, out, progress=lambda label, steps: bar.update(task, description=label, completed=steps)
-            )
-        except (ConfigError, DataError, DivergedError, FeatureWeightsError) as error:
-            raise CommandError(str(error)) from error
+        table = run_ablation(
+            recipe, out, progress=lambda label, steps: bar.update(task, description=label, completed=steps)
+        )
     table.write(out)
     typer.echo(table.text())
     typer.echo(f"\n{out / 'table.md'}")

@@ -16,14 +16,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..inference.optimize import optimize
 from ..inference.photos import Photo, Pipeline, open_photo
-from ..inference.tiled_network import SMALL, Runner, default_memory
+from ..inference.tiled_network import SMALL, TiledNetwork, default_memory
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.errors import ImageError
 from ..networks import DRBNet
 from ..networks.shipped import default_weights
 from ..networks.weights import load_network
 from ..system.memory import parse_size, return_large_blocks
-from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, device_of, option
+from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
 
 FAILED, TERMINATED = 1, 128 + signal.SIGTERM
 
@@ -57,10 +57,12 @@ def deblur(
     where = device_of(device)
     if dtype not in ("auto", *DTYPES):
         raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
-    allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
+    with bad_option("--memory"):
+        allowed = None if memory is None else parse_size(memory)
     _check_files(images, left, right, out)
     network = _network(weights, left, right, len(images)).to(where)
-    option("--", lambda: Runner(network, tile=tile, overlap=overlap))
+    with bad_option("--"):
+        TiledNetwork(network, tile=tile, overlap=overlap)
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     if photos:
@@ -70,13 +72,12 @@ def deblur(
         # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
         ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
         del network  # the optimised one has weights of its own
-        runner = Runner(ready, tile=tile, overlap=overlap)
+        tiled = TiledNetwork(ready, tile=tile, overlap=overlap)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
         with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
-            pipeline = option(
-                "too little memory: " if memory is None else "--memory: ", lambda: Pipeline(runner, allowed, advance)
-            )
+            with bad_option("too little memory" if memory is None else "--memory"):
+                pipeline = Pipeline(tiled, allowed, advance)
             make_output_folder(out)
             failed += pipeline.run(photos, written.append)
     for reason in failed:

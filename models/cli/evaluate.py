@@ -13,18 +13,18 @@ import lfdeblur_ops
 from ..drawing.contact_sheet import Tile, contact_sheet, write_contact_sheet
 from ..evaluation.evaluate import Evaluation, restorer
 from ..evaluation.evaluate import evaluate as run_evaluation
-from ..evaluation.picture_sets import SCENE_KINDS, Scene, Scenes
+from ..evaluation.picture_sets import SCENE_KINDS, PictureSet, Scene
 from ..evaluation.report import as_text, write_csv, write_json
 from ..evaluation.scores import PROTOCOLS, choose_metrics, least_side
-from ..evaluation.sheet import WIDTH, picks, row
-from ..inference.tiled_network import Runner
+from ..evaluation.sheet import WIDTH, shown_pictures, tiles_of
+from ..inference.tiled_network import TiledNetwork
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
 from ..networks import DRBNet
 from ..networks.shipped import default_weights
 from ..networks.weights import load_network
 from ..system.memory import held, parse_size, show_size
-from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, device_of, option
+from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
 from .progress import progress_bar
 
 FAILED = 1
@@ -68,29 +68,28 @@ def evaluate(
         raise CommandError(f"--split: got {split!r}, want train, val or test")
     if data != "folders" and (defocused is not None or sharp is not None):
         raise CommandError("--defocused and --sharp: only for --data folders")
-    allowed = None if memory is None else option("--memory: ", lambda: parse_size(memory))
+    with bad_option("--memory"):
+        allowed = None if memory is None else parse_size(memory)
     file = weights or default_weights()
     check_output_folder(out)
     network = load_network(file).to(where, DTYPES[dtype])
-    runner = option("--", lambda: Runner(network, tile=tile, overlap=overlap))
-    metrics = option("", lambda: choose_metrics(where, lpips=lpips, st_lpips=st_lpips))
-    scenes = option(
-        "",
-        lambda: Scenes(
-            data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp
-        ),
+    with bad_option("--"):
+        tiled = TiledNetwork(network, tile=tile, overlap=overlap)
+    metrics = choose_metrics(where, lpips=lpips, st_lpips=st_lpips)
+    scenes = PictureSet(
+        data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp
     )
     if scenes.truth:
         _check_sizes(scenes, least_side(metrics))
-    if allowed is not None and held(where) + runner.least > allowed:
-        least = show_size(held(where) + runner.least)
+    if allowed is not None and held(where) + tiled.least > allowed:
+        least = show_size(held(where) + tiled.least)
         raise CommandError(f"--memory: got {memory}, want at least {least} for the program and one small tile")
 
-    shown, rows, written = picks(len(scenes)), {}, []
+    shown, rows, written = shown_pictures(len(scenes)), {}, []
 
     def keep(index: int, scene: Scene, restored: torch.Tensor) -> None:
         if index in shown:
-            rows[index] = row(scenes.names[index], scene, restored)
+            rows[index] = tiles_of(scenes.names[index], scene, restored)
         if pictures or not scenes.truth:
             folder = make_output_folder(out / RESTORED)
             write_image(folder / f"{scenes.names[index]}.png", restored, like=scene.info)
@@ -107,7 +106,7 @@ def evaluate(
             keep=keep,
             progress=lambda name: bar.advance(task),
         )
-    settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": runner.overlap, "memory": memory}
+    settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": tiled.overlap, "memory": memory}
     facts: dict[str, Any] = {
         "data": {"kind": data, "root": str(root), "split": split, "pictures": len(scenes), "truth": scenes.truth},
         "weights": _facts(file, network),
@@ -123,7 +122,7 @@ def evaluate(
         raise typer.Exit(FAILED)
 
 
-def _check_sizes(scenes: Scenes, least: int) -> None:
+def _check_sizes(scenes: PictureSet, least: int) -> None:
     for item, (height, width) in zip(scenes.items, scenes.sizes, strict=True):
         if min(height, width) < least:
             raise CommandError(f"{item.defocused}: {width}x{height} pixels, want at least {least} along each side")
@@ -141,7 +140,7 @@ def _facts(file: Path, network: DRBNet) -> dict[str, Any]:
 
 
 def _report(
-    found: Evaluation, scenes: Scenes, facts: dict[str, Any], out: Path, rows: dict[int, list[Tile]], written: int
+    found: Evaluation, scenes: PictureSet, facts: dict[str, Any], out: Path, rows: dict[int, list[Tile]], written: int
 ) -> None:
     done = len(scenes) - len(found.failed)
     if scenes.truth and done:

@@ -4,34 +4,19 @@ from typing import Annotated
 
 import typer
 
-from ..data import Noise, parse_aperture, parse_disparities, parse_noise
+from ..data import OnRay, Processes, ReadOptions, parse_aperture, parse_disparities, parse_noise
 from ..data import generate as generate_pairs
 from ..data.generation.recipe import DEFAULT_APERTURES, Recipe
 from ..data.sources.find import Reading
 from ..data.sources.from_depth import Synthesis
 from ..system.memory import keep_freed_memory
-from .options import (
-    Axes,
-    CommandError,
-    Dataset,
-    Flip,
-    Format,
-    Grid,
-    Lenslet,
-    Order,
-    Pattern,
-    Transfer,
-    Views,
-    check_interpolation,
-    check_reading,
-    grid_of,
-    parse,
-)
+from .options import CommandError, bad_option, check_interpolation, takes_reading_options
 from .progress import progress_bar
 
 BROKEN = 1  # exit code: some scenes could not be read
 
 
+@takes_reading_options
 def generate(
     sources: Annotated[
         list[str],
@@ -77,28 +62,21 @@ def generate(
     spread: Annotated[
         float, typer.Option(help="Disparity from far to near of light fields made from one picture.")
     ] = 3.0,
-    format: Format = None,
-    pattern: Pattern = None,
-    lenslet: Lenslet = 14,
-    views: Views = None,
-    flip: Flip = "none",
-    grid: Grid = None,
-    order: Order = "rows",
-    dataset: Dataset = None,
-    axes: Axes = None,
-    transfer: Transfer = None,
+    *,
+    read_options: ReadOptions,
 ) -> None:
     """Make training pairs: input/SCENE/SCENE_apA_PP.png and ground_truth/SCENE.png as in LFDOF, and manifest.parquet.
 
     The same command goes on where a stopped one was. Broken scenes are listed in report.json; the exit code is then 1.
     """
-    shapes = tuple(parse(parse_aperture, text) for text in aperture) if aperture else DEFAULT_APERTURES
-    focus = None if disparity is None else tuple(parse(parse_disparities, disparity))
-    sensor: Noise | None = None if noise is None else parse(parse_noise, noise)
+    with bad_option():
+        shapes = tuple(map(parse_aperture, aperture)) if aperture else DEFAULT_APERTURES
+        focus = None if disparity is None else tuple(parse_disparities(disparity))
+        sensor = None if noise is None else parse_noise(noise)
     if bits not in (8, 16):
         raise CommandError(f"--bits: got {bits}, want 8 or 16")
     check_interpolation(interpolation)
-    try:
+    with bad_option("--"):
         recipe = Recipe(
             apertures=shapes,
             disparities=focus,
@@ -116,23 +94,9 @@ def generate(
             shard_scenes=shard_scenes,
             seed=seed,
         )
-    except ValueError as error:
-        raise CommandError(f"--{str(error).replace('_', '-')}") from error
-    synthesis = parse(lambda value: Synthesis(spread=value), spread)
-    check_reading(format, flip, order, transfer)
-    told = {
-        "format": format,
-        "pattern": pattern,
-        "lenslet": lenslet,
-        "views": views,
-        "flip": flip,
-        "grid": parse(grid_of, grid),
-        "order": order,
-        "dataset": dataset,
-        "axes": axes,
-        "transfer": transfer,
-    }
-    reading = Reading(told, synthesis, seed)
+    with bad_option():
+        synthesis = Synthesis(spread=spread)
+    reading = Reading(read_options, synthesis, seed)
     keep_freed_memory()
     with progress_bar() as progress:
         task = progress.add_task("generate", total=None)
@@ -140,12 +104,8 @@ def generate(
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        if ray:
-            from ..data.generation.on_ray import generate_with_ray
-
-            made = generate_with_ray(sources, out, recipe, reading=reading, workers=workers, progress=show)
-        else:
-            made = generate_pairs(sources, out, recipe, reading=reading, workers=workers, progress=show)
+        executor = OnRay(workers) if ray else Processes(workers)
+        made = generate_pairs(sources, out, recipe, reading=reading, executor=executor, progress=show)
     typer.echo(f"{made.pairs} pairs of {made.scenes} scene{'s' * (made.scenes != 1)} in {out} ({made.files} files)")
     if made.stages.seconds:
         typer.echo(f"work: {made.stages.shares()}")

@@ -10,17 +10,19 @@ from rich.table import Table
 
 import lfdeblur_ops
 
-from ..data import LightField, LytroContainer, read_light_field, read_lytro
+from ..data import LightField, LytroContainer, ReadOptions, read_lytro
 from ..data.overview import overview
 from ..data.readers.lfp import DECODERS, is_lytro
+from ..data.readers.registry import read_as_told
 from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
-from .options import Axes, Dataset, Flip, Format, Grid, Lenslet, Order, Pattern, Transfer, Views, grid_of, parse
+from .options import takes_reading_options
 
 _LONGEST = 200  # characters of a value; a Lytro's metadata holds whole calibration tables
 _NOT_SHOWN = ("camera_positions_vu", "dark_views")
 
 
+@takes_reading_options
 def info(
     light_field: Annotated[Path | None, typer.Argument(metavar="[LF]", help="Folder or file of a light field.")] = None,
     out: Annotated[
@@ -29,20 +31,11 @@ def info(
             help="Folder for contact_sheet.png (views, epipolar images); made if missing. Default: info/SCENE."
         ),
     ] = None,
-    format: Format = None,
-    pattern: Pattern = None,
-    lenslet: Lenslet = 14,
-    views: Views = None,
-    flip: Flip = "none",
-    grid: Grid = None,
-    order: Order = "rows",
-    dataset: Dataset = None,
-    axes: Axes = None,
-    transfer: Transfer = None,
+    *,
+    read_options: ReadOptions,
 ) -> None:
     """Tell about this installation, or about a light field, and draw it."""
     rows: dict[str, Any]
-    size = parse(grid_of, grid)
     if out is not None:
         check_output_folder(out)
     if light_field is None:
@@ -53,19 +46,7 @@ def info(
     elif is_lytro(light_field):
         rows = _describe_container(read_lytro(light_field))
     else:
-        field = read_light_field(
-            light_field,
-            format,
-            pattern=pattern,
-            lenslet=lenslet,
-            views=views,
-            flip=flip,
-            grid=size,
-            order=order,
-            dataset=dataset,
-            axes=axes,
-            transfer=transfer,
-        )
+        field = read_as_told(light_field, read_options)
         folder = check_output_folder(out or Path("info") / field.scene)
         rows, sheet = _describe(field), overview(field)
         make_output_folder(folder)

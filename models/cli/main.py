@@ -8,9 +8,7 @@ import typer
 
 import lfdeblur_ops
 
-from ..data import LightFieldError
-from ..io.errors import ImageError, OutputError
-from ..networks.weights import WeightsError
+from ..io.errors import LfdeblurError
 from ..system.interrupts import reliable_interrupts
 from .ablate import ablate
 from .deblur import deblur
@@ -18,7 +16,6 @@ from .demo import demo
 from .evaluate import evaluate
 from .generate import generate
 from .info import info
-from .options import CommandError
 from .refocus import refocus
 from .train import train
 
@@ -49,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = INTERRUPTED
     except _CommandLineError as error:
         _fail(error.format_message())
-    except (CommandError, ImageError, LightFieldError, OutputError, WeightsError, lfdeblur_ops.BackendError) as error:
+    except (LfdeblurError, lfdeblur_ops.BackendError) as error:
         _fail(str(error))
     if code == INTERRUPTED:
         typer.echo("lfdeblur: interrupted", err=True)

@@ -1,43 +1,26 @@
 """What several commands share: options, and parsing of arguments."""
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import torch
 import typer
 
-from ..data import FORMATS
-from ..data.light_field import TRANSFERS
-from ..data.readers.registry import FLIPS
-from ..data.readers.sequence import ORDERS
+from ..data import FORMATS, ReadOptions
+from ..data.readers.registry import check_format
+from ..io.errors import LfdeblurError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Result = TypeVar("Result")
 
 
-class CommandError(ValueError):
+class CommandError(LfdeblurError, ValueError):
     """A bad argument; the message is the whole of what the user sees."""
 
 
-Format = Annotated[
-    str | None, typer.Option(help=f"Format of the light field, else found by looking: {', '.join(FORMATS)}.")
-]
-Pattern = Annotated[
-    str | None, typer.Option(help="Regular expression with groups row and col that matches the views' names.")
-]
-Lenslet = Annotated[
-    int, typer.Option(min=1, help="Pixels below a lenslet (eslf); views to sample, instead of the pitch (raw-lenslet).")
-]
-Views = Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")]
-Flip = Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")]
-Grid = Annotated[
-    str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Grid of views, where the names do not tell it: 16x16.")
-]
-Order = Annotated[str, typer.Option(help="Of numbered pictures in a grid: rows, columns or lawn-mower.")]
-Dataset = Annotated[str | None, typer.Option(help="Name of the array or variable in a file of several.")]
-Axes = Annotated[str | None, typer.Option(help="Axes of the array in order, letters of vuyxc.")]
-Transfer = Annotated[str | None, typer.Option(help="Of the views' values, where it is not the format's: srgb, linear.")]
 Out = Annotated[
     Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
 ]
@@ -56,12 +39,24 @@ Overlap = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
-def option(prefix: str, function: Callable[[], Result]) -> Result:
-    """The function's result, its ``ValueError`` turned into a message about an option."""
+@contextmanager
+def bad_option(name: str = "") -> Iterator[None]:
+    """Turn a ``ValueError`` of the block into a :class:`CommandError` about an option.
+
+    Args:
+        name: stands before the message, as ``--memory``. ``--``: the option is the argument that the message begins
+            with (``shard_scenes: got 0`` is told of ``--shard-scenes``). Empty: the message says it already.
+    """
     try:
-        return function()
+        yield
     except ValueError as error:
-        raise CommandError(f"{prefix}{error}") from error
+        message = str(error)
+        if name == "--":
+            argument, colon, rest = message.partition(":")
+            message = f"--{argument.replace('_', '-')}{colon}{rest}"
+        elif name:
+            message = f"{name}: {message}"
+        raise CommandError(message) from error
 
 
 def device_of(name: str) -> torch.device:
@@ -71,14 +66,6 @@ def device_of(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def parse(function: Any, value: Any) -> Any:
-    """``function(value)``, its ``ValueError`` turned into a :class:`CommandError`."""
-    try:
-        return function(value)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
 
 
 def grid_of(text: str | None) -> tuple[int, int] | None:
@@ -91,12 +78,63 @@ def grid_of(text: str | None) -> tuple[int, int] | None:
     return int(rows), int(columns)
 
 
-def check_reading(format: str | None, flip: str, order: str, transfer: str | None) -> None:
-    """Raise CommandError where an option of the readers is none of its choices: each scene would fail by it."""
-    choices = {"format": (format, (None, *FORMATS)), "flip": (flip, FLIPS), "order": (order, ORDERS)}
-    for name, (got, wanted) in (choices | {"transfer": (transfer, (None, *TRANSFERS))}).items():
-        if got not in wanted:
-            raise CommandError(f"{name}: got {got!r}, want one of {', '.join(filter(None, wanted))}")
+def reading_options(
+    format: Annotated[
+        str | None, typer.Option(help=f"Format of the light field, else found by looking: {', '.join(FORMATS)}.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Regular expression with groups row and col that matches the views' names.")
+    ] = None,
+    lenslet: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Pixels below a lenslet (eslf; else 14 or 15); views to sample, instead of the pitch (raw-lenslet).",
+        ),
+    ] = None,
+    views: Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")] = None,
+    flip: Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")] = "none",
+    grid: Annotated[
+        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Grid of views, where the names do not tell it: 16x16.")
+    ] = None,
+    order: Annotated[str, typer.Option(help="Of numbered pictures in a grid: rows, columns or lawn-mower.")] = "rows",
+    dataset: Annotated[str | None, typer.Option(help="Name of the array or variable in a file of several.")] = None,
+    axes: Annotated[str | None, typer.Option(help="Axes of the array in order, letters of vuyxc.")] = None,
+    transfer: Annotated[
+        str | None, typer.Option(help="Of the views' values, where it is not the format's: srgb, linear.")
+    ] = None,
+) -> ReadOptions:
+    """The options of the command line that tell how light fields are read. Raises LightFieldError: a bad one."""
+    check_format(format)
+    with bad_option():
+        size = grid_of(grid)
+    return ReadOptions(
+        format=format,
+        pattern=pattern,
+        lenslet=lenslet,
+        views=views,
+        flip=flip,
+        grid=size,
+        order=order,
+        dataset=dataset,
+        axes=axes,
+        transfer=transfer,
+    )
+
+
+def takes_reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter ``read_options`` the command line tells by the options of ``reading_options``."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        told = {name: given.pop(name) for name in options}
+        command(**given, read_options=reading_options(**told))
+
+    options = inspect.signature(reading_options).parameters
+    own = inspect.signature(command).parameters.values()
+    parameters = [*(one for one in own if one.name != "read_options"), *options.values()]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
 
 
 def check_interpolation(name: str) -> None:

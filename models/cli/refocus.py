@@ -7,71 +7,39 @@ from typing import Annotated
 import torch
 import typer
 
-from ..data import parse_aperture, parse_disparities, read_light_field, refocus_light
+from ..data import ReadOptions, parse_aperture, parse_disparities, refocus_light
+from ..data.readers.registry import read_as_told
 from ..data.rendering.aperture import FORMS
 from ..data.rendering.pairs import encode
 from ..drawing.animation import write_animation
 from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
-from .options import (
-    Axes,
-    Dataset,
-    Disparity,
-    Flip,
-    Format,
-    Grid,
-    Lenslet,
-    Order,
-    Out,
-    Pattern,
-    Transfer,
-    Views,
-    check_interpolation,
-    grid_of,
-    parse,
-)
+from .options import Disparity, Out, bad_option, check_interpolation, takes_reading_options
 from .progress import progress_bar
 
 PLANES_AT_ONCE = 16
 APERTURE_HELP = f"{FORMS}; radii in view steps."
 
 
+@takes_reading_options
 def refocus(
     light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
     out: Out,
     disparity: Disparity,
     aperture: Annotated[str, typer.Option(help=APERTURE_HELP)] = "disk:3",
     interpolation: Annotated[str, typer.Option(help="nearest, bilinear or bicubic.")] = "bilinear",
-    format: Format = None,
-    pattern: Pattern = None,
-    lenslet: Lenslet = 14,
-    views: Views = None,
-    flip: Flip = "none",
-    grid: Grid = None,
-    order: Order = "rows",
-    dataset: Dataset = None,
-    axes: Axes = None,
-    transfer: Transfer = None,
+    *,
+    read_options: ReadOptions,
 ) -> None:
     """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
-    planes, shape = parse(parse_disparities, disparity), parse(parse_aperture, aperture)
+    with bad_option():
+        planes, shape = parse_disparities(disparity), parse_aperture(aperture)
     check_interpolation(interpolation)
     check_output_folder(out)
-    field = read_light_field(
-        light_field,
-        format,
-        pattern=pattern,
-        lenslet=lenslet,
-        views=views,
-        flip=flip,
-        grid=parse(grid_of, grid),
-        order=order,
-        dataset=dataset,
-        axes=axes,
-        transfer=transfer,
-    )
-    weights = parse(shape.weights, field.grid)
+    field = read_as_told(light_field, read_options)
+    with bad_option():
+        weights = shape.weights(field.grid)
     bits = 16 if field.views.dtype == torch.uint16 else 8
     make_output_folder(out)
     columns = math.ceil(math.sqrt(len(planes)))

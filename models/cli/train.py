@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .options import CommandError
 
-PARTS = ("lightning", "pydantic", "tensorboard")
+PACKAGES = ("lightning", "pydantic", "tensorboard")
 
 
-def check_parts() -> None:
+def check_packages() -> None:
     """Refuse to go on without the packages of the extra ``train``."""
-    missing = [name for name in PARTS if find_spec(name) is None]
+    missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise CommandError(f"training needs the extra 'train'; missing: {', '.join(missing)}")
 
@@ -34,20 +34,13 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in the folder stopped.")] = False,
 ) -> None:
     """Train DRBNet by a recipe: weights.safetensors, last.ckpt, CSV and TensorBoard logs in the folder."""
-    check_parts()
+    check_packages()
     from lightning.pytorch.utilities import rank_zero_only
 
-    from ..data.errors import DataError
-    from ..features import FeatureWeightsError
     from ..training.config import read_config
-    from ..training.log import DivergedError
-    from ..training.recipe_files import ConfigError
     from ..training.train import train as run_training
 
-    try:
-        recipe = read_config(config, set_ or ())
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
+    recipe = read_config(config, set_ or ())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -69,8 +62,6 @@ def train(
 
     try:
         weights = run_training(recipe, out, resume=resume, progress=show)
-    except (ConfigError, DataError, DivergedError, FeatureWeightsError) as error:
-        raise CommandError(str(error)) from error
     finally:
         if console.is_terminal:
             bar.stop()

@@ -1,13 +1,16 @@
 """Light fields in, training pairs out."""
 
-from ..io.errors import ImageError, OutputError
+from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
 from .datasets.light_field_pairs import LightFieldPairs
 from .errors import DataError, LightFieldError
+from .generation.executors import Processes
 from .generation.generate import Generated, generate
+from .generation.on_ray import OnRay
 from .generation.recipe import Recipe
 from .light_field import LightField, linear_light_field
 from .readers.lfp import LytroContainer, read_lytro
+from .readers.options import ReadOptions
 from .readers.registry import FORMATS, read_light_field
 from .rendering.aperture import (
     Aperture,
@@ -39,13 +42,17 @@ __all__ = [
     "DataError",
     "Generated",
     "ImageError",
+    "LfdeblurError",
     "LightField",
     "LightFieldError",
     "LightFieldPairs",
     "LytroContainer",
     "Noise",
+    "OnRay",
     "OutputError",
     "Pair",
+    "Processes",
+    "ReadOptions",
     "Reading",
     "Recipe",
     "Source",

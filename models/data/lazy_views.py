@@ -1,4 +1,4 @@
-"""``Pixels``: the views of a light field before they are read."""
+"""The views of a light field before they are read."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -15,12 +15,25 @@ _SMALLEST_WITH_CORNERS = 5  # rows and columns; a smaller grid is a crop of a le
 
 
 class Window(NamedTuple):
-    """Rows and columns of views, and of pixels in each; every slice has start and stop, and no step."""
+    """Rows and columns of views, and of pixels in each, without step: what ``LightField.crop(*window)`` keeps.
 
-    rows: slice
-    columns: slice
-    y: slice
-    x: slice
+    Once it is ``within`` a light field, every slice has start and stop.
+    """
+
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+    y: slice = slice(None)
+    x: slice = slice(None)
+
+    def within(self, shape: tuple[int, ...], name: object) -> "Window":
+        """This window of views ``[V, U, C, H, W]``, with start and stop; ``name`` is the light field's.
+
+        Raises:
+            LightFieldError: a slice has a step, is empty, or reaches beyond the end.
+        """
+        rows, columns, _, height, width = shape
+        have = (rows, columns, height, width)
+        return Window(*(check_window(name, *one) for one in zip(self._fields, self, have, strict=True)))
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -30,6 +43,19 @@ class Window(NamedTuple):
     def inside(self, part: "Window") -> "Window":
         """``part``, counted from this window's corner, counted from the whole's."""
         return Window(*(slice(a.start + b.start, a.start + b.stop) for a, b in zip(self, part, strict=True)))
+
+    def widened(self, margin: int, size: tuple[int, int]) -> "Window":
+        """With a margin of pixels on every side, as far as pictures of this height and width go."""
+        y, x = (
+            slice(max(0, part.start - margin), min(length, part.stop + margin))
+            for part, length in zip((self.y, self.x), size, strict=True)
+        )
+        return self._replace(y=y, x=x)
+
+    def pixels_from(self, outer: "Window") -> "Window":
+        """The same pixels, of all views, counted from another window's corner."""
+        y, x = (slice(a.start - b.start, a.stop - b.start) for a, b in ((self.y, outer.y), (self.x, outer.x)))
+        return Window(y=y, x=x)
 
 
 def whole_window(shape: tuple[int, ...]) -> Window:
@@ -42,14 +68,14 @@ Read = Callable[[Window], tuple[Tensor, Tensor | None]]
 Check = Callable[[Window], None]
 
 
-class Pixels:
+class LazyViews:
     """Views that are read once, when they are first asked for, by whichever thread comes first.
 
     Args:
         shape: ``(V, U, C, H, W)`` of all there is.
         dtype: of the views.
-        read: gives the views ``[V, U, C, H, W]`` of a window, and ``[V, U]`` weights or None. To pickle ``Pixels``, it
-            has to be a function of a module, or a partial of one.
+        read: gives the views ``[V, U, C, H, W]`` of a window, and ``[V, U]`` weights or None. To pickle ``LazyViews``,
+            it has to be a function of a module, or a partial of one.
         check: raises LightFieldError where the files of a window are seen to be unusable without being decoded.
         weights: ``[V, U]`` known beforehand; what ``read`` gives is multiplied with them.
         transfer: of the views, to judge how dark they are.
@@ -90,11 +116,11 @@ class Pixels:
         """Row and column of each view that was found to be dark when the views were read."""
         return self._dark
 
-    def crop(self, part: Window) -> "Pixels":
+    def crop(self, part: Window) -> "LazyViews":
         """A part of these pixels, to be read on its own; ``part`` counts from this one's first view and pixel."""
         weights = None if self._weights is None else self._weights[part.rows, part.columns]
         window = self._window.inside(part)
-        return Pixels(self._whole, self.dtype, **self._told, transfer=self.transfer, weights=weights, window=window)
+        return LazyViews(self._whole, self.dtype, **self._told, transfer=self.transfer, weights=weights, window=window)
 
     def check(self) -> None:
         """Raise LightFieldError where the files are seen to be unusable; nothing is decoded."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import LightFieldError
-from .lazy_views import Pixels, Window, check_window, whole_window
+from .lazy_views import LazyViews, Window, whole_window
 from .transfer import to_linear
 
 __all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]
@@ -22,8 +22,8 @@ def central(have: int, keep: int) -> slice:
     return slice(first, first + keep)
 
 
-class _FromPixels:
-    """A field that is given as it is, or as ``Pixels`` that are read when the field is first asked for."""
+class _FromLazyViews:
+    """A field that is given as it is, or as ``LazyViews`` that are read when the field is first asked for."""
 
     def __init__(self, part: int) -> None:
         self._part = part
@@ -37,7 +37,7 @@ class _FromPixels:
                 raise AttributeError("views")  # to dataclass(): a field without a default
             return None
         value = vars(instance)[self._name]
-        if isinstance(value, Pixels):
+        if isinstance(value, LazyViews):
             part = value.load()[self._part]
             if value.dark_views:
                 instance.metadata["dark_views"] = value.dark_views
@@ -72,17 +72,17 @@ class LightField:
         metadata: what else the files tell; ``dark_views`` (rows and columns) once views that are dark were read.
     """
 
-    views: Tensor = _FromPixels(0)  # type: ignore[assignment]
+    views: Tensor = _FromLazyViews(0)  # type: ignore[assignment]
     transfer: str = "srgb"
     format: str = "memory"
     scene: str = "scene"
     disparity_range: tuple[float, float] | None = None
     disparity: Tensor | None = None
-    weights: Tensor | None = _FromPixels(1)  # type: ignore[assignment]
+    weights: Tensor | None = _FromLazyViews(1)  # type: ignore[assignment]
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_pixels(cls, pixels: Pixels, **told: Any) -> "LightField":
+    def of_lazy_views(cls, pixels: LazyViews, **told: Any) -> "LightField":
         """A light field with the views, weights and transfer of ``pixels``; ``told`` are the other attributes."""
         unread: Any = pixels
         return cls(unread, transfer=pixels.transfer, weights=unread, **told)
@@ -98,7 +98,7 @@ class LightField:
         if self.disparity is not None and list(self.disparity.shape) != shape[-2:]:
             raise LightFieldError(f"disparity: got shape {list(self.disparity.shape)}, want {shape[-2:]} as the views")
         weights = vars(self)["weights"]
-        told = None if weights is None else list(weights.shape[:2] if isinstance(weights, Pixels) else weights.shape)
+        told = None if weights is None else list(weights.shape[:2] if isinstance(weights, LazyViews) else weights.shape)
         if told is not None and told != shape[:2]:
             raise LightFieldError(f"weights: got shape {told}, want {shape[:2]} as the grid")
 
@@ -106,7 +106,7 @@ class LightField:
     def lazy(self) -> bool:
         """Whether the views are still to be read."""
         views = vars(self)["views"]
-        return isinstance(views, Pixels) and not views.loaded
+        return isinstance(views, LazyViews) and not views.loaded
 
     @property
     def shape(self) -> torch.Size:
@@ -175,12 +175,7 @@ class LightField:
         Raises:
             LightFieldError: a slice has a step, is empty, or reaches beyond the end.
         """
-        part = Window(
-            check_window(self.scene, "rows", rows, self.grid[0]),
-            check_window(self.scene, "columns", columns, self.grid[1]),
-            check_window(self.scene, "y", y, self.size[0]),
-            check_window(self.scene, "x", x, self.size[1]),
-        )
+        part = Window(rows, columns, y, x).within(self.shape, self.scene)
         if part == whole_window(self.shape):
             return self
         same_center = all(

@@ -41,7 +41,7 @@ def to_linear(x: Tensor, transfer: str = "srgb", *, out: Tensor | None = None) -
     table = _table(x.dtype, transfer)
     if x.device.type != "cpu":
         return table.to(x.device)[x.to(torch.int32)]
-    out = empty(x.shape) if out is None else out
+    out = empty_light(x.shape) if out is None else out
     # NumPy's take is ten times as fast as torch's; picture by picture, because it makes its indices 8 bytes wide.
     values, results, levels = x.numpy(), out.numpy(), table.numpy()
 
@@ -57,7 +57,7 @@ def to_linear(x: Tensor, transfer: str = "srgb", *, out: Tensor | None = None) -
     return out
 
 
-def empty(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+def empty_light(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Float32 memory to write light into. On the CPU from NumPy, which asks for huge pages where torch does not: the
     page faults of a light field take longer than the table does."""
     if torch.device(device).type == "cpu":
@@ -97,7 +97,7 @@ def quantise(light: Tensor, bits: int) -> np.ndarray:
     return values
 
 
-def codes(picture: Tensor, bits: int) -> np.ndarray:
+def encoded_values(picture: Tensor, bits: int) -> np.ndarray:
     """A picture that is encoded already, ``[C, H, W]`` uint8 or uint16, as ``[H, W, C]`` with ``bits`` per channel."""
     values = picture.cpu().numpy().transpose(1, 2, 0)
     if values.dtype == np.uint8:

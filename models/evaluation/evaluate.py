@@ -12,7 +12,7 @@ from ..inference.deblur import deblur
 from ..inference.tiled_network import BudgetError
 from ..io.errors import ImageError
 from ..networks import DRBNet
-from .picture_sets import Scene, Scenes
+from .picture_sets import PictureSet, Scene
 from .scores import PROTOCOLS, Metric, Protocol, score
 
 Restore = Callable[[Scene], Tensor]
@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def evaluate(
-    scenes: Scenes,
+    scenes: PictureSet,
     restore: Restore,
     metrics: Sequence[Metric],
     *,
@@ -82,7 +82,7 @@ def evaluate(
     for index, name in enumerate(scenes.names):
         try:
             scene = scenes[index]
-            rows = _one(name, scene, restore, metrics, protocols, device, partial(keep, index))
+            rows = _score_picture(name, scene, restore, metrics, protocols, device, partial(keep, index))
         except (ImageError, FloatingPointError, MemoryError, torch.OutOfMemoryError, BudgetError) as error:
             reason = str(error) or "not enough memory"
             path = scenes.items[index].defocused
@@ -114,7 +114,7 @@ def restorer(
     return restore
 
 
-def _one(
+def _score_picture(
     name: str,
     scene: Scene,
     restore: Restore,
@@ -129,7 +129,7 @@ def _one(
     rows: dict[str, Row] = {}
     done: dict[tuple[int, ...], Tensor] = {}
     for protocol in protocols:
-        cut = _cut(scene, protocol)
+        cut = _cropped(scene, protocol)
         size = tuple(cut.defocused.shape)
         if size not in done:
             done[size] = _restored(restore, cut)
@@ -147,7 +147,7 @@ def _restored(restore: Restore, scene: Scene) -> Tensor:
     return output.clamp(0, 1)
 
 
-def _cut(scene: Scene, protocol: Protocol) -> Scene:
+def _cropped(scene: Scene, protocol: Protocol) -> Scene:
     kinds = ("defocused", "sharp", "left", "right")
     pictures = {kind: getattr(scene, kind) for kind in kinds if getattr(scene, kind) is not None}
     return Scene(**{kind: protocol.crop(picture).contiguous() for kind, picture in pictures.items()}, info=scene.info)

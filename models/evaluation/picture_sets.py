@@ -38,7 +38,7 @@ class Scene:
     info: ImageInfo | None = None
 
 
-class Scenes:
+class PictureSet:
     """The items of a data set, all files found and their headers read.
 
     Args:

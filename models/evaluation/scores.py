@@ -69,8 +69,10 @@ PUBLISHED = Protocol(
     16,
     None,
 )
-WHOLE = Protocol("whole", "whole pictures, output and input rounded to 8 bits: as files on disk are seen", 1, 255)
-PROTOCOLS = (PUBLISHED, WHOLE)
+WHOLE_PICTURES = Protocol(
+    "whole", "whole pictures, output and input rounded to 8 bits: as files on disk are seen", 1, 255
+)
+PROTOCOLS = (PUBLISHED, WHOLE_PICTURES)
 
 
 def choose_metrics(

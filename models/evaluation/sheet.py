@@ -12,13 +12,13 @@ PICTURES = 12  # rows of it, at most
 WHITE = 0.25  # mean absolute error that is drawn white
 
 
-def picks(count: int) -> list[int]:
+def shown_pictures(count: int) -> list[int]:
     """Which of so many pictures are on the sheet: all of few, else evenly spaced ones."""
     shown = min(count, PICTURES)
     return [index * count // shown for index in range(shown)]
 
 
-def row(name: str, scene: Scene, restored: Tensor) -> list[Tile]:
+def tiles_of(name: str, scene: Scene, restored: Tensor) -> list[Tile]:
     """A picture's tiles: input and output, and with a truth also that and two error maps."""
     if scene.sharp is None:
         return [_tile(scene.defocused, name, "input"), _tile(restored, name, "output")]

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..io.errors import LfdeblurError
 
-class FeatureWeightsError(ValueError):
+
+class FeatureWeightsError(LfdeblurError, ValueError):
     """Weights of a feature network that are missing or do not fit; the message names the file and says why."""
 
 

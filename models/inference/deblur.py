@@ -6,7 +6,7 @@ from torch import Tensor
 from ..networks import DRBNet
 from ..system.memory import held, parse_size
 from .optimize import OptimizedDRBNet
-from .tiled_network import SMALL, Runner, default_memory
+from .tiled_network import SMALL, TiledNetwork, default_memory
 from .tiles import Span, run_tiles
 
 
@@ -44,23 +44,23 @@ def deblur(
         TypeError: ``left`` and ``right`` are missing or surplus, or one of the pictures is not floating point.
         ValueError: a wrong shape, tile, overlap or memory (BudgetError: too little memory for any tile).
     """
-    views = _stack(network, picture, left, right)
-    runner = Runner(network, tile=tile, overlap=overlap)
+    pictures = _checked(network, picture, left, right)
+    tiled = TiledNetwork(network, tile=tile, overlap=overlap)
     channels, height, width = picture.shape
     allowed = None if memory is None else parse_size(memory) if isinstance(memory, str) else memory
     if allowed is None and (tile is not None or height * width <= SMALL):
-        tiles = runner.grid(height, width, None)
+        tiles = tiled.grid(height, width, None)
     else:
-        need = runner.need  # measured first: setting up takes memory that stays
+        need = tiled.need  # measured first: setting up takes memory that stays
         del need
-        total = default_memory(runner.device) if allowed is None else allowed
-        own = 0 if runner.device.type == "cuda" else 4 * picture.numel()
-        tiles = runner.grid(height, width, total - held(runner.device) - own)
+        total = default_memory(tiled.device) if allowed is None else allowed
+        own = 0 if tiled.device.type == "cuda" else 4 * picture.numel()
+        tiles = tiled.grid(height, width, total - held(tiled.device) - own)
     out = torch.empty(picture.shape, dtype=torch.float32, device=picture.device)
-    dtype = torch.promote_types(runner.dtype, torch.float32)
+    dtype = torch.promote_types(tiled.dtype, torch.float32)
 
     def read(row: Span, column: Span) -> Tensor:
-        parts = [view[:, row.start : row.stop, column.start : column.stop].to(dtype) for view in views]
+        parts = [view[:, row.start : row.stop, column.start : column.stop].to(dtype) for view in pictures]
         return torch.cat([part.expand(3, -1, -1) for part in parts])[None] * 2 - 1
 
     def write(top: int, left: int, block: Tensor) -> None:
@@ -68,15 +68,15 @@ def deblur(
         block = block if channels == 3 else block.mean(0, keepdim=True)
         out[:, top : top + block.shape[1], left : left + block.shape[2]] = block.to(out.device)
 
-    run_tiles(runner, tiles, read, write)
+    run_tiles(tiled, tiles, read, write)
     return out
 
 
-def _stack(
+def _checked(
     network: DRBNet | OptimizedDRBNet, picture: Tensor, left: Tensor | None, right: Tensor | None
 ) -> list[Tensor]:
-    """The network's views, checked."""
-    views = []
+    """What the network takes, checked."""
+    pictures = []
     for name, view in (("picture", picture), ("left", left), ("right", right)):
         if name != "picture" and (view is None) == (network.views == 2):
             state = "missing" if view is None else "surplus"
@@ -89,5 +89,5 @@ def _stack(
             raise ValueError(f"{name}: got shape {list(view.shape)}, want [1 or 3, H, W]")
         if view.shape != picture.shape:
             raise ValueError(f"{name}: got shape {list(view.shape)}, want that of picture, {list(picture.shape)}")
-        views.append(view)
-    return views
+        pictures.append(view)
+    return pictures

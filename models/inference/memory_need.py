@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..system.memory import process_status, trim
+from ..system.memory import forget_peak, held, peak, trim
 
 # Tiles (height, width) that a network is measured on. One that runs in bands of rows shows what grows with the picture
 # only on tiles of several bands.
@@ -68,10 +67,8 @@ def _peak(call: Callable[[Tensor], Tensor], x: Tensor, device: torch.device) -> 
         torch.cuda.synchronize(device)
         return int(torch.cuda.max_memory_allocated(device) - before)
     trim()
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-    except OSError:
+    if not forget_peak():
         return None
-    before = process_status("VmRSS")
+    before = held(device)
     call(x)
-    return process_status("VmHWM") - before
+    return peak() - before

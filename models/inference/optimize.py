@@ -17,7 +17,7 @@ class OptimizedDRBNet(nn.Module):
     """What ``optimize`` returns. ``choices`` and ``print(net)`` tell what runs.
 
     Attributes:
-        views, width, kernel_size, scales: those of the network.
+        configuration, views, width, kernel_size, scales, multiple, receptive_radius: those of the network.
         device: where it runs.
         dtype: that the features are kept in.
         choices: what was chosen, in words, by subject.
@@ -25,11 +25,12 @@ class OptimizedDRBNet(nn.Module):
 
     def __init__(self, net: DRBNet, dtype: torch.dtype) -> None:
         super().__init__()
+        self.configuration, self.multiple, self.receptive_radius = net.configuration, net.multiple, net.receptive_radius
         self.views, self.width, self.kernel_size, self.scales = net.views, net.width, net.kernel_size, net.scales
         self.dtype = dtype
         self.device = next(net.parameters()).device
-        # A variant has a forward of its own, which the bands of rows do not know.
-        in_rows = self.device.type == "cpu" and type(net) is DRBNet
+        # The bands of rows restore at every scale, and know no other forward than DRBNet's.
+        in_rows = self.device.type == "cpu" and type(net) is DRBNet and net.configuration.variant != "single-scale"
         self.engine: RowEngine | GraphEngine = RowEngine(net, dtype) if in_rows else GraphEngine(net, dtype)
         self.choices: dict[str, str] = self.engine.choices()
         self.eval()
@@ -99,14 +100,14 @@ def optimize(
         _check_size(example_size)
     optimized = OptimizedDRBNet(net, dtype)
     if example_size is not None:
-        views = [torch.zeros(1, 3, *example_size, dtype=dtype, device=optimized.device)] * (1 if net.views == 1 else 3)
-        optimized(*views)
+        pictures = [torch.zeros(1, 3, *example_size, dtype=dtype, device=optimized.device)]
+        optimized(*pictures * net.configuration.pictures)
     return optimized
 
 
 def _check_size(size: object) -> None:
-    whole = isinstance(size, (tuple, list, torch.Size)) and all(
+    is_pair = isinstance(size, (tuple, list, torch.Size)) and all(
         isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in size
     )
-    if not whole or len(size) != 2:  # type: ignore[arg-type]
+    if not is_pair or len(size) != 2:  # type: ignore[arg-type]
         raise ValueError(f"example_size: got {size!r}, want None or (height, width) in pixels, both at least 1")

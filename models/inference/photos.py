@@ -14,8 +14,8 @@ import torch
 from ..io.errors import ImageError, OutputError
 from ..io.images import ImageInfo, check_writable, decode_pixels, open_image, write_pixels
 from ..system.memory import held, show_size, trim
-from .picture_buffer import Pixels
-from .tiled_network import BudgetError, Runner
+from .picture_buffer import PictureBuffer
+from .tiled_network import BudgetError, TiledNetwork
 from .tiles import Grid, run_tiles
 
 WORTH = 1.1  # how much more may be computed, in smaller tiles, so that neighbours are decoded and encoded meanwhile
@@ -56,14 +56,14 @@ class Photo:
     @property
     def decoding(self) -> int:
         """Bytes at the peak of decoding."""
-        extra = _DECODE_WEBP if self.info.format == "webp" else _DECODE_INTERLACED if self.interlaced else _DECODE
-        return self.own + int(extra * self.pixels * self.info.bits // 8)
+        beside = _DECODE_WEBP if self.info.format == "webp" else _DECODE_INTERLACED if self.interlaced else _DECODE
+        return self.own + int(beside * self.pixels * self.info.bits // 8)
 
     @property
     def encoding(self) -> int:
         """Bytes at the peak of encoding."""
-        extra = _ENCODE_WEBP if self.target.suffix.lower() == ".webp" else _ENCODE
-        return self.own + int(extra * self.pixels * self.info.bits // 8)
+        beside = _ENCODE_WEBP if self.target.suffix.lower() == ".webp" else _ENCODE
+        return self.own + int(beside * self.pixels * self.info.bits // 8)
 
     def running(self, tiles: Grid) -> int:
         """Bytes of the pixels and of the rows and strips that tiles need beside them."""
@@ -97,7 +97,7 @@ class Pipeline:
     Where the memory does not allow for three pictures at a time, one follows the other.
 
     Args:
-        runner: the network.
+        network: what restores them.
         memory: bytes that the process may hold (CUDA: on the GPU); None: no limit.
         progress: is told the number of pixels that are finished.
 
@@ -105,20 +105,20 @@ class Pipeline:
     """
 
     def __init__(
-        self, runner: Runner, memory: int | None = None, progress: Callable[[int], None] = lambda _: None
+        self, network: TiledNetwork, memory: int | None = None, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        self._runner, self._progress = runner, progress
-        self._on_gpu = runner.device.type == "cuda"
+        self._network, self._progress = network, progress
+        self._on_gpu = network.device.type == "cuda"
         self._left: float | None = None
         if memory is not None:
-            least = runner.least  # measured before anything else: setting up takes memory that stays
+            least = network.least  # measured before anything else: setting up takes memory that stays
             trim()
-            least += held(runner.device) + _SPARE
+            least += held(network.device) + _SPARE
             if least > memory:
                 raise BudgetError(
                     f"got {show_size(memory)}, want at least {show_size(least)} for the program and one small tile"
                 )
-            self._left = memory - held(runner.device) - _SPARE
+            self._left = memory - held(network.device) - _SPARE
         self._lock = Lock()
         self._busy: dict[int, pyvips.Image] = {}  # by identity: == compares the pixels of two pictures
         self._cancelled = False
@@ -161,20 +161,20 @@ class Pipeline:
                 reading: Future[list[np.ndarray]] | None = None
                 for photo, tiles, following in zip(photos, grids, [*photos[1:], None], strict=True):
                     current, reading = reading or decoder.submit(self._decode, photo), None
-                    views = None
+                    pictures = None
                     with caught(photo):
-                        views = current.result()
+                        pictures = current.result()
                         del current
                         if ahead and following is not None:
                             reading = decoder.submit(self._decode, following)
                         if isinstance(tiles, BudgetError):
                             raise tiles
-                        pixels = Pixels(views, self._progress)
-                        run_tiles(self._runner, tiles, pixels.read, pixels.write)
-                        del pixels
+                        buffer = PictureBuffer(pictures, self._progress)
+                        run_tiles(self._network, tiles, buffer.read, buffer.write)
+                        del buffer
                         finish()
-                        writing = photo, encoder.submit(self._encode, photo, views[0])
-                    views = None
+                        writing = photo, encoder.submit(self._encode, photo, pictures[0])
+                    pictures = None
                     if not ahead:
                         finish()
                         trim()
@@ -203,26 +203,26 @@ class Pipeline:
         size = photo.info.height, photo.info.width
         try:
             if self._left is None or self._on_gpu:
-                return self._runner.grid(*size, self._left)
+                return self._network.grid(*size, self._left)
             most = max(photo.decoding, photo.encoding)
             if most > self._left:
                 return BudgetError(f"reading and writing it takes {show_size(most)}, {show_size(self._left)} are left")
             left = self._left - others
-            first = self._runner.grid(*size, left - photo.own)
-            return self._runner.grid(*size, left - photo.running(first))
+            first = self._network.grid(*size, left - photo.own)
+            return self._network.grid(*size, left - photo.running(first))
         except BudgetError as error:
             return error
 
     def _decode(self, photo: Photo) -> list[np.ndarray]:
-        views = []
+        pictures = []
         for path in photo.paths:
             image, info = open_image(path, upright=False)
             with self._cancellable(image):
                 pixels = decode_pixels(path, image)
             if pixels.shape != (photo.info.height, photo.info.width, photo.bands) or info.bits != photo.info.bits:
                 raise ImageError(f"{path}: changed while others were processed")
-            views.append(pixels)
-        return views
+            pictures.append(pixels)
+        return pictures
 
     def _encode(self, photo: Photo, pixels: np.ndarray) -> None:
         with ExitStack() as stack:

@@ -9,26 +9,27 @@ from torch import Tensor
 from .tiles import Span
 
 
-class Pixels:
+class PictureBuffer:
     """Gives the tiles of a decoded picture and takes the results, which replace its colours; alpha stays.
 
     Only integers are held for the whole picture. A row of tiles is copied before it is overwritten, for the row below
     still needs the lower part of it.
 
     Args:
-        views: the picture, ``[H, W, 1 to 4]`` uint8 or uint16, and for a dual-view network the left and the right view.
+        pictures: the one to restore, ``[H, W, 1 to 4]`` uint8 or uint16, and for a dual-view network its left and right
+            view.
         progress: is told the number of pixels that are finished.
     """
 
-    def __init__(self, views: Sequence[np.ndarray], progress: Callable[[int], None] = lambda _: None) -> None:
-        self._center, *self._sides = views
+    def __init__(self, pictures: Sequence[np.ndarray], progress: Callable[[int], None] = lambda _: None) -> None:
+        self._center, *self._sides = pictures
         self._progress = progress
         self._colours = _colours(self._center)
         self._rows = self._center[:0].copy()  # as they were, down to self._bottom
         self._top = self._bottom = 0
 
     def read(self, row: Span, column: Span) -> Tensor:
-        """``[1, 3 * views, h, w]`` float32 in [-1, 1]."""
+        """``[1, 3 * pictures, h, w]`` float32 in [-1, 1]."""
         if (row.start, row.stop) != (self._top, self._bottom):
             kept = self._rows[row.start - self._top :]
             self._rows = np.concatenate([kept, self._center[self._bottom : row.stop]])

@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from ..io.errors import LfdeblurError
 from ..networks import DRBNet
-from ..networks.receptive_field import exact_overlap, multiple_of
+from ..networks.receptive_field import exact_overlap
 from ..system.memory import available, held, show_size, trim
 from .engines.cpu_bands import RowEngine
 from .memory_need import BANDS, SQUARES, Need, measure
@@ -23,12 +24,12 @@ OWN_COPIES = 64  # bytes per pixel of a tile outside the network: integers, floa
 _needs: "WeakKeyDictionary[torch.nn.Module, dict[torch.dtype, Need]]" = WeakKeyDictionary()
 
 
-class BudgetError(ValueError):
+class BudgetError(LfdeblurError, ValueError):
     """A memory budget that is too small for the work; the message tells how much is needed."""
 
 
-class Runner:
-    """Calls a network on stacked views and lays out tiles for it.
+class TiledNetwork:
+    """Calls a network on its pictures side by side and lays out tiles for it.
 
     Args:
         network: single or dual view, in evaluation mode, on the device that computes; plain or optimised.
@@ -57,8 +58,7 @@ class Runner:
         else:
             weight = next(network.parameters())
             self.device, self.dtype = weight.device, dtype or weight.dtype
-        self.views = network.views
-        self.multiple = multiple_of(network)
+        self.multiple = network.multiple
         if overlap is not None and overlap < 0:
             raise ValueError(f"overlap: got {overlap}, want at least 0")
         self.overlap = self._up(min(DEFAULT_OVERLAP, exact_overlap(network)) if overlap is None else overlap)
@@ -77,7 +77,7 @@ class Runner:
         known = _needs.setdefault(self.network, {}) if self.call is self.network else {}
         if self.dtype not in known:
             probes = BANDS if isinstance(getattr(self.network, "engine", None), RowEngine) else SQUARES
-            found = measure(self, 3 if self.views == 1 else 9, self.device, probes)
+            found = measure(self, 3 * self.network.configuration.pictures, self.device, probes)
             known[self.dtype] = Need(found.fixed, found.per_pixel + OWN_COPIES)
         return known[self.dtype]
 

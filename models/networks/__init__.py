@@ -1,5 +1,7 @@
 """Networks for defocus deblurring."""
 
+from ..io.errors import OutputError
 from .drbnet import DRBNet
+from .weights import WeightsError
 
-__all__ = ["DRBNet"]
+__all__ = ["DRBNet", "OutputError", "WeightsError"]

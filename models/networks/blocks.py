@@ -1,12 +1,14 @@
 """The layers that DRBNet is made of, and how pictures are laid out for them."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lfdeblur_ops import _winograd, conv3x3, conv_transpose4x4, drb_head, residual_block
+
+from .configuration import Configuration
 
 SLOPE = 0.1  # of every LeakyReLU
 RANGE = (-1.0, 1.0)  # of the restored picture
@@ -17,6 +19,16 @@ def backend_for(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int
     """Winograd's transforms where they run and pay; else what runs by default."""
     pays = x.shape[0] * x.shape[2] * x.shape[3] >= LEAST_PIXELS
     return "winograd" if pays and _winograd.unfit(x, weight, x2, stride) is None else "auto"
+
+
+class Layers(Protocol):
+    """The layer list of a DRBNet: what other forms of the network, and facts about it, are made from."""
+
+    configuration: Configuration
+    encoder: nn.ModuleList
+    bottleneck: nn.Sequential
+    decoder: nn.ModuleList
+    restore: nn.ModuleList
 
 
 class ConvAct(nn.Conv2d):

@@ -11,9 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .blocks import RANGE, ConvAct, DynamicResidual, ResBlock, UpLevel, laid_out, reflect_to_multiple
-from .identity import start_as_identity
-from .official import convert_official
+from .configuration import Configuration
+from .identity import set_identity
+from .official import published_tensors, renamed, views_of
+from .receptive_field import receptive_radius
 
+SILENCED = {"no-dynamic-filter": "filters", "no-residual": "residual"}  # the branch that a variant lacks
 _HALF = (torch.bfloat16, torch.float16)
 
 
@@ -30,21 +33,23 @@ class DRBNet(nn.Module):
         width: channels of the finest level; 32 in the paper.
         kernel_size: side of the predicted kernels in pixels, odd, 1 to 15; 7 in the paper.
         scales: number of levels; 4 in the paper.
+        variant: ``full``, or the network with a part left out, to measure what the part is worth:
+            ``no-dynamic-filter`` or ``no-residual``, the last layer of that branch is 0 and stays so, which is the
+            network without the branch; ``single-scale``, one dynamic residual block, applied to the input itself, and
+            none at the coarser scales.
+
+    Attributes:
+        configuration: these arguments; ``views``, ``width``, ``kernel_size`` and ``scales`` are there by name too.
 
     Raises:
         ValueError: an argument out of range.
     """
 
-    def __init__(self, views: int = 1, *, width: int = 32, kernel_size: int = 7, scales: int = 4) -> None:
+    def __init__(
+        self, views: int = 1, *, width: int = 32, kernel_size: int = 7, scales: int = 4, variant: str = "full"
+    ) -> None:
         super().__init__()
-        if views not in (1, 2):
-            raise ValueError(f"views: got {views!r}, want 1 or 2")
-        if width < 1:
-            raise ValueError(f"width: got {width!r}, want at least 1")
-        if kernel_size not in range(1, 16, 2):
-            raise ValueError(f"kernel_size: got {kernel_size!r}, want an odd number from 1 to 15")
-        if scales < 1:
-            raise ValueError(f"scales: got {scales!r}, want at least 1")
+        self.configuration = Configuration(views, width, kernel_size, scales, variant)
         self.views, self.width, self.kernel_size, self.scales = views, width, kernel_size, scales
         sizes = [width << level for level in range(scales)]
         inputs = [3 * views, *sizes]
@@ -57,7 +62,23 @@ class DRBNet(nn.Module):
         last = sizes[-1]
         self.bottleneck = nn.Sequential(ConvAct(last, last), ResBlock(last), ResBlock(last), ConvAct(last, last))
         self.decoder = nn.ModuleList(UpLevel(2 * size, size) for size in sizes[:-1])
-        self.restore = nn.ModuleList(DynamicResidual(size, width, kernel_size) for size in sizes)
+        restored = sizes[: self.configuration.restored_scales]
+        self.restore = nn.ModuleList(DynamicResidual(size, width, kernel_size) for size in restored)
+        if variant in SILENCED:
+            for block in self.restore:
+                last = getattr(block, SILENCED[variant])[-1]
+                for parameter in last.parameters():
+                    nn.init.zeros_(parameter).requires_grad_(False)
+
+    @property
+    def multiple(self) -> int:
+        """Pixels that the network pools into one, along each axis."""
+        return self.configuration.multiple
+
+    @property
+    def receptive_radius(self) -> int:
+        """Pixels around one of the result, to each side, that decide it; rounded up to ``multiple``."""
+        return receptive_radius(self)
 
     def forward(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
         """Deblur a picture.
@@ -78,11 +99,10 @@ class DRBNet(nn.Module):
         """
         self._check(center, left, right)
         height, width = center.shape[-2:]
-        multiple = 1 << (self.scales - 1)
-        center = reflect_to_multiple(center, multiple)
+        center = reflect_to_multiple(center, self.multiple)
         features = center
         if left is not None and right is not None:
-            features = torch.cat([reflect_to_multiple(right, multiple), reflect_to_multiple(left, multiple)], 1)
+            features = torch.cat([reflect_to_multiple(view, self.multiple) for view in (right, left)], 1)
         features = laid_out(self._rounded(features))
 
         # A feature is held no longer than it is needed: at the finest scale each is hundreds of MB for a photograph.
@@ -92,13 +112,15 @@ class DRBNet(nn.Module):
             skips.append(features)
         skips.pop()
         features = self.bottleneck(features)
-        image = F.avg_pool2d(center, multiple)
+        image = F.avg_pool2d(center, 1 << (len(self.restore) - 1))
         del center
         for level in reversed(range(self.scales)):
-            if level < self.scales - 1:
+            if level < len(self.decoder):
                 features = self.decoder[level](features, skips.pop())
+            if level < len(self.restore) - 1:
                 image = F.interpolate(image, scale_factor=2.0, mode="nearest")
-            image = self.restore[level](image, features, RANGE if level == 0 else None)
+            if level < len(self.restore):
+                image = self.restore[level](image, features, RANGE if level == 0 else None)
         return image[..., :height, :width].contiguous()
 
     @classmethod
@@ -117,9 +139,9 @@ class DRBNet(nn.Module):
             TypeError: not a mapping of names to tensors.
             ValueError: keys are missing, unexpected or misshaped; the message lists them.
         """
-        views, tensors = convert_official(state_dict)
-        net = cls(views)
-        net.load_state_dict(tensors)
+        tensors = published_tensors(state_dict)
+        net = cls(views_of(tensors))
+        net.load_state_dict(renamed(tensors, net))
         return net
 
     def identity_(self) -> "DRBNet":
@@ -137,11 +159,13 @@ class DRBNet(nn.Module):
         Raises:
             ValueError: ``width`` is less than 6 and ``scales`` is not 1: no room for three pairs of channels.
         """
-        start_as_identity(self)
+        set_identity(self)
         return self
 
     def extra_repr(self) -> str:
-        return f"views={self.views}, width={self.width}, kernel_size={self.kernel_size}, scales={self.scales}"
+        told = f"views={self.views}, width={self.width}, kernel_size={self.kernel_size}, scales={self.scales}"
+        variant = self.configuration.variant
+        return told if variant == "full" else f"{told}, variant={variant}"
 
     def _check(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> None:
         weight = next(self.parameters())

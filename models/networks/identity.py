@@ -3,35 +3,24 @@
 A value ``x`` passes a LeakyReLU as two channels ``a = LeakyReLU(x)``, ``b = LeakyReLU(-x)``: ``x = (a - b) / 1.1``.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-from .blocks import SLOPE
+from .blocks import SLOPE, Layers
 
 PAIRS = 6  # channels 2c and 2c + 1 hold colour c and its negative
 PICTURE, BAND = 0, PAIRS  # where the pairs begin of the picture at a scale, and of what the coarser one lacks of it
 
 
-class Parts(Protocol):
-    """What is looked at of a DRBNet."""
-
-    views: int
-    width: int
-    scales: int
-    encoder: nn.ModuleList
-    bottleneck: nn.Sequential
-    decoder: nn.ModuleList
-    restore: nn.ModuleList
-
-
-def start_as_identity(net: Parts) -> None:
+def set_identity(net: Layers) -> None:
     """See ``DRBNet.identity_``."""
     blocks: Any = net.restore
     coarse = len(blocks) > 1  # else the picture path already starts from the input
-    if coarse and net.width < PAIRS:
-        raise ValueError(f"identity_: the network has width={net.width}, want at least {PAIRS}")
+    width = net.configuration.width
+    if coarse and width < PAIRS:
+        raise ValueError(f"identity_: the network has width={width}, want at least {PAIRS}")
     with torch.no_grad():
         for block in blocks:
             for head in (block.filters, block.residual):
@@ -40,7 +29,7 @@ def start_as_identity(net: Parts) -> None:
             _carry_detail(net)
 
 
-def _carry_detail(net: Parts) -> None:
+def _carry_detail(net: Layers) -> None:
     """Make the decoder's features a Laplacian pyramid of the picture and the residuals its bands.
 
     Each block then adds, to the doubled picture of the coarser scale, what the coarser scale does not hold of the
@@ -53,12 +42,12 @@ def _carry_detail(net: Parts) -> None:
 
     for level, (first, *others) in enumerate(encoder):
         if level == 0:
-            _load(first, [(0, 1.0)] if net.views == 1 else [(0, 0.5), (3, 0.5)])
+            _load(first, [(0, 1.0)] if net.configuration.views == 1 else [(0, 0.5), (3, 0.5)])
         else:
             _pass(first, [(PICTURE, 1 / 4)], taps=slice(1, 3))  # the mean of 2x2 pixels
         for conv in others:
             _pass(conv, [(PICTURE, 1.0)])
-        if 0 < level < net.scales - 1:
+        if 0 < level < net.configuration.scales - 1:
             _pass(others[-1], [(PICTURE, 1.0)], output=BAND)  # a copy, to become the band
     entry, *blocks, end = bottleneck
     for conv in (entry, end):
@@ -68,36 +57,36 @@ def _carry_detail(net: Parts) -> None:
     for level, (step, block) in enumerate(zip(decoder, restore, strict=False)):
         band = BAND if level else PICTURE  # of the finest picture nothing is needed but its band
         # The encoder's pair of x plus the opposite pair of the doubled coarser picture u is a pair of x - u.
-        for start, sign in ((PICTURE, 0.0), (band, -1.0)):
-            _double(step.up, start, sign)
+        for first, sign in ((PICTURE, 0.0), (band, -1.0)):
+            _double(step.up, first, sign)
             for refinement in step.blocks:
-                _silence(refinement.conv2, start)
+                _silence(refinement.conv2, first)
         _pass(block.residual[0], [(band, 1.0)])
         _pass(block.residual[1], [(PICTURE, 1.0)])
         for colour in range(3):  # LeakyReLU(-LeakyReLU(-x) / slope) = x
             block.residual[2].weight[colour, 2 * colour + 1] = -1 / SLOPE
 
 
-def _mute(conv: nn.Conv2d | nn.ConvTranspose2d, start: int, count: int) -> None:
+def _mute(conv: nn.Conv2d | nn.ConvTranspose2d, first: int, count: int) -> None:
     """No weights and no bias for ``count`` outputs."""
     axis = 1 if isinstance(conv, nn.ConvTranspose2d) else 0
-    conv.weight.narrow(axis, start, count).zero_()
+    conv.weight.narrow(axis, first, count).zero_()
     if conv.bias is not None:
-        conv.bias[start : start + count].zero_()
+        conv.bias[first : first + count].zero_()
 
 
-def _silence(conv: nn.Conv2d, start: int) -> None:
-    _mute(conv, start, PAIRS)
+def _silence(conv: nn.Conv2d, first: int) -> None:
+    _mute(conv, first, PAIRS)
 
 
 def _load(conv: nn.Conv2d, sources: list[tuple[int, float]]) -> None:
     """Make pairs of plain colours: each source is its first input channel and its weight."""
     _silence(conv, PICTURE)
     centre = conv.kernel_size[0] // 2
-    for start, weight in sources:
+    for first, weight in sources:
         for colour in range(3):
-            conv.weight[2 * colour, start + colour, centre, centre] = weight
-            conv.weight[2 * colour + 1, start + colour, centre, centre] = -weight
+            conv.weight[2 * colour, first + colour, centre, centre] = weight
+            conv.weight[2 * colour + 1, first + colour, centre, centre] = -weight
 
 
 def _pass(conv: nn.Conv2d, sources: list[tuple[int, float]], taps: slice | None = None, output: int = PICTURE) -> None:
@@ -105,11 +94,11 @@ def _pass(conv: nn.Conv2d, sources: list[tuple[int, float]], taps: slice | None 
     _silence(conv, output)
     centre = conv.kernel_size[0] // 2
     taps = taps or slice(centre, centre + 1)
-    for start, weight in sources:
+    for first, weight in sources:
         for colour in range(3):
             for place, sign in ((output + 2 * colour, weight), (output + 2 * colour + 1, -weight)):
-                conv.weight[place, start + 2 * colour, taps, taps] = sign / (1 + SLOPE)
-                conv.weight[place, start + 2 * colour + 1, taps, taps] = -sign / (1 + SLOPE)
+                conv.weight[place, first + 2 * colour, taps, taps] = sign / (1 + SLOPE)
+                conv.weight[place, first + 2 * colour + 1, taps, taps] = -sign / (1 + SLOPE)
 
 
 def _double(conv: nn.ConvTranspose2d, output: int, weight: float) -> None:

@@ -1,17 +1,26 @@
-"""Networks from files of weights."""
+"""Networks from files of weights, and back."""
 
+import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
 
-from .drbnet import DRBNet
+from ..io.atomic import atomic_path
+from ..io.errors import LfdeblurError
+from .configuration import Configuration
+from .drbnet import SILENCED, DRBNet
 from .shipped import default_weights
-from .variants import build_variant
+
+KEY = "drbnet"  # of the metadata of a .safetensors file; its value: the configuration as JSON
 
 
-class WeightsError(ValueError):
+class WeightsError(LfdeblurError, ValueError):
     """A weights file that cannot be used; the message names it and says why."""
 
 
@@ -21,27 +30,49 @@ def load_network(path: str | Path | None = None) -> DRBNet:
     Args:
         path: a published checkpoint (``.pth``), or a state dict of ``DRBNet`` saved with ``torch.save`` (``.pt``,
             ``.pth``) or as ``.safetensors``. Pickled code in it is never run. Sizes and variant are told by the
-            tensors' shapes. None: the weights that ship.
+            metadata of ``.safetensors``, and without any by the tensors' shapes. None: the weights that ship.
 
     Returns: the network, single or dual view, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing or damaged, or its tensors do not fit the network.
+        WeightsError: the file is missing or damaged, its tensors do not fit the network, or its metadata and its
+            tensors contradict one another.
     """
     path = default_weights() if path is None else Path(path)
     if not path.is_file():
         raise WeightsError(f"{path}: no such file of weights")
-    state = _read(path)
+    state, metadata = _read(path)
     try:
-        return (_from_own(state) if "encoder.0.0.weight" in state else DRBNet.from_official(state)).eval()
+        if "encoder.0.0.weight" not in state:
+            return DRBNet.from_official(state).eval()
+        configuration = _of_tensors(state)
+        if metadata is not None:
+            configuration = _agreed(metadata, configuration, state)
+        network = DRBNet(**dataclasses.asdict(configuration))
+        network.load_state_dict(state)
+        return network.eval()
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         raise WeightsError(f"{path}: not weights of DRBNet: {error}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def save_weights(configuration: Configuration, state: Mapping[str, Tensor], path: Path) -> None:
+    """Write a network's state in half precision as ``.safetensors``, its configuration beside it, whole or not at all.
+
+    Raises: OutputError: that fails.
+    """
+    tensors = {name: value.detach().half().contiguous().cpu() for name, value in state.items()}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(tensors, {KEY: json.dumps(dataclasses.asdict(configuration))}))
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str | None]:
+    """The tensors, and what the metadata say of the configuration."""
+    metadata = None
     try:
         if path.suffix == ".safetensors":
             state: Any = load_file(path)
+            with safe_open(path, "pt") as file:
+                metadata = (file.metadata() or {}).get(KEY)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers raise anything on damaged files
@@ -49,18 +80,35 @@ def _read(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: not a readable file of weights ({reason[0]})") from error
     if not isinstance(state, dict):
         raise WeightsError(f"{path}: got {type(state).__name__}, want a state dict")
-    return state
+    return state, metadata
 
 
-def _from_own(state: dict[str, Any]) -> DRBNet:
-    """A network of the sizes that the state dict's shapes tell."""
+def _of_tensors(state: Mapping[str, Tensor]) -> Configuration:
+    """What the shapes tell; a silenced branch looks like any other."""
     width, inputs = state["encoder.0.0.weight"].shape[:2]
     kernel_size = round(state["restore.0.filters.2.weight"].shape[0] ** 0.5)
     scales, restored = (
         len({name.split(".")[1] for name in state if name.startswith(part)}) for part in ("encoder.", "restore.")
     )
-    # Branches that a variant lacks are there, filled with 0.
     variant = "full" if restored == scales else "single-scale"
-    network = build_variant(variant, inputs // 3, width=width, kernel_size=kernel_size, scales=scales)
-    network.load_state_dict(state)
-    return network
+    return Configuration(inputs // 3, width, kernel_size, scales, variant)
+
+
+def _agreed(metadata: str, shaped: Configuration, state: Mapping[str, Tensor]) -> Configuration:
+    """The configuration of the metadata. Raises ValueError: it is none, or the tensors say otherwise."""
+    try:
+        configuration = Configuration(**json.loads(metadata))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its metadata {KEY!r} are no configuration: {error}") from error
+    # A silenced branch has its usual shape, and with one scale single-scale is the whole network.
+    if configuration.variant in SILENCED or configuration.scales == 1:
+        shaped = dataclasses.replace(shaped, variant=configuration.variant)
+    for field in dataclasses.fields(Configuration):
+        says, has = getattr(configuration, field.name), getattr(shaped, field.name)
+        if says != has:
+            raise ValueError(f"its metadata say {field.name}={says}, its tensors have {field.name}={has}")
+    silenced = SILENCED.get(shaped.variant)
+    lasts = [f"restore.{scale}.{silenced}.2" for scale in range(shaped.restored_scales)] if silenced else []
+    if any(bool(state[f"{last}.{kind}"].any()) for last in lasts for kind in ("weight", "bias")):
+        raise ValueError(f"its metadata say variant={shaped.variant}, its tensors hold that branch")
+    return shaped

@@ -5,6 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import torch
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -31,15 +32,15 @@ def show_size(size: float) -> str:
 def available(device: torch.device, root: Path = Path("/")) -> int:
     """Bytes that the process may still take: free memory of the GPU, else what system and control group leave.
 
+    psutil knows nothing of control groups.
+
     Args:
         device: whose memory.
-        root: where ``proc`` and ``sys`` lie.
+        root: where the control groups' ``proc`` and ``sys`` lie.
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = re.search(r"MemAvailable:\s+(\d+) kB", (root / "proc/meminfo").read_text())
-    left = int(found[1]) * 1024 if found else 2**30
-    return max(0, min([left, *_groups(root)]))
+    return max(0, min([psutil.virtual_memory().available, *_groups(root)]))
 
 
 def _groups(root: Path) -> list[int]:
@@ -77,7 +78,7 @@ def held(device: torch.device) -> int:
     """Bytes that the process holds now: resident set, or PyTorch's share of the GPU."""
     if device.type == "cuda":
         return int(torch.cuda.memory_allocated(device))
-    return process_status("VmRSS")
+    return int(psutil.Process().memory_info().rss)
 
 
 def trim() -> None:
@@ -112,7 +113,16 @@ def _keep(*, blocks: int, in_all: int) -> None:
         library.mallopt(_TRIM_THRESHOLD, in_all)
 
 
-def process_status(field: str) -> int:
-    """Bytes of a field of ``/proc/self/status``, for example ``VmHWM``; 0 where it is not there."""
-    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def forget_peak() -> bool:
+    """Count the peak of the resident set from here on; False where the system cannot. psutil tells none on Linux."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak() -> int:
+    """Bytes of the largest resident set since ``forget_peak``; 0 where the system does not tell."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) * 1024 if found else 0

@@ -1,20 +1,19 @@
 """Networks to start from, and weights out of checkpoints."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..io.atomic import atomic_path
 from ..networks import DRBNet
-from ..networks.variants import build_variant
+from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError, load_network
 from .config import NetworkConfig
 
-AVERAGE = "average.module."  # prefixes in a checkpoint's state dict
-NETWORK = "network."
+# Prefixes in a checkpoint's state dict. The first one is of older checkpoints: beside it NETWORK held what was trained.
+AVERAGE, NETWORK = "average.module.", "network."
 
 
 def start_network(config: NetworkConfig, seed: int) -> DRBNet:
@@ -24,9 +23,7 @@ def start_network(config: NetworkConfig, seed: int) -> DRBNet:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_variant(
-            config.variant, config.views, width=config.width, kernel_size=config.kernel_size, scales=config.scales
-        )
+        network = DRBNet(**{field.name: getattr(config, field.name) for field in fields(Configuration)})
         if config.start == "identity":
             _start_as_identity(network, config.start_noise)
         elif config.start != "random":
@@ -64,15 +61,13 @@ def checkpoint_weights(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # unpicklers raise anything on damaged files
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"{path}: not a readable checkpoint ({reason})") from error
-    for prefix in (AVERAGE, NETWORK):
-        found = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        if found:
-            return found
-    raise WeightsError(f"{path}: a checkpoint without weights of DRBNet")
+    found = weights_of(state)
+    if not found:
+        raise WeightsError(f"{path}: a checkpoint without weights of DRBNet")
+    return found
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Write half-precision ``.safetensors``, whole or not at all. Raises OutputError where that fails."""
-    state = {name: value.detach().half().contiguous().cpu() for name, value in network.state_dict().items()}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(state))
+def weights_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's tensors in a checkpoint's state dict, averaged where there is an average."""
+    prefix = AVERAGE if any(name.startswith(AVERAGE) for name in state) else NETWORK
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -10,43 +10,43 @@ from torch.utils.data import DataLoader, Dataset
 from ..data.datasets.picture_pairs import as_float
 from .augment import PICTURES
 from .config import Config, ValidationConfig
-from .sampling import Positions, TrainingPairs, open_source
+from .sampling import PairNumbers, TrainingPairs, open_pairs
 
 
 class PairData(LightningDataModule):
     """The pairs of a recipe; training goes on at the trainer's step.
 
-    Raises: DataError, LightFieldError: see ``open_source``; before anything else is done.
+    Raises: DataError, LightFieldError: see ``open_pairs``; before anything else is done.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         views, seed = config.network.views, config.run.seed
-        sources = [open_source(part, views, config.augment.crop, seed) for part in config.data]
+        sources = [open_pairs(part, views, config.augment.crop, seed) for part in config.data]
         self.pairs = TrainingPairs(sources, [part.weight for part in config.data], config.augment, seed)
         self.watched: Dataset[dict[str, Any]] | None = None
         if config.validation is not None:
-            self.watched = Watched(config.validation, views)
+            self.watched = ValidationPictures(config.validation, views)
 
     def train_dataloader(self) -> DataLoader[Any]:
         run, trainer = self.config.run, self.trainer
         assert trainer is not None
-        positions = Positions(
+        positions = PairNumbers(
             run.steps, run.batch, rank=trainer.global_rank, world=trainer.world_size, start=trainer.global_step
         )
-        return DataLoader(self.pairs, batch_sampler=positions, **_workers(run.workers))
+        return DataLoader(self.pairs, batch_sampler=positions, **_worker_options(run.workers))
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         return [] if self.watched is None else DataLoader(self.watched, batch_size=1)
 
 
-class Watched(Dataset[dict[str, Any]]):
+class ValidationPictures(Dataset[dict[str, Any]]):
     """The middle of some pictures, evenly picked from a set."""
 
     def __init__(self, config: ValidationConfig, views: int) -> None:
         light_fields = config.kind == "light-fields"
-        source: Any = open_source(config, views, config.crop if light_fields else None)
+        source: Any = open_pairs(config, views, config.crop if light_fields else None)
         count = config.pictures if light_fields else min(config.pictures, len(source))
         self.source, self.crop = source, config.crop
         self.picks = [i if light_fields else i * len(source) // count for i in range(count)]
@@ -64,7 +64,7 @@ class Watched(Dataset[dict[str, Any]]):
         return as_float(picture[:, top : top + self.crop, left : left + self.crop]).contiguous()
 
 
-def _workers(count: int) -> dict[str, Any]:
+def _worker_options(count: int) -> dict[str, Any]:
     """Options of ``DataLoader``. Not forked: the children of a process with running threads hang on their locks."""
     if count == 0:
         return {}

@@ -12,7 +12,9 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard import SummaryWriter
 
 from ..io.atomic import atomic_path
-from .first_weights import save_weights
+from ..networks.weights import save_weights
+from .errors import DivergedError
+from .first_weights import weights_of
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
 COLUMNS = {
@@ -20,10 +22,6 @@ COLUMNS = {
     VALIDATION: ("step", "picture", "psnr_input", "psnr"),
 }
 Progress = Callable[[int, float, float], None]
-
-
-class DivergedError(ArithmeticError):
-    """A loss or weights that are not finite: nothing after that is worth keeping."""
 
 
 class RunLog(Callback):
@@ -112,7 +110,8 @@ class RunLog(Callback):
         if not all(bool(torch.isfinite(parameter).all()) for parameter in module.network.parameters()):
             raise _diverged(trainer.global_step, "weights are not finite")
         if trainer.is_global_zero:
-            save_weights(module.best, self.out / WEIGHTS)
+            weights = weights_of(checkpoint["state_dict"])
+            save_weights(module.network.configuration, weights, self.out / WEIGHTS)
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
         if self.writer is not None:

@@ -11,16 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .errors import ConfigError
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
 RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
-
-
-class ConfigError(ValueError):
-    """A recipe that cannot be used; the message names the key, what it got and what it wants."""
 
 
 class Part(BaseModel):

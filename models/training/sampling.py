@@ -45,7 +45,7 @@ class TrainingPairs(Dataset[dict[str, Tensor]]):
         return augment(source[int(rng.integers(len(source)))], self.config, rng)
 
 
-class Positions(Sampler[list[int]]):
+class PairNumbers(Sampler[list[int]]):
     """Batches of pair numbers: of each step's ``batch`` consecutive ones, this process's share.
 
     Args:
@@ -66,7 +66,7 @@ class Positions(Sampler[list[int]]):
             yield list(range(first, first + share))
 
 
-def open_source(config: DataConfig, views: int, crop: int | None, seed: int = 0) -> Dataset[dict[str, Any]]:
+def open_pairs(config: DataConfig, views: int, crop: int | None, seed: int = 0) -> Dataset[dict[str, Any]]:
     """The data set of one source; files are checked here.
 
     Args:

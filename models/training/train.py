@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -17,19 +18,21 @@ from ..data.errors import DataError
 from ..features import FeatureWeightsError
 from ..io.atomic import atomic_path, make_output_folder
 from ..io.errors import ImageError, OutputError
+from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError
+from .average import RunningAverage
 from .checkpoints import Checkpoints, WholeFiles
 from .config import Config
+from .errors import ConfigError
 from .first_weights import start_network
 from .loaders import PairData
 from .log import WEIGHTS, Progress, RunLog
 from .module import Deblurring
-from .recipe_files import ConfigError
 
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
 # What the checkpoint decides.
 KEPT = (
-    *(f"network.{name}" for name in ("views", "width", "kernel_size", "scales", "variant")),
+    *(f"network.{field.name}" for field in fields(Configuration)),
     *(f"optimizer.{name}" for name in ("learning_rate", "betas", "weight_decay")),
 )
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
@@ -159,6 +162,7 @@ def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
         enable_model_summary=False,
         plugins=[WholeFiles()],
         callbacks=[
+            *([RunningAverage(run.ema)] if run.ema else []),
             RunLog(out, progress),
             Checkpoints(
                 out / CHECKPOINT,

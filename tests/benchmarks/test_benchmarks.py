@@ -248,7 +248,7 @@ def test_rows_of_the_wanted_rates_on_a_gpu():
         assert ("refocus", "forward", f"15x15x3x434x625 D={planes} bilinear", dtype) in rows
 
 
-def test_report_and_readme(result, tmp_path):
+def test_report_and_readme(result, tmp_path, monkeypatch):
     path = tmp_path / "results" / "cpu.json"
     path.parent.mkdir()
     path.write_text(json.dumps(result))
@@ -259,19 +259,33 @@ def test_report_and_readme(result, tmp_path):
     assert all(f"({picture})" in text for picture in pictures)
     assert "| dynamic_filter, forward+backward | 3x8x10 k=3 | float32 |" in text
 
+    monkeypatch.setattr(_tables, "README_ROWS", (("cpu", "dynamic_filter", "3x8x10 k=3", "float32"),))
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- benchmark:cpu -->yesterday<!-- /benchmark:cpu -->\nafter\n")
+    readme.write_text("before\n<!-- benchmark -->yesterday<!-- /benchmark -->\nafter\n")
     arguments = ["readme", "--readme", str(readme), "--results", str(path.parent)]
     assert command.main(arguments) == 0
     once = readme.read_text()
-    assert once.startswith("before\n<!-- benchmark:cpu -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
-    assert once.endswith("<!-- /benchmark:cpu -->\nafter\n")
+    assert once.startswith("before\n<!-- benchmark -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
+    assert once.endswith("<!-- /benchmark -->\nafter\n")
+    assert once.count("| `dynamic_filter` 3x8x10 k=3, float32 | CPU | **") == 1
     assert "yesterday" not in once
     assert command.main(arguments) == 0
     assert readme.read_text() == once
     readme.write_text("nothing here")
-    with pytest.raises(ValueError, match="benchmark:cpu"):
+    with pytest.raises(ValueError, match="<!-- benchmark -->"):
         command.main(arguments)
+
+
+def test_readme_rows_are_measured():
+    """Each of README's rows stands in a committed result."""
+    results = [json.loads(file.read_text()) for file in (_machine.ROOT / "benchmarks" / "results").glob("*.json")]
+    measured = {
+        (result["machine"]["device"], row["op"], row["shape"], row["dtype"])
+        for result in results
+        if "machine" in result
+        for row in result["rows"]
+    }
+    assert set(_tables.README_ROWS) <= measured
 
 
 def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, capsys):

@@ -121,16 +121,18 @@ def test_refocus_writes_more_planes_than_are_rendered_at_once(run, tmp_path, fie
 
 @pytest.mark.parametrize("command", ["info", "refocus", "generate"])
 def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, command):
-    """Numbered pictures, an array of unusual axes, and values in linear light."""
+    """Numbered pictures, a mosaic of views, an array of unusual axes, and values in linear light."""
     views = torch.randint(0, 256, (3, 3, 3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for index, view in enumerate(views.flatten(0, 1)):
         (tmp_path / "numbered").mkdir(exist_ok=True)
         write_image(tmp_path / "numbered" / f"{index}.png", view)
+    write_image(tmp_path / "all.png", views.permute(2, 0, 3, 1, 4).reshape(3, 60, 72))
     np.savez(tmp_path / "arrays.npz", lights=views.permute(3, 4, 0, 1, 2).numpy(), other=np.zeros((3, 3, 3, 20, 24)))
     more = {"refocus": ["--disparity", "0"], "generate": ["--disparity", "0", "--aperture", "disk:1"]}.get(command, [])
     for i, (source, options) in enumerate(
         [
             ("numbered", ["--grid", "3x3", "--order", "columns", "--transfer", "linear"]),
+            ("all.png", ["--grid", "3x3"]),
             ("arrays.npz", ["--dataset", "lights", "--axes", "yxvuc"]),
         ]
     ):
@@ -138,7 +140,9 @@ def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, comma
         assert (code, err) == (0, ""), err
         if command == "info":
             assert "3 rows x 3 columns" in said
-    bad("transfer: got 'log'", command, tmp_path / "arrays.npz", *more, "--transfer", "log", "--out", tmp_path / "out")
+    for name, wrong in (("transfer", "log"), ("format", "zip")):
+        told = (command, tmp_path / "arrays.npz", *more, f"--{name}", wrong)
+        bad(f"{name}: got '{wrong}'", *told, "--out", tmp_path / "out")
 
 
 def test_generate(run, tmp_path, field):

@@ -23,6 +23,7 @@ from lfdeblur_models.data import (
     LightField,
     LightFieldError,
     Noise,
+    Processes,
     Recipe,
     decode_defocus,
     defocus_map,
@@ -30,6 +31,8 @@ from lfdeblur_models.data import (
     linear_to_srgb,
     render_pair,
 )
+from lfdeblur_models.data.generation.manifest import FILES, SCHEMA
+from lfdeblur_models.data.generation.scene_renderer import SceneRenderer, Stages
 from lfdeblur_models.data.transfer import quantise
 from lfdeblur_models.io.errors import OutputError
 from lfdeblur_models.io.images import read_image
@@ -394,6 +397,8 @@ def test_refusals_before_any_work(tmp_path):
         generate([tmp_path / "nowhere"], out, SMALL)
     with pytest.raises(ValueError, match="workers: got 0"):
         generate([field], out, SMALL, workers=0)
+    with pytest.raises(ValueError, match="workers: got 2 beside an executor"):
+        generate([field], out, SMALL, workers=2, executor=Processes(2))
     assert not out.exists()
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -441,3 +446,43 @@ def test_in_memory_scenes_in_two_processes(tmp_path):
     fields = [LightField(plane(1, seed=i).views, scene=f"s{i}") for i in range(2)]
     assert generate(fields, tmp_path, SMALL, workers=2).scenes == 2
     assert write_scene(tmp_path / "again", fields[0]).is_dir()
+
+
+def test_the_rows_of_a_scene_are_the_columns_of_the_manifest():
+    recipe = Recipe((Aperture("disk", 1.0), Aperture("square", 2.0)), (-1.0, 1.0), defocus_maps=False)
+    renderer = SceneRenderer(plane(0), recipe, source="toy.npz", stages=Stages())
+    kinds = [picture.kind for picture in renderer.pictures()]
+    assert sorted(kinds) == ["contact_sheet"] + ["defocused"] * 4 + ["truth"]
+    assert [(row.key, row.disparity) for row in renderer.rows] == [
+        ("plane_ap1_00", -1.0),
+        ("plane_ap1_01", 1.0),
+        ("plane_ap2_00", -1.0),
+        ("plane_ap2_01", 1.0),
+    ]
+    told = renderer.rows[0].to_json()
+    assert (told["coc_min"], told["source"]) == (None, "toy.npz")
+    assert set(SCHEMA.names) - set(told) == {*FILES, "recipe"}
+    assert {"left", "truth"} < set(FILES)
+    assert {name: str(SCHEMA.field(name).type) for name in ("scene", "bits", "coc_min", "noise_seed", "left")} == {
+        "scene": "string",
+        "bits": "int32",
+        "coc_min": "double",
+        "noise_seed": "int64",
+        "left": "string",
+    }
+
+
+def test_any_executor_will_do(tmp_path):
+    class Backwards:
+        """The last unit first."""
+
+        def outcomes(self, work, units):
+            self.units = [unit.name for unit in units]
+            yield from map(work, units[::-1])
+
+    scenes, executor, steps = write_scenes(tmp_path / "scenes", 3), Backwards(), []
+    made = generate([scenes], tmp_path / "out", SMALL, executor=executor, progress=lambda *done: steps.append(done))
+    assert executor.units == ["scene0", "scene1", "scene2"]
+    assert (made.scenes, steps) == (3, [(1, 3), (2, 3), (3, 3)])
+    generate([scenes], tmp_path / "straight", SMALL)
+    assert tree(tmp_path / "out") == tree(tmp_path / "straight")

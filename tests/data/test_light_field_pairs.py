@@ -27,7 +27,8 @@ from lfdeblur_models.data import (
     render_pairs,
     srgb_to_linear,
 )
-from lfdeblur_models.data.rendering.exposure import Window, expose
+from lfdeblur_models.data.lazy_views import Window
+from lfdeblur_models.data.rendering.exposure import expose
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..data_paths import data_folder
@@ -74,7 +75,7 @@ def test_a_pair_depends_on_seed_and_index_alone():
     assert not torch.equal(LightFieldPairs(fields, **options, seed=1)[5]["defocused"], pairs[5]["defocused"])
     drawn = [pairs.draw(i) for i in range(12)]
     assert {draw.scene for draw in drawn} == {0, 1}
-    assert len({draw.window for draw in drawn}) > 6
+    assert len({(draw.window.y.start, draw.window.x.start) for draw in drawn}) > 6
     for bad in (12, -1):
         with pytest.raises(IndexError, match="want 0 to 11"):
             pairs[bad]
@@ -98,7 +99,8 @@ def test_a_crop_is_a_part_of_the_whole_picture(shape, dtype):
     whole = render_pairs(made, [0.7], [Aperture("disk", 1)] and [pairs.apertures[0]])[0][0]
     for index in range(4):
         window, pair = pairs.draw(index).window, pairs[index]
-        part = (..., slice(window.top, window.top + 20), slice(window.left, window.left + 20))
+        assert window.shape == (*made.grid, 20, 20)
+        part = (..., window.y, window.x)
         # 8-bit views are kept as 16 bits of linear light, whose steps are widest, once encoded, in the dark.
         for name, picture in (("defocused", whole.defocused), ("left", whole.left), ("sharp", whole.truth)):
             torch.testing.assert_close(pair[name], picture[part], atol=2e-4, rtol=0)
@@ -112,13 +114,13 @@ def test_cats_eye_changes_over_the_picture():
             for x in (12, 50, 87):
                 views[v, u, 0, 30, x - 3 * (u - 3)] = 1.0  # disparity 3 across: a row of spots per point
     light = LightField(views, transfer="linear")
-    spots = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)]).whole[0, 0, 0, 30]
+    spots = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)]).light[0, 0, 0, 30]
     left, middle, right = (spots[x - 9 : x + 10 : 3] for x in (12, 50, 87))
     torch.testing.assert_close(left, right.flip(0), atol=0.02, rtol=0)
     torch.testing.assert_close(middle, middle.flip(0), atol=0.02, rtol=0)
     assert right[4:].sum() < 0.5 * middle[4:].sum()  # cut on one side
     with_halves = expose(light, [0.0], [Aperture("cateye", 3, cut=1.0)], halves=True)
-    torch.testing.assert_close(with_halves.whole[0, 0, 0, 30], spots, atol=MANY_ROUNDINGS, rtol=0)
+    torch.testing.assert_close(with_halves.light[0, 0, 0, 30], spots, atol=MANY_ROUNDINGS, rtol=0)
 
 
 def test_noise_has_the_variance_that_was_asked_for():
@@ -126,12 +128,12 @@ def test_noise_has_the_variance_that_was_asked_for():
     exposure = expose(flat, [0.0], [Aperture("disk", 1)], halves=True)
     noisy = exposure.with_noise(Noise(shot=0.01, read=0.02), 3)
     want = 0.01 * 0.25 + 0.02**2
-    assert noisy.whole.mean().item() == pytest.approx(0.25, abs=2e-3)
+    assert noisy.light.mean().item() == pytest.approx(0.25, abs=2e-3)
     # Two read-outs, each of half the picture's weight doubled: their sum has twice the read-out variance.
-    assert noisy.whole.var().item() == pytest.approx(0.01 * 0.25 + 2 * 0.02**2, rel=0.05)
+    assert noisy.light.var().item() == pytest.approx(0.01 * 0.25 + 2 * 0.02**2, rel=0.05)
     assert noisy.sides[0, 0].var().item() == pytest.approx(0.02 * 0.25 + 0.04**2, rel=0.05)
     one = expose(flat, [0.0], [Aperture("disk", 1)]).with_noise(Noise(0.01, 0.02), 3)
-    assert one.whole.var().item() == pytest.approx(want, rel=0.05)
+    assert one.light.var().item() == pytest.approx(want, rel=0.05)
     for bad in ({"shot": -1}, {"read": float("nan")}, {"shot": 2}):
         with pytest.raises(ValueError, match="noise: got"):
             Noise(**bad)
@@ -139,7 +141,7 @@ def test_noise_has_the_variance_that_was_asked_for():
 
 def test_both_truths_of_a_plane_agree_and_refocusing_averages_noise_away():
     made = field()
-    inner = Window(10, 12, 30, 40)
+    inner = Window(y=slice(10, 40), x=slice(12, 52))
     center = center_light(made, inner)
     torch.testing.assert_close(center, linear_light_field(made).views[3, 3, :, 10:40, 12:52])
     refocused = all_in_focus_light(made, made.disparity, inner)
@@ -159,6 +161,23 @@ def test_both_truths_of_a_plane_agree_and_refocusing_averages_noise_away():
     window = by_pairs.draw(2).window
     want = linear_to_srgb(all_in_focus_light(made, made.disparity, window).clamp(0, 1))
     torch.testing.assert_close(by_pairs[2]["sharp"], want, atol=2e-3, rtol=0)
+
+
+def test_a_window_is_a_part_of_the_picture_and_of_all_views():
+    """One kind of window: what ``crop`` keeps and what is rendered."""
+    made = field()
+    window = Window(y=slice(10, 40), x=slice(-12, None))
+    assert torch.equal(made.crop(*window).views, made.views[..., 10:40, -12:])
+    whole, part = (expose(made, [0.7], [Aperture("disk", 2)], window=told).light for told in (None, window))
+    torch.testing.assert_close(part, whole[..., 10:40, -12:], atol=1e-6, rtol=0)
+    with pytest.raises(LightFieldError, match="window: got some of the views, want all"):
+        expose(made, [0.7], [Aperture("disk", 2)], window=Window(rows=slice(1, 3)))
+    for render in (
+        lambda told: expose(made, [0.7], [Aperture("disk", 2)], window=told),
+        lambda told: center_light(made, told),
+    ):
+        with pytest.raises(LightFieldError, match=r"y: got 10:1000, want a part of 0:"):
+            render(Window(y=slice(10, 1000)))
 
 
 def test_scale_two_brings_back_what_the_views_miss():
@@ -202,7 +221,7 @@ def test_the_circle_of_confusion_is_what_is_rendered():
     for v in range(9):
         for u in range(9):
             views[v, u, 0, 30 - 2 * (v - 4), 30 - 2 * (u - 4)] = 1.0  # disparity 2
-    light = expose(LightField(views, transfer="linear"), [0.5], [Aperture("square", 3.0)]).whole[0, 0, 0]
+    light = expose(LightField(views, transfer="linear"), [0.5], [Aperture("square", 3.0)]).light[0, 0, 0]
     lit = (light.sum(0) > 1e-4).nonzero().flatten()
     coc = defocus_map(torch.tensor([[2.0]]), 0.5, 6.0).item()
     assert coc == 9

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from lfdeblur_models import cli
-from lfdeblur_models.data import Aperture, Noise, Recipe, generate
-from lfdeblur_models.data.generation.on_ray import generate_with_ray
+from lfdeblur_models.data import Aperture, Noise, OnRay, Recipe, generate
 from lfdeblur_models.io.errors import OutputError
 
 from .toy_scenes import tree, write_scenes
@@ -31,7 +30,7 @@ def test_the_same_bytes_as_one_process(tmp_path, cluster, layout):
     recipe = Recipe(**{**vars(RECIPE), "layout": layout})
     scenes = write_scenes(tmp_path / "scenes", 3, h=40, w=37)
     steps = []
-    made = generate_with_ray([scenes], tmp_path / "ray", recipe, workers=2, progress=lambda *done: steps.append(done))
+    made = generate([scenes], tmp_path / "ray", recipe, executor=OnRay(2), progress=lambda *done: steps.append(done))
     straight = generate([scenes], tmp_path / "straight", recipe)
     assert (made.scenes, made.pairs, made.files, made.failures) == (3, 6, straight.files, [])
     assert steps == [(1, 3), (2, 3), (3, 3)]
@@ -45,7 +44,7 @@ def test_what_is_done_is_not_done_again_and_broken_scenes_are_listed(tmp_path, c
     victim = scenes / "scene1" / "view_01_01.png"
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-60])
-    made = generate_with_ray([scenes], out, RECIPE, workers=2)
+    made = generate([scenes], out, RECIPE, executor=OnRay(2))
     assert (made.scenes, made.pairs, [failure["scene"] for failure in made.failures]) == (2, 4, ["scene1"])
     assert json.loads((out / "report.json").read_text())["failures"] == made.failures
     assert {file: file.stat().st_mtime_ns for file in written} == written
@@ -67,10 +66,15 @@ def test_a_folder_that_cannot_be_written_is_one_error(tmp_path, cluster):
     (out / "input").mkdir(parents=True)
     (out / "input" / "scene0").write_text("a file where a folder should be")
     with pytest.raises(OutputError, match=r"cannot write .*scene0"):
-        generate_with_ray([scenes], out, RECIPE)
+        generate([scenes], out, RECIPE, executor=OnRay())
 
 
-def test_without_ray_the_error_names_the_extra(tmp_path, monkeypatch):
+def test_without_ray_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(OutputError, match=r"ray is not installed: pip install 'lfdeblur-ops\[ray\]'"):
-        generate_with_ray([tmp_path], tmp_path / "out", RECIPE)
+        OnRay()
+
+
+def test_a_bad_number_of_tasks_is_named():
+    with pytest.raises(ValueError, match="workers: got 0, want at least 1"):
+        OnRay(0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lfdeblur_models import cli, deblur, load_network
+from lfdeblur_models import DRBNet, cli, deblur, load_network
 from lfdeblur_models.evaluation.picture_sets import SCENE_KINDS
 from lfdeblur_models.evaluation.scores import PROTOCOLS, choose_metrics
 from lfdeblur_models.evaluation.sheet import error_map
@@ -359,9 +359,7 @@ def test_lpips_columns_when_asked(run, weights, tmp_path):
 
 
 def test_a_variant_of_one_scale_is_evaluated(run, pairs, tmp_path):
-    from lfdeblur_models.networks.variants import build_variant
-
-    network = build_variant("single-scale", width=6, kernel_size=3, scales=3)
+    network = DRBNet(variant="single-scale", width=6, kernel_size=3, scales=3)
     torch.save(network.state_dict(), tmp_path / "single.pt")
     loaded = load_network(tmp_path / "single.pt")
     picture = torch.rand(1, 3, 24, 40) * 2 - 1

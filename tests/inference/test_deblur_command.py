@@ -17,7 +17,7 @@ from lfdeblur_models import DRBNet, cli, deblur, exact_overlap, load_network
 from lfdeblur_models.inference import photos
 from lfdeblur_models.inference.memory_need import Need
 from lfdeblur_models.inference.photos import Pipeline, open_photo
-from lfdeblur_models.inference.tiled_network import Runner
+from lfdeblur_models.inference.tiled_network import TiledNetwork
 from lfdeblur_models.io.images import ImageInfo, decode_pixels, open_image, read_image, write_image
 
 from ..data_paths import data_folder
@@ -303,7 +303,7 @@ def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
         in_network[number].set()
         return net(x)
 
-    assert Pipeline(Runner(net, call=network, tile=64)).run(batch) == []
+    assert Pipeline(TiledNetwork(net, call=network, tile=64)).run(batch) == []
     assert written == [photo.target for photo in batch]
     assert max(held) == 3
 
@@ -311,11 +311,11 @@ def test_neighbours_are_decoded_and_encoded_meanwhile(tmp_path, monkeypatch):
 def test_little_memory_takes_one_after_the_other(tmp_path):
     batch = make_photos(tmp_path, 3, 160, 200)
     net = natural(width=4, scales=2, kernel_size=3)
-    runner = Runner(net)
-    runner.need = Need(0.0, 100.0)  # what is measured differs from run to run, and with it the number of tiles
-    pipeline = Pipeline(runner, 10**12)
+    tiled = TiledNetwork(net)
+    tiled.need = Need(0.0, 100.0)  # what is measured differs from run to run, and with it the number of tiles
+    pipeline = Pipeline(tiled, 10**12)
     assert pipeline._plan(batch)[1]
-    pipeline._left = runner.least + 6 * max(p.encoding for p in batch)
+    pipeline._left = tiled.least + 6 * max(p.encoding for p in batch)
     grids, ahead = pipeline._plan(batch)
     assert not ahead
     assert 1 < len(grids[0].rows) < 9
@@ -324,7 +324,7 @@ def test_little_memory_takes_one_after_the_other(tmp_path):
         pixels = read_image(photo.paths[0])[0]
         got = read_image(photo.target)[0]
         assert psnr(got / 255, deblur(net, pixels / 255)) > 50
-    pipeline._left = runner.least
+    pipeline._left = tiled.least
     reasons = pipeline.run(batch)
     assert len(reasons) == 3
     assert all(f"{i}.png: " in reason and "takes" in reason for i, reason in enumerate(reasons))
@@ -335,7 +335,7 @@ def test_progress_counts_every_pixel(tmp_path):
     batch[0].paths[0].write_bytes(batch[0].paths[0].read_bytes()[:4000])
     seen = []
     net = natural(width=4, scales=2, kernel_size=3)
-    failed = Pipeline(Runner(net, tile=112), progress=seen.append).run(batch)
+    failed = Pipeline(TiledNetwork(net, tile=112), progress=seen.append).run(batch)
     assert len(failed) == 1
     assert sum(seen) == 2 * 150 * 170
     assert len(seen) > 3
@@ -389,14 +389,14 @@ def test_an_interrupt_stops_encoding(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(photos, "write_pixels", write)
     with pytest.raises(KeyboardInterrupt):
-        Pipeline(Runner(net, call=network, tile=64)).run(batch)
+        Pipeline(TiledNetwork(net, call=network, tile=64)).run(batch)
     assert killed.is_set()
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_files_in_work_are_told_apart_by_identity():
     """To compare two pictures compares their pixels, and fails for those of different channels."""
-    pipeline = Pipeline(Runner(natural(width=6, scales=2)))
+    pipeline = Pipeline(TiledNetwork(natural(width=6, scales=2)))
     two, three = (pyvips.Image.black(4, 5, bands=bands) for bands in (2, 3))
     with pipeline._cancellable(two):
         with pipeline._cancellable(three):

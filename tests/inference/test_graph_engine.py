@@ -7,7 +7,8 @@ import torch
 
 from lfdeblur_models import DRBNet, optimize
 from lfdeblur_models.inference.engines import cuda_graphs
-from lfdeblur_models.inference.engines.cuda_graphs import GraphEngine, LeastRecent
+from lfdeblur_models.inference.engines.cuda_graphs import GraphEngine, Graphs
+from lfdeblur_models.networks.configuration import Configuration
 
 from ..networks.official_weights import official_weights
 from ..networks.pictures import VIEWS, pictures
@@ -15,10 +16,18 @@ from ..networks.pictures import VIEWS, pictures
 
 def test_of_the_graphs_the_least_recent_goes():
     made = []
-    cache = LeastRecent(2, lambda key: made.append(key) or key.upper())
-    assert [cache[key] for key in "abacb"] == list("ABACB")
+    held = []
+
+    def capture(key):
+        held.append(set(graphs))  # what memory is taken while one is captured
+        made.append(key)
+        return key.upper()
+
+    graphs = Graphs(2, capture)
+    assert [graphs[key] for key in "abacb"] == list("ABACB")
     assert made == ["a", "b", "c", "b"]
-    assert list(cache.made) == ["c", "b"]
+    assert held == [set(), {"a"}, {"a"}, {"c"}]
+    assert set(graphs) == {"c", "b"}
 
 
 class Stream:
@@ -38,7 +47,7 @@ class Stream:
 
 
 class Net(torch.nn.Module):
-    views = 1
+    configuration = Configuration()
     restore = ()
 
     def __init__(self):
@@ -89,10 +98,10 @@ def engine(monkeypatch):
             super().__init__(net, *rest)
             self.net = net
 
-        def replay(self, views):
+        def replay(self, pictures, stream):
             nonlocal found
             found = self
-            return super().replay(views)
+            return super().replay(pictures, stream)
 
     found = None
     monkeypatch.setattr(cuda_graphs, "Graph", Found)
@@ -118,6 +127,28 @@ def test_replays_wait_for_the_one_before(engine):
     engine.current = engine.other
     engine(torch.ones(1, 3, 2, 4))
     assert "after user" in engine.other.log
+
+
+class OnGpu(torch.Tensor):
+    """Notes the streams that its memory waits for; on a CPU there are none."""
+
+    is_cuda = True
+
+    def record_stream(self, stream):
+        stream.log.append("inputs kept")
+
+
+@torch.no_grad()
+def test_inputs_of_a_dropped_graph_outlive_the_replay_on_another_stream(engine):
+    """Their memory is of the stream that captured, which knows nothing of replays on others."""
+    x = torch.ones(1, 3, 2, 4)
+    engine(x)
+    graph = engine.graphs[tuple(x.shape)]
+    graph.inputs = [mine.as_subclass(OnGpu) for mine in graph.inputs]
+    engine.current = engine.other
+    engine(x)
+    assert engine.other.log == ["after user", "inputs kept"]
+    assert "inputs kept" not in engine.user.log
 
 
 def test_capture_in_inference_mode(engine):

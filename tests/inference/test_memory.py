@@ -2,13 +2,15 @@
 
 import ctypes
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
 from lfdeblur_models.inference import memory_need
 from lfdeblur_models.inference.memory_need import Need, _peak, measure
-from lfdeblur_models.inference.tiled_network import Runner
+from lfdeblur_models.inference.tiled_network import TiledNetwork
 from lfdeblur_models.system.memory import available, held, parse_size, return_large_blocks, show_size
 
 from ..natural import natural
@@ -34,9 +36,8 @@ def test_sizes_are_shown():
     assert [show_size(s) for s in (1.474e9, 35e6, 10)] == ["1.47 GB", "35 MB", "1 MB"]
 
 
-def machine(root, free_kb, groups, files):
+def machine(root, groups, files):
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/meminfo").write_text(f"MemTotal: 99 kB\nMemAvailable:   {free_kb} kB\n")
     (root / "proc/self/cgroup").write_text(groups)
     for name, text in files.items():
         path = root / "sys/fs/cgroup" / name
@@ -45,8 +46,9 @@ def machine(root, free_kb, groups, files):
     return root
 
 
-def test_control_groups(tmp_path):
-    plain = machine(tmp_path / "plain", 1000, "0::/\n", {})
+def test_control_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000 * 1024))
+    plain = machine(tmp_path / "plain", "0::/\n", {})
     assert available(CPU, plain) == 1000 * 1024
     two = {
         "a/memory.max": "5000\n",
@@ -56,16 +58,16 @@ def test_control_groups(tmp_path):
         "a/b/memory.current": "1\n",
         "a/b/memory.stat": "",
     }
-    assert available(CPU, machine(tmp_path / "two", 1000, "0::/a/b\n", two)) == 1500
+    assert available(CPU, machine(tmp_path / "two", "0::/a/b\n", two)) == 1500
     one = {
         "memory/memory.limit_in_bytes": "7000\n",
         "memory/memory.usage_in_bytes": "6000\n",
         "memory/memory.stat": "total_inactive_file 100\n",
     }
     # In a container the group's own folder is not there, and the root is the group.
-    assert available(CPU, machine(tmp_path / "one", 1000, "3:cpu,memory:/docker/x\n0::/\n", one)) == 1100
+    assert available(CPU, machine(tmp_path / "one", "3:cpu,memory:/docker/x\n0::/\n", one)) == 1100
     full = {"memory.max": "10\n", "memory.current": "20\n", "memory.stat": ""}
-    assert available(CPU, machine(tmp_path / "full", 1000, "0::/\n", full)) == 0
+    assert available(CPU, machine(tmp_path / "full", "0::/\n", full)) == 0
 
 
 def test_of_this_machine():
@@ -91,12 +93,12 @@ def test_a_peak_is_seen():
 @pytest.mark.parametrize("size", [(512, 512), (304, 1000)], ids=str)
 def test_the_prediction_holds(size):
     return_large_blocks()  # as the command does
-    runner = Runner(natural(width=16))
-    predicted = runner.need.bytes(size[0] * size[1])
+    tiled = TiledNetwork(natural(width=16))
+    predicted = tiled.need.bytes(size[0] * size[1])
 
     def call(x):
         with torch.inference_mode():
-            return runner(x)
+            return tiled(x)
 
     taken = _peak(call, torch.rand(1, 3, *size), CPU)
     assert 0.4 * predicted < taken < predicted  # the line is drawn through peaks that vary, and lies above them

@@ -13,9 +13,8 @@ from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize
 from lfdeblur_models.inference.engines import cpu_bands
 from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks import blocks
-from lfdeblur_models.networks.official import convert_official
+from lfdeblur_models.networks.official import renamed
 from lfdeblur_models.networks.reference import straightforward, unfold_fac
-from lfdeblur_models.networks.variants import build_variant
 from lfdeblur_ops.testing import FLOAT64_ROUNDINGS, MANY_ROUNDINGS, NETWORK_GRADIENT, NETWORK_GRADIENT_TF32
 
 from ..data_paths import data_folder
@@ -112,7 +111,7 @@ def test_float64_and_the_callers_dtype():
 
 def test_variants_run_too():
     for variant in ("single-scale", "no-residual"):
-        net = build_variant(variant, width=8, scales=3).eval()
+        net = DRBNet(variant=variant, width=8, scales=3).eval()
         inputs = pictures(1, 13, 22)
         torch.testing.assert_close(optimize(net)(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
@@ -204,7 +203,7 @@ def test_bad_calls_are_refused():
 def test_copies_give_the_same(dtype):
     """Of bands of rows, whose weights oneDNN keeps in layouts of its own, and of the fused ops (a variant's)."""
     center = torch.rand(1, 3, 16, 24) * 2 - 1
-    for net in (DRBNet(width=8), build_variant("single-scale", width=8)):
+    for net in (DRBNet(width=8), DRBNet(variant="single-scale", width=8)):
         fast = optimize(net, dtype)
         for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
             assert torch.equal(other(center), fast(center))
@@ -236,7 +235,7 @@ def test_training_gradients_are_those_of_the_formulas(forced, kind):
         w.requires_grad_()
     loss = (straightforward(weights, **inputs) - target).square().mean()
     grads = torch.autograd.grad(loss, [*weights.values(), *inputs.values()])
-    by_name = convert_official(dict(zip(weights, grads[: len(weights)], strict=True)))[1]
+    by_name = renamed(dict(zip(weights, grads[: len(weights)], strict=True)), net)
     want = [*(by_name[name] for name in names), *grads[len(weights) :]]
     for name, mine, theirs in zip([*names, *inputs], got, want, strict=True):
         share = ((mine - theirs).norm() / theirs.norm()).item()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lfdeblur_models import DRBNet, deblur, exact_overlap
-from lfdeblur_models.inference.tiled_network import SMALL, BudgetError, Runner
+from lfdeblur_models.inference.tiled_network import SMALL, BudgetError, TiledNetwork
 from lfdeblur_models.inference.tiles import fitting_grid, grid, run_tiles
 from lfdeblur_models.io.images import read_image
 from lfdeblur_ops.testing import TOL
@@ -16,10 +16,15 @@ from ..data_paths import data_folder
 from ..natural import natural, psnr
 
 
-@pytest.mark.parametrize("shape", [(4, 3, 7), (2, 3, 7), (3, 2, 5), (1, 1, 3)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(4, 3, 7, "full"), (2, 3, 7, "full"), (3, 2, 5, "full"), (1, 1, 3, "full"), (3, 2, 15, "single-scale")],
+    ids=str,
+)
 def test_overlap_is_the_radius_that_gradients_reach(shape):
-    scales, width, kernel_size = shape
-    net = DRBNet(width=width, kernel_size=kernel_size, scales=scales).double().eval()
+    scales, width, kernel_size, variant = shape
+    net = DRBNet(width=width, kernel_size=kernel_size, scales=scales, variant=variant)
+    net = net.double().eval()
     generator = torch.Generator().manual_seed(0)
     for name, weight in net.named_parameters():  # positive: nothing cancels; small: nothing is clipped
         gain = 1e-3 if ".filters.2" in name or ".residual.2" in name else 1.0
@@ -152,13 +157,13 @@ def test_grey_pictures_and_dtypes():
 def test_a_budget_makes_tiles_and_a_small_one_is_refused():
     net = natural(width=4)
     picture = torch.rand(3, 600, 620)
-    need = Runner(net).need
-    runner = Runner(net)
-    assert runner.need is need  # measured once
-    tiles = runner.grid(600, 620, need.bytes(250_000))
+    need = TiledNetwork(net).need
+    tiled = TiledNetwork(net)
+    assert tiled.need is need  # measured once
+    tiles = tiled.grid(600, 620, need.bytes(250_000))
     assert len(tiles.rows) * len(tiles.columns) > 1
     assert need.bytes(math.prod(tiles.tile)) <= need.bytes(250_000)
-    assert runner.grid(600, 620, None).computed == 600 * 620
+    assert tiled.grid(600, 620, None).computed == 600 * 620
     whole, tiled = deblur(net, picture), deblur(net, picture, memory="8GB")
     torch.testing.assert_close(tiled, whole)
     with pytest.raises(BudgetError, match="a tile takes"):

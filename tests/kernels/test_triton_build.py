@@ -1,8 +1,9 @@
 """Every Triton launch that the network can make, compiled here for GPUs that are not: what it uses of them.
 
-Held against ``triton_budgets.json``: no spills, tensor-core instructions where a product is meant, and with the Triton
-that the budgets were made with (every other allots a little differently) registers and shared memory. They are compiled
-for sm_90; with ``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``, as CI has it, for all.
+Held against ``triton_budgets.json``: no spills (but of what the largest tile's epilogue needs with one Triton),
+tensor-core instructions where a product is meant, and with the Triton that the budgets were made with (every other
+allots a little differently) registers and shared memory. They are compiled for sm_90; with
+``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``, as CI has it, for all.
 """
 
 import json
@@ -53,7 +54,8 @@ def test_launches_are_within_their_budgets(results, case):
         budget = budget_of(case, kernel)
         about = f"{case} {kernel} sm_{architecture}: {used}"
         assert budget, f"no budget for {about}"
-        assert used["stack"] == used["local"] == 0, about
+        assert used["local"] == 0, about
+        assert used["stack"] <= budget.get("stack", 0), about
         assert used["shared"] <= LIMITS[architecture]["shared_per_block"], about
         if metadata.version("triton").startswith(MADE_WITH):
             assert used["registers"] <= budget["registers"], about
@@ -84,7 +86,7 @@ def test_every_configuration_is_compiled():
 
 def test_a_spilling_kernel_is_seen(monkeypatch):
     """The check of spills can fail: a tile that cannot fit the registers."""
-    monkeypatch.setitem(conv.CONFIGS, ("half", 0), conv.Config(16, 16, 128, 32, 4, 2))
+    monkeypatch.setitem(conv.LARGE_CONFIGS, ("half", 128), conv.Config(16, 16, 128, 32, 4, 2))
     (launch,) = launches("half conv3x3 128")
     used = facts(launch, "80")
     assert used["stack"] + used["local"] > 0

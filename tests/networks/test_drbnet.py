@@ -6,9 +6,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models.networks import DRBNet
 from lfdeblur_models.networks.blocks import backend_for
-from lfdeblur_models.networks.official import official_modules
+from lfdeblur_models.networks.configuration import Configuration
+from lfdeblur_models.networks.official import official_tensors
 from lfdeblur_models.networks.reference import straightforward
-from lfdeblur_models.networks.variants import build_variant
 from lfdeblur_ops.testing import BFLOAT16_LAYERS, FEW_ROUNDINGS, FLOAT64_ROUNDINGS, MANY_ROUNDINGS, NETWORK_GRADIENT
 
 from .official_weights import official_weights
@@ -74,9 +74,9 @@ def test_gradients_of_a_picture_as_of_the_published_form():
     for w in weights.values():
         w.requires_grad_()
     straightforward(weights, center).square().mean().backward()
-    for name, (theirs, _) in official_modules().items():
-        got, want = net.get_submodule(name).weight.grad, weights[f"{theirs}.weight"].grad
-        assert (got - want).norm() <= NETWORK_GRADIENT * want.norm(), name
+    for ours, theirs in official_tensors(net).items():
+        got, want = net.get_parameter(ours).grad, weights[theirs].grad
+        assert (got - want).norm() <= NETWORK_GRADIENT * want.norm(), ours
 
 
 @pytest.mark.parametrize("wrap", [lambda d: {"params": d}, lambda d: {"epoch": 3, "state_dict": d}])
@@ -105,9 +105,10 @@ def test_wrong_checkpoint_is_refused_with_its_faults():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (5, 4), (7, 13), (8, 12), (17, 33)], ids=str)
 @pytest.mark.parametrize("views", [1, 2])
-def test_any_size(views, size):
+@pytest.mark.parametrize("variant", ["full", "single-scale"])
+def test_any_size(views, size, variant):
     """Padding by hand with the mirrored indices, then cropping, gives the same."""
-    net = small(views, scales=4).eval()
+    net = small(views, scales=4, variant=variant).eval()
     inputs = pictures(views, *size)
 
     def mirrored(length):
@@ -169,9 +170,17 @@ def test_identity_start(views, size):
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
 
 
+def test_the_network_states_what_it_is_made_of():
+    net = small(2, variant="no-residual")
+    assert net.configuration == Configuration(2, 6, 3, 3, "no-residual")
+    assert (net.configuration.pictures, net.multiple) == (3, 4)
+    assert "variant=no-residual" in repr(net)
+    assert "variant" not in repr(small())
+
+
 @pytest.mark.parametrize("variant", ["single-scale", "no-dynamic-filter"])
 def test_identity_start_of_variants(variant):
-    net = build_variant(variant, width=6, kernel_size=3, scales=3).identity_()
+    net = DRBNet(variant=variant, width=6, kernel_size=3, scales=3).identity_()
     center = torch.rand(2, 3, 19, 26) * 2 - 1
     torch.testing.assert_close(net(center), center, rtol=0, atol=MANY_ROUNDINGS)
 
@@ -254,7 +263,13 @@ def test_bad_inputs_are_named():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"views": 3}, "views"), ({"width": 0}, "width"), ({"kernel_size": 4}, "kernel_size"), ({"scales": 0}, "scales")],
+    [
+        ({"views": 3}, "views"),
+        ({"width": 0}, "width"),
+        ({"kernel_size": 4}, "kernel_size"),
+        ({"scales": 0}, "scales"),
+        ({"variant": "half"}, "variant"),
+    ],
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=f"{message}: got"):

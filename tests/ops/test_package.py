@@ -82,6 +82,14 @@ def test_a_module_of_the_name_of_a_function_can_be_imported(name):
     module = importlib.import_module(f"lfdeblur_models.{name}")
     assert isinstance(module, types.ModuleType)
     assert getattr(module, name) is getattr(lfdeblur_models, name)
+    # A statement of its own, first of all in a process: the attribute is still the function.
+    code = (
+        f"import lfdeblur_models.{name}, sys, types\n"
+        f"from lfdeblur_models.{name} import {name} as function\n"
+        f"assert lfdeblur_models.{name} is function and isinstance(function, types.FunctionType)\n"
+        f"assert sys.modules['lfdeblur_models.{name}'].{name} is function\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_errors_can_be_imported_from_the_package_that_raises_them():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lfdeblur_models import cli, deblur
+from lfdeblur_models import DRBNet, cli, deblur
 from lfdeblur_models.ablation import runs
 from lfdeblur_models.ablation.config import AblationConfig
 from lfdeblur_models.ablation.plan import ROWS
@@ -20,7 +20,6 @@ from lfdeblur_models.ablation.table import Table
 from lfdeblur_models.evaluation.metrics import psnr
 from lfdeblur_models.evaluation.scores import choose_metrics
 from lfdeblur_models.io.images import read_image
-from lfdeblur_models.networks.variants import build_variant
 from lfdeblur_models.training.first_weights import checkpoint_weights
 from lfdeblur_models.training.recipe_files import parse_recipe, read_recipe
 from lfdeblur_ops.testing import LOGGED_DIGITS, MANY_ROUNDINGS
@@ -114,7 +113,7 @@ def test_numbers_are_means_over_seeds_of_the_runs_scores(run, folders, finished,
     for row in ROWS:
         by_seed = []
         for seed in range(2):
-            network = build_variant(row.run.variant, **SMALL).eval()
+            network = DRBNet(variant=row.run.variant, **SMALL).eval()
             network.load_state_dict(checkpoint_weights(out / "runs" / f"seed{seed}" / row.run.name / "last.ckpt"))
             found = []
             for number in range(2):

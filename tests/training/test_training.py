@@ -124,7 +124,22 @@ def test_stopped_beside_a_checkpoint_that_is_validated(pairs, tmp_path, monkeypa
         assert logged == pytest.approx(expected, rel=LOGGED_DIGITS)
 
 
-def test_a_finished_run_is_given_more_steps(pairs, tmp_path):
+def as_written_before(path):
+    """A checkpoint as it was when the average was a part of the module."""
+    checkpoint = torch.load(path, weights_only=True)
+    average, current = checkpoint["state_dict"], checkpoint.pop("current_model_state")
+    assert any(not torch.equal(average[name], current[name]) for name in current)
+    averaged = {f"average.module.{name.removeprefix('network.')}": value for name, value in average.items()}
+    count = {"average.n_averaged": checkpoint.pop("averaging_state")["n_averaged"]}
+    checkpoint["state_dict"] = current | count | averaged
+    del checkpoint["callbacks"]["RunningAverage"]
+    torch.save(checkpoint, path)
+    for name, value in checkpoint_weights(path).items():
+        assert torch.equal(value, average[f"network.{name}"])
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["", "from an older checkpoint"])
+def test_a_finished_run_is_given_more_steps(pairs, tmp_path, older):
     options = {"checkpoint_every": 3, "validate_every": 4, "log_every": 3}
     for steps in (4, 9):
         config = recipe(
@@ -135,6 +150,8 @@ def test_a_finished_run_is_given_more_steps(pairs, tmp_path):
             validation=watching(pairs),
         )
         train(config, tmp_path / "extended", resume=steps == 9)
+        if older and steps == 4:
+            as_written_before(tmp_path / "extended" / "last.ckpt")
     train(config, tmp_path / "whole")
     for log in ("training.csv", "validation.csv"):
         steps, wanted = ([row["step"] for row in rows(tmp_path / name, log)] for name in ("extended", "whole"))
@@ -143,6 +160,12 @@ def test_a_finished_run_is_given_more_steps(pairs, tmp_path):
     after, unbroken = (checkpoint_weights(tmp_path / name / "last.ckpt") for name in ("extended", "whole"))
     for name, value in unbroken.items():
         torch.testing.assert_close(after[name], value, **TOL[torch.float32])
+
+
+@pytest.mark.cuda
+def test_the_average_is_kept_where_the_network_runs(pairs, tmp_path):
+    train(recipe(pairs, run={"accelerator": "cuda", "steps": 2}), tmp_path)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["averaging_state"]["n_averaged"].is_cuda
 
 
 def test_interrupted(pairs, tmp_path):

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..lazy_views import Window
 from ..light_field import LightField, LightFieldError
 from ..rendering.aperture import Aperture, parse_aperture, random_aperture
 from ..rendering.defocus import aperture_diameter, defocus_map
 from ..rendering.disparity_map import disparity_of
 from ..rendering.disparity_range import estimate_disparity_range
-from ..rendering.exposure import Window, cut, expose
+from ..rendering.exposure import cut_out, expose
 from ..rendering.noise import Noise
 from ..rendering.pairs import encode
 from ..rendering.truth import TRUTHS, all_in_focus_light, center_light, enlarge_map
@@ -148,7 +149,9 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
             disparity = self.disparities[int(rng.integers(len(self.disparities)))]
         (height, width), room = self._room(light_field)
         top, left = (int(rng.integers(free + 1)) for free in room)
-        return Draw(scene, aperture, disparity, Window(top, left, height, width), int(rng.integers(2**63)))
+        window = Window(y=slice(top, top + height), x=slice(left, left + width))
+        window = window.within(light_field.shape, light_field.scene)
+        return Draw(scene, aperture, disparity, window, int(rng.integers(2**63)))
 
     def _room(self, light_field: LightField) -> tuple[tuple[int, int], tuple[int, int]]:
         """Size of a crop in pixels of the views, and how far it can be moved."""
@@ -171,7 +174,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         draws = [self.draw(index) for index in indices]
         rendered = [self._render(draw) for draw in draws]
         items: list[dict[str, Any]] = []
-        alike = len({draw.window[2:] for draw in draws}) == 1
+        alike = len({draw.window.shape for draw in draws}) == 1
         names = list(rendered[0]) if rendered else []
         encoded = {name: encode(torch.stack([one[name] for one in rendered])) for name in names} if alike else {}
         for i, (draw, one) in enumerate(zip(draws, rendered, strict=True)):
@@ -182,7 +185,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
             item["diameter"] = torch.tensor(diameter, device=self.device)
             item["aperture"], item["scene"] = str(draw.aperture), light_field.scene
             if self.with_defocus_map:
-                part = enlarge_map(cut(self._disparity(light_field), draw.window), self.scale)
+                part = enlarge_map(cut_out(self._disparity(light_field), draw.window), self.scale)
                 item["defocus_map"] = self.scale * defocus_map(part, draw.disparity, diameter)[None]
             items.append(item)
         return items
@@ -202,7 +205,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
         )
         if self.noise is not None:
             exposure = exposure.with_noise(self.noise, draw.noise_seed)
-        pictures = {"defocused": exposure.whole[0, 0], "sharp": self._sharp(light_field, draw.window)}
+        pictures = {"defocused": exposure.light[0, 0], "sharp": self._sharp(light_field, draw.window)}
         if self.dual_pixel:
             pictures["left"], pictures["right"] = exposure.sides[0, :, 0]
         return {name: picture.expand(3, -1, -1) for name, picture in pictures.items()}

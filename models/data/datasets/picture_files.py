@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...io.errors import ImageError
 from ...io.images import is_image_name, open_image
+from ...io.natural_order import natural_key
 from ..errors import DataError
 
 
@@ -106,11 +107,6 @@ def check_sizes(items: Sequence[PictureFiles]) -> None:
             if other is not None and size(other) != (height, width):
                 got = size(other)
                 raise DataError(f"{other}: {got[1]}x{got[0]} pixels, but {item.defocused} has {width}x{height}")
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sorts ``2.png`` before ``10.png``."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -1,27 +1,21 @@
 """Training pairs on disk: many scenes, many processes, and runs that go on where a killed one stopped."""
 
 import json
-import multiprocessing
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait as wait_for
+from functools import partial
 from pathlib import Path
 
-import torch
-
 from ...io.errors import OutputError
-from ...system.memory import keep_freed_memory
 from ..light_field import LightField, LightFieldError
-from ..sources.find import Reading, Source, find_sources
+from ..sources.find import Reading, Source, find_as_told
+from .executors import Executor, Processes
 from .manifest import write_manifest
 from .recipe import Recipe
-from .scene_pairs import Stages
-from .storage import Storage, open_storage
-from .work_units import Outcome, Unit, make_room, make_units, records, run_unit
+from .scene_renderer import Stages
+from .storage import open_storage
+from .work_units import Outcome, make_room, make_units, records, run_unit
 
 MANIFEST, REPORT = "manifest.parquet", "report.json"
 
@@ -42,6 +36,14 @@ class Generated:
     failures: list[dict[str, str]] = field(default_factory=list)
     stages: Stages = field(default_factory=Stages)
 
+    def add(self, outcome: Outcome) -> None:
+        """What came of a unit of work."""
+        self.scenes += len({row["scene"] for row in outcome.rows})
+        self.pairs += len(outcome.rows)
+        self.files += len(outcome.files)
+        self.failures += outcome.failures
+        self.stages.add(outcome.seconds)
+
 
 def generate(
     sources: Iterable[LightField | Source | str | Path],
@@ -50,6 +52,7 @@ def generate(
     *,
     reading: Reading | None = None,
     workers: int = 1,
+    executor: Executor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Generated:
     """Render every scene by a recipe and write it, with a manifest of every choice.
@@ -66,33 +69,47 @@ def generate(
         recipe: every choice; None: the default one.
         reading: how sources are read.
         workers: processes. One is fastest for a single scene: it uses all cores.
+        executor: who does the work instead: ``Processes(n)``, what ``workers=n`` stands for, or ``OnRay(n)``, n tasks
+            at a time on a Ray cluster. The bytes are the same.
         progress: called with the scenes done and their number.
 
     Raises:
         LightFieldError: no such source, or two scenes of one name. Broken scenes do not raise.
         OutputError: ``out`` cannot be written: disk full, no permission, another run, a worker process was killed, or
             a shard would be replaced that holds other scenes as well.
-        ValueError: bad ``workers``, or an aperture that covers no view.
+        ValueError: bad ``workers``, ``workers`` beside ``executor``, or an aperture that covers no view.
     """
     recipe, reading = recipe or Recipe(), reading or Reading()
-    if workers < 1:
-        raise ValueError(f"workers: got {workers}, want at least 1")
+    if executor is not None and workers != 1:
+        raise ValueError(f"workers: got {workers} beside an executor, want one of them")
+    executor = executor or Processes(workers)
     storage = open_storage(out)
     storage.check()
-    scenes = named_scenes(sources, reading)
+    scenes = _named_scenes(sources, reading)
     made, done = Generated(), 0
     units = list(make_units(scenes, recipe))
+    sizes = {unit.name: len(unit.scenes) for unit in units}
+    work = partial(run_unit, recipe=recipe, reading=reading, storage=storage)
     with storage.alone():
         make_room(units, storage)
-        for outcome, unit in _outcomes(units, recipe, reading, storage, workers):
-            collect(made, outcome)
-            done += len(unit.scenes)
-            progress(done, len(scenes))
-        finish(storage, made)
+        try:
+            for outcome in executor.outcomes(work, units):
+                made.add(outcome)
+                done += sizes[outcome.unit]
+                progress(done, len(scenes))
+        except BrokenExecutor as error:
+            raise OutputError(
+                f"cannot write to {storage}: a worker process was killed, perhaps for want of memory; "
+                "the same call goes on where this one stopped"
+            ) from error
+        made.failures.sort(key=lambda failure: failure["scene"])
+        storage.put(REPORT, json.dumps({"failures": made.failures}, indent=2).encode() + b"\n")
+        with storage.writing(MANIFEST) as path:
+            write_manifest(path, records(storage))
     return made
 
 
-def named_scenes(
+def _named_scenes(
     sources: Iterable[LightField | Source | str | Path], reading: Reading
 ) -> list[tuple[str, Source | LightField]]:
     """Every scene with its name. Raises LightFieldError where there is no such source, or a name twice."""
@@ -104,7 +121,7 @@ def named_scenes(
         if isinstance(given, (LightField, Source)):
             found = [(given.scene, given)]
         else:
-            found = [(source.scene, source) for source in find_sources(given, reading.light_field.get("format"))]
+            found = [(source.scene, source) for source in find_as_told(given, reading.light_field)]
         for name, source in found:
             if name in scenes:
                 where = f"{scenes[name]} and {source}: both are" if isinstance(source, Source) else "two scenes are"
@@ -113,69 +130,3 @@ def named_scenes(
                 raise LightFieldError(f"{name!r}: a scene needs a name that can be a file's")
             scenes[name] = source
     return list(scenes.items())
-
-
-def collect(made: Generated, outcome: Outcome) -> None:
-    """Add what came of a unit."""
-    made.scenes += len({row["scene"] for row in outcome.rows})
-    made.pairs += len(outcome.rows)
-    made.files += len(outcome.files)
-    made.failures += outcome.failures
-    made.stages.add(outcome.seconds)
-
-
-def finish(storage: Storage, made: Generated) -> None:
-    """Write the report and the manifest of all that is remembered."""
-    made.failures.sort(key=lambda failure: failure["scene"])
-    storage.put(REPORT, json.dumps({"failures": made.failures}, indent=2).encode() + b"\n")
-    with storage.writing(MANIFEST) as path:
-        write_manifest(path, records(storage))
-
-
-def _outcomes(
-    units: Sequence[Unit], recipe: Recipe, reading: Reading, storage: Storage, workers: int
-) -> Iterator[tuple[Outcome, Unit]]:
-    """Every unit's outcome as it comes; never more units under way than keep the workers busy."""
-    workers = min(workers, len(units))
-    if workers <= 1:
-        for unit in units:
-            yield run_unit(unit, recipe, reading, storage), unit
-        return
-    threads = max(1, torch.get_num_threads() // workers)
-    # Not forked: the children of a process with running threads hang on their locks.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,))
-    try:
-        waiting = iter(units)
-        under_way: dict[Future[Outcome], Unit] = {}
-        while True:
-            for unit in waiting:
-                under_way[pool.submit(run_unit, unit, recipe, reading, storage)] = unit
-                if len(under_way) >= workers + 1:
-                    break
-            if not under_way:
-                return
-            finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result(), under_way.pop(future)
-    except BrokenProcessPool as error:
-        raise OutputError(
-            f"cannot write to {storage}: a worker process was killed, perhaps for want of memory; "
-            "the same call goes on where this one stopped"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker(threads: int) -> None:
-    """Runs in each worker: its share of the cores; and it ends when its parent is killed."""
-    torch.set_num_threads(threads)
-    keep_freed_memory()
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait_for([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

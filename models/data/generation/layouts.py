@@ -5,10 +5,12 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ...io.errors import OutputError
-from .scene_pairs import Picture
+from .manifest import PairRow
+from .scene_renderer import Picture
 from .storage import Storage
 
 FOLDERS = {"defocused": "input", "left": "left", "right": "right", "defocus_map": "defocus_map"}
@@ -20,23 +22,20 @@ class LfdofLayout:
     def __init__(self, storage: Storage) -> None:
         self.storage, self.files = storage, dict[str, int]()
 
-    def add(self, scene: str, pictures: list[Picture], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def add(self, scene: str, pictures: list[Picture], rows: list[PairRow]) -> list[PairRow]:
         """Tell the rows the names of their files."""
-        names: dict[tuple[int | None, int | None], dict[str, str]] = {}
+        names: dict[tuple[int | None, int | None], dict[str, Any]] = {}
         for picture in pictures:
             names.setdefault((picture.aperture, picture.plane), {})[picture.kind] = self.name(scene, picture)
-        whole = names.get((None, None), {})
-        return [
-            row | {"key": pair_key(scene, row)} | whole | names[row["aperture_index"] - 1, row["plane_index"]]
-            for row in rows
-        ]
+        shared = names.get((None, None), {})
+        return [replace(row, **shared, **names[row.aperture_index - 1, row.plane_index]) for row in rows]
 
     def put(self, scene: str, picture: Picture) -> Picture:
         """Write a picture at once, so that none is kept in memory."""
         name = self.name(scene, picture)
         self.storage.put(name, picture.data)
         self.files[name] = len(picture.data)
-        return Picture(picture.kind, picture.aperture, picture.plane, picture.suffix, b"")
+        return replace(picture, data=b"")
 
     def name(self, scene: str, picture: Picture) -> str:
         if picture.kind == "truth":
@@ -65,25 +64,22 @@ class ShardLayout:
             self.files[name] = len(picture.data)
         return picture
 
-    def add(self, scene: str, pictures: list[Picture], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def add(self, scene: str, pictures: list[Picture], rows: list[PairRow]) -> list[PairRow]:
         """Write a whole scene; a broken one leaves nothing in the shard. Raises OutputError: disk full, ..."""
-        kinds = {(picture.kind, picture.aperture, picture.plane): picture for picture in pictures}
-        truths = [kinds[kind, None, None] for kind in ("truth", "truth_refocus") if (kind, None, None) in kinds]
+        made = {(picture.kind, picture.aperture, picture.plane): picture.data for picture in pictures}
         told = []
         for row in rows:
-            key, place = pair_key(scene, row), (row["aperture_index"] - 1, row["plane_index"])
-            row = row | {"key": key}
-            if ("contact_sheet", None, None) in kinds:
-                row["contact_sheet"] = f"contact_sheets/{scene}.jpg"
-            for kind in FOLDERS:
-                if (kind, *place) in kinds:
-                    self._member(f"{key}.{kind}.png", kinds[(kind, *place)].data)
-                    row[kind] = f"{self.shard}#{key}.{kind}.png"
-            for truth in truths:
-                self._member(f"{key}.{truth.kind}.png", truth.data)
-                row[truth.kind] = f"{self.shard}#{key}.{truth.kind}.png"
-            self._member(f"{key}.json", json.dumps(row, sort_keys=True).encode())
-            told.append(row)
+            names: dict[str, Any] = {}
+            if ("contact_sheet", None, None) in made:
+                names["contact_sheet"] = f"contact_sheets/{scene}.jpg"
+            places = {kind: (row.aperture_index - 1, row.plane_index) for kind in FOLDERS}
+            for kind, place in (places | dict.fromkeys(("truth", "truth_refocus"), (None, None))).items():
+                if (kind, *place) in made:
+                    member = f"{row.key}.{kind}.png"
+                    self._member(member, made[(kind, *place)])
+                    names[kind] = f"{self.shard}#{member}"
+            told.append(replace(row, **names))
+            self._member(f"{row.key}.json", json.dumps(told[-1].to_json(), sort_keys=True).encode())
         return told
 
     def _member(self, name: str, data: bytes) -> None:
@@ -111,8 +107,3 @@ def open_layout(kind: str, storage: Storage, shard: str) -> Iterator[Layout]:
             layout = ShardLayout(storage, name, tar)
             yield layout
         layout.files[name] = path.stat().st_size
-
-
-def pair_key(scene: str, row: dict[str, Any]) -> str:
-    """``SCENE_apA_PP``; a dot in the scene's name would end a WebDataset key."""
-    return f"{scene.replace('.', '_')}_ap{row['aperture_index']}_{row['plane_index']:02d}"

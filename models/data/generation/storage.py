@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from ...io.atomic import check_output_folder, make_output_folder
 from ...io.errors import OutputError
+from ...io.urls import local_path, open_url
 
 STATE = ".lfdeblur"  # what generate remembers, and its unfinished files, below the output folder
 
@@ -114,8 +113,8 @@ class RemoteFolder:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            self._files, self._root = fsspec.core.url_to_fs(self.url)
-        except (ValueError, ImportError) as error:
+            self._files, self._root = open_url(self.url)
+        except OSError as error:
             raise OutputError(f"cannot write to {url}: {error}") from error
 
     def check(self) -> None:
@@ -189,6 +188,5 @@ Storage = LocalFolder | RemoteFolder
 
 def open_storage(out: str | Path) -> Storage:
     """A local folder, or of a URL (``s3://bucket/pairs``) the storage that fsspec finds. Raises OutputError."""
-    if isinstance(out, Path) or "://" not in out:
-        return LocalFolder(out)
-    return LocalFolder(out.removeprefix("file://")) if out.startswith("file://") else RemoteFolder(out)
+    path = local_path(out)
+    return RemoteFolder(str(out)) if path is None else LocalFolder(path)

@@ -2,22 +2,23 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...io.errors import OutputError
 from ..light_field import LightField
 from ..sources.find import Reading, Source, open_source
 from .layouts import Layout, open_layout
+from .manifest import PairRow
 from .recipe import Recipe
-from .scene_pairs import Picture, Stages, scene_pairs
+from .scene_renderer import SceneRenderer, Stages
 from .storage import STATE, Storage
 
 RECORDS = f"{STATE}/done"
 
 
 @dataclass(frozen=True)
-class Unit:
+class WorkUnit:
     """Scenes that are written and remembered together.
 
     Attributes:
@@ -41,17 +42,17 @@ class Outcome:
     again: bool = False  # found done
 
 
-def make_units(scenes: Sequence[tuple[str, Source | LightField]], recipe: Recipe) -> Iterator[Unit]:
+def make_units(scenes: Sequence[tuple[str, Source | LightField]], recipe: Recipe) -> Iterator[WorkUnit]:
     """One scene a unit for ``lfdof``; ``shard_scenes`` of them for ``webdataset``."""
     if recipe.layout == "lfdof":
         for name, source in scenes:
-            yield Unit(name, ((name, source),))
+            yield WorkUnit(name, ((name, source),))
         return
     for number, start in enumerate(range(0, len(scenes), recipe.shard_scenes)):
-        yield Unit(f"pairs-{number:06d}", tuple(scenes[start : start + recipe.shard_scenes]))
+        yield WorkUnit(f"pairs-{number:06d}", tuple(scenes[start : start + recipe.shard_scenes]))
 
 
-def make_room(units: Sequence[Unit], storage: Storage) -> None:
+def make_room(units: Sequence[WorkUnit], storage: Storage) -> None:
     """Remove what earlier runs made of the scenes of these units in other units: shards of another size or order.
 
     Raises:
@@ -77,7 +78,7 @@ def make_room(units: Sequence[Unit], storage: Storage) -> None:
                 storage.remove(file)
 
 
-def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> Outcome:
+def run_unit(unit: WorkUnit, recipe: Recipe, reading: Reading, storage: Storage) -> Outcome:
     """Render and write what is not done yet; the record is written last.
 
     Scenes that cannot be read or rendered are listed in the outcome and leave no files.
@@ -88,7 +89,7 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
     mark = _mark(unit, recipe, reading)
     record = f"{RECORDS}/{unit.name}.json"
     before = _read_record(storage, record)
-    if before is not None and mark is not None and before["mark"] == mark and _whole(before, storage):
+    if before is not None and mark is not None and before["mark"] == mark and _all_there(before, storage):
         return Outcome(unit.name, before["rows"], before["files"], again=True)
     storage.remove(record)
     outcome, stages = Outcome(unit.name), Stages()
@@ -105,11 +106,10 @@ def run_unit(unit: Unit, recipe: Recipe, reading: Reading, storage: Storage) -> 
                     for file in set(layout.files) - written:
                         storage.remove(file)
                         del layout.files[file]
-                    told = str(source) if isinstance(source, Source) else "in memory"
                     said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                    outcome.failures.append({"scene": name, "source": told, "error": " ".join(said.split())})
+                    outcome.failures.append({"scene": name, "source": _told(source), "error": " ".join(said.split())})
                 else:
-                    outcome.rows += rows
+                    outcome.rows += [row.to_json() for row in rows]
     except OutputError:  # a full disk: pictures without their truth are of no use, and room for others
         for file in () if layout is None else layout.files:
             storage.remove(file)
@@ -139,27 +139,29 @@ def records(storage: Storage) -> Iterator[dict[str, Any]]:
 
 def _run_scene(
     name: str, source: Source | LightField, recipe: Recipe, reading: Reading, layout: Layout, stages: Stages
-) -> list[dict[str, Any]]:
+) -> list[PairRow]:
     with stages.time("read"):
         light_field = source if isinstance(source, LightField) else open_source(source, reading)
         light_field = replace(light_field.with_center(), scene=name)  # and reads the views
-    pictures: list[Picture] = []
-    for made in scene_pairs(light_field, recipe, stages):
+    renderer = SceneRenderer(light_field, recipe, source=_told(source), stages=stages)
+    pictures = []
+    for picture in renderer.pictures():
         with stages.time("write"):
-            if isinstance(made, Picture):
-                pictures.append(layout.put(name, made))
-                continue
-            rows = [row | {"source": str(source) if isinstance(source, Source) else "in memory"} for row in made]
-            return layout.add(name, pictures, rows)
-    raise OutputError(f"{name}: rendered without a manifest")
+            pictures.append(layout.put(name, picture))
+    with stages.time("write"):
+        return layout.add(name, pictures, renderer.rows)
 
 
-def _mark(unit: Unit, recipe: Recipe, reading: Reading) -> str | None:
+def _told(source: Source | LightField) -> str:
+    return str(source) if isinstance(source, Source) else "in memory"
+
+
+def _mark(unit: WorkUnit, recipe: Recipe, reading: Reading) -> str | None:
     """Tells whether a record is of this work; None for light fields in memory, which have no name to know them by."""
     sources = [source for _, source in unit.scenes]
     if not all(isinstance(source, Source) for source in sources):
         return None
-    return recipe.fingerprint([str(source) for source in sources], asdict(reading))
+    return recipe.fingerprint([str(source) for source in sources], repr(reading))
 
 
 def _read_record(storage: Storage, name: str) -> dict[str, Any] | None:
@@ -171,5 +173,5 @@ def _read_record(storage: Storage, name: str) -> dict[str, Any] | None:
     return record
 
 
-def _whole(record: dict[str, Any], storage: Storage) -> bool:
+def _all_there(record: dict[str, Any], storage: Storage) -> bool:
     return all(storage.size(file) == size for file, size in record["files"].items())

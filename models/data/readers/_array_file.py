@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import TRANSFERS, LightField
 from .options import ReadOptions
-from .scene_name import scene_name
 
 AXES = "vuyxc"  # row and column of a view, row and column of a pixel, channel
 NAMES = ("views", "LF", "lf", "light_field", "lightfield")
+ARRAY_OPTIONS = ("dataset", "axes")
 COMPANIONS = ("weights", "disparity", "disparity_range", "transfer")
 _DTYPES = {np.dtype(name): getattr(torch, name) for name in ("uint8", "uint16", "float16", "float32", "float64")}
 
@@ -31,7 +31,6 @@ Open = Callable[[], AbstractContextManager[Any]]
 
 def light_field_of(
     path: Path,
-    format: str,
     options: ReadOptions,
     shapes: Mapping[str, tuple[int, ...]],
     dtype_of: Callable[[str], np.dtype],
@@ -57,10 +56,8 @@ def light_field_of(
     pixels = array_pixels(
         path, name, opened, shapes[name], dtype_of(name), axes, transfer=transfer, lens=True, weights=weights
     )
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
-        format=format,
-        scene=scene_name(path),
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
         metadata=metadata | {"dataset": name, "axes": axes},
@@ -130,7 +127,7 @@ def array_pixels(
     transfer: str = "srgb",
     lens: bool = False,
     weights: Tensor | None = None,
-) -> Pixels:
+) -> LazyViews:
     """Pixels of an array of any order of axes; of 2 or 4 channels the last one is weight, as LFToolbox has it.
 
     Raises:
@@ -144,7 +141,7 @@ def array_pixels(
     if native not in _DTYPES:
         raise LightFieldError(f"{path}: {name} has dtype {dtype}, want uint8, uint16 or floating point")
     colours = 1 if channels < 3 else 3
-    return Pixels(
+    return LazyViews(
         (sizes["v"], sizes["u"], colours, sizes["y"], sizes["x"]),
         _DTYPES[native],
         partial(_read, path, name, open_array, axes),

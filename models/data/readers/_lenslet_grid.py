@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...io.errors import LfdeblurError
+
 SMALLEST_PITCH = 5.0  # pixels; below, a lenslet has too few pixels to have a centre, or to make views of
 FEWEST = 5  # rows and columns of lenslets
 _LONGEST_SIDE = 2048  # pixels, of the middle part in which the coarse grid is found
@@ -18,7 +20,7 @@ _STRAY = 4.0  # of the usual residual: beyond, dust or a reflection moved the br
 _WORST = 0.1  # of the pitch: the usual residual of what is still a grid
 
 
-class GridError(ValueError):
+class GridError(LfdeblurError, ValueError):
     """No square grid of lenslets is seen; the message says what is."""
 
 

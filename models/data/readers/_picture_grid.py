@@ -12,7 +12,7 @@ from torch import Tensor
 from ...io.errors import ImageError
 from ...io.images import ImageInfo, decode, is_image_name, open_image, picture_header
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 
 Files = list[list[Path]]
 
@@ -63,17 +63,17 @@ def flip(files: Files, axes: str) -> Files:
     return [row[::-1] for row in files] if axes in ("columns", "both") else files
 
 
-def file_pixels(files: Files, *, lens: bool = False) -> Pixels:
+def file_pixels(files: Files, *, lens: bool = False) -> LazyViews:
     """The pictures of a grid of files, all like the middle one.
 
     Weights are the mean of each view's alpha over the window that is read, None where no picture has a transparent
-    pixel. ``lens``: see ``Pixels``.
+    pixel. ``lens``: see ``LazyViews``.
 
     Raises:
         LightFieldError: the middle picture cannot be read.
     """
     first = _header(files[len(files) // 2][len(files[0]) // 2])
-    return Pixels(
+    return LazyViews(
         (len(files), len(files[0]), first.channels, first.height, first.width),
         torch.uint8 if first.bits == 8 else torch.uint16,
         partial(_read, files),

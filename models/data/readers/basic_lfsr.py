@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from . import _hdf5
+from ._format import Format
 from .options import ReadOptions
-from .scene_name import scene_name
 
 _NAMES = ("Hr_SAI_y", "Lr_SAI_y")
 _FOLDER = re.compile(r"SR_(\d+)x(\d+)_(\d+)x")  # data_for_training/SR_5x5_4x/EPFL/000001.h5
@@ -52,10 +52,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     dtype = _hdf5.dtype_of(path, name)
     if dtype.kind != "f":
         raise LightFieldError(f"{path}: {name} has dtype {dtype}, want floating point in [0, 1]")
-    return LightField.of_pixels(
-        Pixels((*grid, 1, *size), torch.float32, partial(_read, path, name, size)),
-        format="basic-lfsr",
-        scene=scene_name(path),
+    return LightField.of_lazy_views(
+        LazyViews((*grid, 1, *size), torch.float32, partial(_read, path, name, size)),
         metadata={"dataset": name, "channel": "Y of YCbCr (16/255 to 235/255)"},
     )
 
@@ -77,3 +75,19 @@ def _read(path: Path, name: str, size: tuple[int, int], window: Window) -> tuple
                 x = (window.columns.start + u) * size[1] + window.x.start
                 views[v, u, 0] = mosaic[x : x + width, y : y + height].T
     return torch.from_numpy(views), None
+
+
+FORMAT = Format(
+    "basic-lfsr",
+    read,
+    fits,
+    order=80,
+    kind="HDF5",
+    looks_like="`SR_5x5_4x/SET/000001.h5` with `Hr_SAI_y`, `Lr_SAI_y`",
+    layout="transposed mosaic, view `(t, s)` at `[s*W + x, t*H + y]`",
+    values="float32 luma",
+    found_by="datasets",
+    options=("dataset", "grid"),
+    suffixes=(".h5",),
+    needs=("h5py",),
+)

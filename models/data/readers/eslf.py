@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from ...io.errors import ImageError
-from ...io.images import ImageInfo, is_image_name, open_image
-from ...io.truncation import check_whole
+from ...io.images import ImageInfo, is_image_name, open_image, picture_header
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
+from ._format import PICTURE, Format
 from ._picture_grid import alpha_weights
 from .options import ReadOptions
-from .scene_name import scene_name
 
 USUAL = (14, 15)  # of a Lytro Illum: as Lytro's tools, and as LFToolbox decodes it
 _STRIP = 32  # rows of lenslets that are decoded at a time
@@ -26,48 +25,55 @@ def fits(path: Path) -> bool:
     return path.is_file() and is_image_name(path)
 
 
+def told(path: Path, options: ReadOptions) -> bool:
+    """By the lenslet's size."""
+    return options.lenslet is not None and fits(path)
+
+
+def doubt(path: Path) -> str:
+    """Any picture fits; one of the right size says no more for it than that."""
+    info, a = _header(path), USUAL[0]
+    no = "a" if info.height % a == 0 and info.width % a == 0 else "no"
+    return (
+        f"got a picture of {info.width}x{info.height}, {no} multiple of the lenslet of {a}x{a} pixels; "
+        "if it is an ESLF picture, force the format 'eslf' or give the lenslet's size"
+    )
+
+
 def read(path: Path, options: ReadOptions) -> LightField:
     """All views; those in the corners of a Lytro's are dark. Alpha is the weight of a view.
 
     A picture whose size is no multiple of the lenslet's is padded with zeros at the bottom and right, as LFToolbox
-    does; but only where the format was forced or the name says ``eslf``, since any photograph could be meant. Such a
-    name also lets a multiple of 15 be seen for what it is.
+    does.
     """
     if not path.is_file():
         raise LightFieldError(f"{path}: not an ESLF picture: it is a folder, want a file")
-    try:
-        check_whole(path)
-        info = open_image(path)[1]
-    except ImageError as error:
-        raise LightFieldError(str(error)) from error
-    size = f"{info.width}x{info.height}"
-    named = "eslf" in path.name.lower()
-    a, b = _lenslet(options.lenslet, info) if named else options.lenslet
+    info = _header(path)
+    a, b = options.lenslet or _usual_lenslet(path, info)
     if info.height < a or info.width < b:
-        raise LightFieldError(f"{path}: got a picture of {size}, smaller than one lenslet of {b}x{a} pixels")
-    fitting = info.height % a == 0 and info.width % b == 0
-    if not fitting and not options.forced and not named:
         raise LightFieldError(
-            f"{path}: got a picture of {size}, no multiple of the lenslet of {b}x{a} pixels; "
-            "if it is an ESLF picture, force the format 'eslf' or give the lenslet's size"
+            f"{path}: got a picture of {info.width}x{info.height}, smaller than one lenslet of {b}x{a} pixels"
         )
     shape = a, b, info.channels, -(-info.height // a), -(-info.width // b)
     dtype = torch.uint8 if info.bits == 8 else torch.uint16
-    return LightField.of_pixels(
-        Pixels(shape, dtype, partial(_read, path, (a, b)), lens=True),
-        format="eslf",
-        scene=scene_name(path),
-        metadata={"lenslet": (a, b), "padded": not fitting},
+    return LightField.of_lazy_views(
+        LazyViews(shape, dtype, partial(_read, path, (a, b)), lens=True),
+        metadata={"lenslet": (a, b), "padded": bool(info.height % a or info.width % b)},
     )
 
 
-def _lenslet(given: tuple[int, int], info: ImageInfo) -> tuple[int, int]:
-    """14, but 15 where only that divides the picture; what else a caller gives is taken as it is."""
-    if given == (USUAL[0],) * 2:
-        for a in USUAL:
-            if info.height % a == 0 and info.width % a == 0:
-                return a, a
-    return given
+def _header(path: Path) -> ImageInfo:
+    try:
+        return picture_header(path)
+    except ImageError as error:
+        raise LightFieldError(str(error)) from error
+
+
+def _usual_lenslet(path: Path, info: ImageInfo) -> tuple[int, int]:
+    """14, but 15 where only that divides the picture and the name says that it has lenslets."""
+    fitting = [a for a in USUAL if info.height % a == 0 and info.width % a == 0] if FORMAT.is_named_in(path) else []
+    a = fitting[0] if fitting else USUAL[0]
+    return a, a
 
 
 def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor, Tensor | None]:
@@ -107,3 +113,20 @@ def _lenslets(pixels: np.ndarray, a: int, b: int) -> np.ndarray:
         pixels = np.pad(pixels, ((0, bottom), (0, right), (0, 0)))
     height, width, channels = pixels.shape
     return pixels.reshape(height // a, a, width // b, b, channels).transpose(1, 3, 4, 0, 2)
+
+
+FORMAT = Format(
+    "eslf",
+    read,
+    fits,
+    order=130,
+    kind=PICTURE,
+    looks_like="one picture, `IMG_0001_eslf.png`",
+    layout="pixel `(y*A + t, x*A + s)`, A = 14 or 15",
+    values="8 or 16 bits, alpha = weight",
+    found_by="`eslf` in the name, or `--lenslet`",
+    told=told,
+    doubt=doubt,
+    word="eslf",
+    endings=("_eslf", ".eslf"),
+)

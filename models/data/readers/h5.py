@@ -6,7 +6,8 @@ from typing import Any
 from ..errors import LightFieldError
 from ..light_field import LightField
 from . import _hdf5
-from ._array_file import COMPANIONS, light_field_of
+from ._array_file import ARRAY_OPTIONS, COMPANIONS, light_field_of
+from ._format import Format
 from .options import ReadOptions
 
 
@@ -29,7 +30,6 @@ def read(path: Path, options: ReadOptions) -> LightField:
 
     return light_field_of(
         path,
-        "h5",
         options,
         shapes,
         lambda name: _hdf5.dtype_of(path, name),
@@ -37,3 +37,19 @@ def read(path: Path, options: ReadOptions) -> LightField:
         companion,
         {"attributes": {name: value for name, value in attributes.items() if name not in COMPANIONS}},
     )
+
+
+FORMAT = Format(
+    "h5",
+    read,
+    fits,
+    order=100,
+    kind="HDF5",
+    looks_like="any `.h5` with one array",
+    layout="as `npz`",
+    values="as `npz`",
+    found_by="HDF5",
+    options=ARRAY_OPTIONS,
+    suffixes=(".h5", ".hdf5"),
+    needs=("h5py",),
+)

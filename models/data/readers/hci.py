@@ -13,9 +13,9 @@ from ...io.errors import ImageError
 from ...io.pfm import read_pfm
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import FOLDER, Format
 from ._picture_grid import file_pixels, list_pictures
 from .options import ReadOptions
-from .scene_name import scene_name
 
 _NAME = re.compile(r"input_Cam(\d+)")
 _PARAMETERS = "parameters.cfg"
@@ -54,10 +54,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(
             f"{path / _DISPARITY}: got size {list(disparity.shape)}, want {list(pixels.shape[-2:])} as the views"
         )
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
-        format="hci",
-        scene=scene_name(path),
         disparity_range=_disparity_range(metadata, disparity),
         disparity=disparity,
         metadata=metadata,
@@ -121,3 +119,16 @@ def _disparity_range(metadata: dict[str, Any], disparity: Tensor | None) -> tupl
         return None
     finite = disparity[torch.isfinite(disparity)]
     return (float(finite.min()), float(finite.max())) if finite.numel() else None
+
+
+FORMAT = Format(
+    "hci",
+    read,
+    fits,
+    order=10,
+    kind=FOLDER,
+    looks_like="`input_Cam000.png` ... `080`, `parameters.cfg`, `gt_disp_lowres.pfm`",
+    layout="`index = t * columns + s`, from the top left",
+    values="8 bits",
+    found_by="names",
+)

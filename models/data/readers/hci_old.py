@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import LightFieldError
-from ..lazy_views import Pixels, Window
+from ..lazy_views import LazyViews, Window
 from ..light_field import LightField, central
 from . import _hdf5
-from ._array_file import array_pixels, find_axes
+from ._array_file import ARRAY_OPTIONS, array_pixels, find_axes
+from ._format import Format
 from ._handedness import columns_backwards
 from .options import ReadOptions
-from .scene_name import scene_name
 
 _LF, _DEPTH = "LF", "GT_DEPTH"
 _ENOUGH = 256  # pixels in the middle of a view, to tell left from right
@@ -45,20 +45,18 @@ def read(path: Path, options: ReadOptions) -> LightField:
     )
     backwards = _backwards(pixels)
     if backwards:
-        pixels = Pixels(pixels.shape, pixels.dtype, partial(_read_backwards, pixels))
+        pixels = LazyViews(pixels.shape, pixels.dtype, partial(_read_backwards, pixels))
     metadata["columns"] = {True: "right to left", False: "left to right", None: "taken as they are"}[backwards]
     disparity = _disparity(path, shapes, metadata, pixels.shape)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
-        format="hci-old",
-        scene=scene_name(path),
         disparity_range=None if disparity is None else (float(disparity.min()), float(disparity.max())),
         disparity=disparity,
         metadata=metadata,
     )
 
 
-def _backwards(pixels: Pixels) -> bool | None:
+def _backwards(pixels: LazyViews) -> bool | None:
     rows, columns, channels, height, width = pixels.shape
     if rows < 2 or columns < 2 or min(height, width) < 16:
         return None
@@ -75,7 +73,7 @@ def _backwards(pixels: Pixels) -> bool | None:
     return columns_backwards(grey(row, column), grey(row, column + 1), grey(row + 1, column))
 
 
-def _read_backwards(pixels: Pixels, window: Window) -> tuple[Tensor, Tensor | None]:
+def _read_backwards(pixels: LazyViews, window: Window) -> tuple[Tensor, Tensor | None]:
     """A window of columns counted from the other end."""
     columns = slice(pixels.shape[1] - window.columns.stop, pixels.shape[1] - window.columns.start)
     views, weights = pixels.crop(window._replace(columns=columns)).load()
@@ -99,3 +97,20 @@ def _disparity(
     if not (np.isfinite(depth).all() and depth.min() > 0):
         raise LightFieldError(f"{path}: {_DEPTH}: want depths above 0 at the centre view")
     return torch.from_numpy((baseline * focal_length / depth.astype(np.float64) - shift).astype(np.float32))
+
+
+FORMAT = Format(
+    "hci-old",
+    read,
+    fits,
+    order=90,
+    kind="HDF5",
+    looks_like="`SCENE.h5` with `LF` and, mostly, `GT_DEPTH`",
+    layout="`LF[t, s, y, x, c]`",
+    values="uint8",
+    found_by="dataset `LF`",
+    options=ARRAY_OPTIONS,
+    suffixes=(".h5",),
+    names_of_all=("lf",),
+    needs=("h5py",),
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import Format
 from .options import ReadOptions
 
 _FILE = b"\x89LFP\r\n\x1a\n"
@@ -161,3 +162,17 @@ def _references(node: Any) -> list[tuple[str, str]]:
         found = [(value, key) for key, value in node.items() if isinstance(value, str) and key.endswith("Ref")]
         return found + [pair for value in node.values() for pair in _references(value)]
     return [pair for value in node for pair in _references(value)] if isinstance(node, list) else []
+
+
+FORMAT = Format(
+    "lfp",
+    read,
+    fits,
+    order=50,
+    kind="a Lytro container",
+    looks_like="`.lfp`, `.lfr`",
+    layout="raw, not decoded",
+    values="",
+    found_by="magic bytes",
+    suffixes=(".lfp", ".lfr"),
+)

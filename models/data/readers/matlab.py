@@ -16,10 +16,10 @@ import numpy as np
 from ..errors import LightFieldError
 from ..light_field import LightField
 from . import _hdf5
-from ._array_file import array_pixels, find_axes
+from ._array_file import ARRAY_OPTIONS, array_pixels, find_axes
+from ._format import Format
 from ._optional import need
 from .options import ReadOptions
-from .scene_name import scene_name
 
 _HEADER = 128
 _CLASSES = {"single": "float32", "double": "float64"}
@@ -43,7 +43,7 @@ def fits_lftoolbox(path: Path) -> bool:
 
 def read_lftoolbox(path: Path, options: ReadOptions) -> LightField:
     """In linear light, as LFToolbox decodes; where its colour correction was run, tell ``transfer='srgb'``."""
-    return read_mat(path, "lftoolbox", "linear", options)
+    return read_mat(path, "linear", options)
 
 
 def fits_epfl(path: Path) -> bool:
@@ -52,7 +52,7 @@ def fits_epfl(path: Path) -> bool:
 
 def read_epfl(path: Path, options: ReadOptions) -> LightField:
     """Colours as they are shown; of more than three channels the fourth is weight."""
-    return read_mat(path, "epfl", "srgb", options)
+    return read_mat(path, "srgb", options)
 
 
 def is_mat(path: Path) -> bool:
@@ -91,7 +91,7 @@ def variables(path: Path) -> dict[str, Variable]:
     return {name: Variable(tuple(shape), _CLASSES.get(kind, kind)) for name, shape, kind in found}
 
 
-def read_mat(path: Path, format: str, transfer: str, options: ReadOptions) -> LightField:
+def read_mat(path: Path, transfer: str, options: ReadOptions) -> LightField:
     """The variable ``LF[t, s, v, u, c]``, or the one that ``dataset`` names; a fourth channel is weight."""
     if not is_mat(path):
         raise LightFieldError(f"{path}: not a .mat file of MATLAB 5 or 7.3")
@@ -108,10 +108,8 @@ def read_mat(path: Path, format: str, transfer: str, options: ReadOptions) -> Li
     if _hdf5.is_hdf5(path):
         shape, axes = shape[::-1], axes[::-1]
     pixels = array_pixels(path, name, partial(_open, path, name), shape, dtype, axes, transfer=transfer, lens=True)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
-        format=format,
-        scene=scene_name(path),
         metadata={
             "matlab": "7.3" if _hdf5.is_hdf5(path) else "5",
             "variables": [other for other in found if other != name],
@@ -153,3 +151,34 @@ def _check_version_5(path: Path) -> None:
                 whole = at <= size
     if not whole:
         raise LightFieldError(f"{path}: truncated: the .mat file ends before its variables do")
+
+
+LFTOOLBOX = Format(
+    "lftoolbox",
+    read_lftoolbox,
+    fits_lftoolbox,
+    order=60,
+    kind="MATLAB 5 and 7.3",
+    looks_like="`IMG_0001__Decoded.mat`, v5 or v7.3",
+    layout="`LF[t, s, y, x, c]`, c = R, G, B, weight",
+    values="uint8, uint16, float; **linear**",
+    found_by="`LFMetadata` and others beside `LF`, or four channels",
+    options=ARRAY_OPTIONS,
+    suffixes=(".mat",),
+    endings=("__Decoded",),
+    needs=("scipy", "h5py"),
+)
+EPFL = Format(
+    "epfl",
+    read_epfl,
+    fits_epfl,
+    order=70,
+    kind="MATLAB 5 and 7.3",
+    looks_like="`SCENE.mat`, v5 or v7.3",
+    layout="`LF[t, s, y, x, c]`, c >= 3",
+    values="as stored, sRGB",
+    found_by="any other `.mat`",
+    options=ARRAY_OPTIONS,
+    suffixes=(".mat",),
+    needs=("scipy", "h5py"),
+)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import FOLDER, Format, not_by_looking
 from ._picture_grid import add_position, arrange, file_pixels, flip, list_pictures
 from .options import ReadOptions
-from .scene_name import scene_name
 
 # The last two numbers of a name; the text around them must be the same in all names.
 _NAME = re.compile(r"(?P<prefix>.*?)(?P<row>\d+)(?P<between>\D+)(?P<col>\d+)(?P<suffix>\D*)")
@@ -23,6 +23,16 @@ _PHOTOGRAPHS = "(generate takes a folder of photographs as photo:"
 
 def fits(path: Path) -> bool:
     return path.is_dir()
+
+
+def told(path: Path, options: ReadOptions) -> bool:
+    """By a pattern."""
+    return options.pattern is not None and path.is_dir()
+
+
+def doubt(path: Path) -> str:
+    """Any folder fits."""
+    return "if it is a grid of views, give the format 'grid' or the names' pattern"
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
@@ -53,10 +63,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     except LightFieldError as error:
         raise LightFieldError(f"{error} {_PHOTOGRAPHS}{path})") from error
     pixels = file_pixels(flip(files, options.flip), lens=True)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         pixels,
-        format="grid",
-        scene=scene_name(path),
         metadata={
             "first_row": first[0],
             "first_column": first[1],
@@ -65,14 +73,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
     )
 
 
-def fits_inria(path: Path) -> bool:
-    """Never by looking: the format ``grid`` reads these names too, and checks that all prefixes are the same."""
-    return False
-
-
 def read_inria(path: Path, options: ReadOptions) -> LightField:
     """As ``grid``, but prefixes may differ, and files with other names are left out."""
-    return read(path, replace(options, pattern=_INRIA)).copy(format="inria")
+    return read(path, replace(options, pattern=_INRIA))
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -87,3 +90,32 @@ def _compile(pattern: str) -> re.Pattern[str]:
             r"want for example r'view_(?P<row>\d+)_(?P<col>\d+)'"
         )
     return compiled
+
+
+# Not found by looking: ``grid`` reads these names too, and checks that all prefixes are the same.
+INRIA = Format(
+    "inria",
+    read_inria,
+    not_by_looking,
+    order=160,
+    kind=FOLDER,
+    looks_like="`ANYv_u.png`, prefixes may differ",
+    layout="`v` row, `u` column",
+    values="8 or 16 bits",
+    found_by="`--format inria`",
+    options=("flip",),
+)
+GRID = Format(
+    "grid",
+    read,
+    fits,
+    order=170,
+    kind=FOLDER,
+    looks_like="`view_r03_c05.jpg`, `2067_05_04.png`, `3_7.png`",
+    layout="the last two numbers are row and column, from any first number",
+    values="8 or 16 bits, alpha = weight",
+    found_by="any other folder of pictures",
+    options=("pattern", "flip"),
+    told=told,
+    doubt=doubt,
+)

@@ -13,7 +13,8 @@ from numpy.lib import format as npy
 
 from ..errors import LightFieldError
 from ..light_field import LightField
-from ._array_file import COMPANIONS, light_field_of
+from ._array_file import ARRAY_OPTIONS, COMPANIONS, light_field_of
+from ._format import Format
 from .options import ReadOptions
 
 _LOCAL_HEADER = 30  # bytes before a member's name in a ZIP file
@@ -54,7 +55,6 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(f"{path}: holds no array")
     return light_field_of(
         path,
-        "npz",
         options,
         {name: shape for name, (shape, _, _) in headers.items()},
         lambda name: headers[name][2],
@@ -128,3 +128,18 @@ def _header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], boo
 def _read_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     read_header = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
     return read_header(file)
+
+
+FORMAT = Format(
+    "npz",
+    read,
+    fits,
+    order=110,
+    kind="NumPy",
+    looks_like="`SCENE.npz`",
+    layout="`views[V, U, C, H, W]` or `LF[V, U, H, W, C]`",
+    values="uint8, uint16, float in [0, 1]",
+    found_by="suffix",
+    options=ARRAY_OPTIONS,
+    suffixes=(".npz",),
+)

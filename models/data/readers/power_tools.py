@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import FOLDER, Format
 from ._picture_grid import add_position, arrange, file_pixels, list_pictures
 from .options import ReadOptions
 
@@ -14,6 +15,11 @@ _NAME = re.compile(r"(?P<base>.*)_view(?P<view>\d+)_warp_image(?P<index>\d+)(?:_
 
 def fits(path: Path) -> bool:
     return path.is_dir() and any(_NAME.fullmatch(file.stem) for file in path.iterdir())
+
+
+def told(path: Path, options: ReadOptions) -> bool:
+    """With ``grid``, which would tell ``sequence`` of other names."""
+    return options.grid is not None and options.pattern is None and fits(path)
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
@@ -49,6 +55,20 @@ def read(path: Path, options: ReadOptions) -> LightField:
             f"{path}: a gap in the grid of {rows}x{columns} views: no warp_image{first:03d} "
             f"(row {first // columns} column {first % columns}); {missing} of {rows * columns} views are missing"
         )
-    return LightField.of_pixels(
-        file_pixels(arrange(path, positions), lens=True), format="power-tools", scene=next(iter(bases))[0]
-    )
+    return LightField.of_lazy_views(file_pixels(arrange(path, positions), lens=True), scene=next(iter(bases))[0])
+
+
+FORMAT = Format(
+    "power-tools",
+    read,
+    fits,
+    order=20,
+    kind=FOLDER,
+    looks_like="`IMG_0001_view000_warp_image017_0.1_0.4.png`",
+    layout="`index = t * columns + s`",
+    values="8 or 16 bits",
+    found_by="names",
+    options=("grid",),
+    told=told,
+    names_scene=True,
+)

@@ -18,8 +18,9 @@ from ...io.errors import ImageError
 from ...io.images import ImageInfo, decode, is_image_name, open_image
 from ...io.truncation import check_whole
 from ..errors import LightFieldError
-from ..lazy_views import DARK, Pixels, Window
+from ..lazy_views import DARK, LazyViews, Window, whole_window
 from ..light_field import LightField
+from ._format import PICTURE, Format
 from ._lenslet_grid import GridError, LensletGrid, fit_lenslets
 from .options import ReadOptions
 
@@ -63,6 +64,17 @@ def fits(path: Path) -> bool:
     return found is not None and path in found.captures
 
 
+def told(path: Path, options: ReadOptions) -> bool:
+    """With ``lenslet``, which would tell ``eslf`` of other pictures."""
+    return options.lenslet is not None and path.is_file() and fits(path)
+
+
+def scenes(path: Path) -> list[Path]:
+    """Each capture of a folder is a light field."""
+    found = raw_files(path) if path.is_dir() else None
+    return [path] if found is None else found.captures
+
+
 def read(path: Path, options: ReadOptions) -> LightField:
     """One view per pixel of the lenslets' pitch, rounded, or as many as ``lenslet`` tells; linear light, grey.
 
@@ -86,12 +98,12 @@ def read(path: Path, options: ReadOptions) -> LightField:
     except GridError as error:
         raise LightFieldError(f"{found.white}: no grid of lenslets is seen: {error}") from error
     usual = max(1, round(grid.pitch))
-    rows, columns = (usual, usual) if options.lenslet == (14, 14) else options.lenslet
+    rows, columns = options.lenslet or (usual, usual)
     shape = rows, columns, 1, height, width
-    seen = _sampled(white, grid, (rows, columns), Window(*(slice(0, n) for n in (rows, columns, height, width))))
+    seen = _sampled(white, grid, (rows, columns), whole_window(shape))
     through = seen.mean((2, 3))  # of a view's light, the part that came through its corner of the lens
-    return LightField.of_pixels(
-        Pixels(
+    return LightField.of_lazy_views(
+        LazyViews(
             shape,
             torch.float32,
             partial(_read, capture, found, grid, (rows, columns)),
@@ -100,7 +112,6 @@ def read(path: Path, options: ReadOptions) -> LightField:
             transfer="linear",
             lens=True,
         ),
-        format="raw-lenslet",
         scene=capture.stem,
         metadata={
             "white": found.white.name,
@@ -170,3 +181,19 @@ def _values(path: Path) -> np.ndarray:
 
 def _kind(info: ImageInfo) -> tuple[int, int, int, int]:
     return info.height, info.width, info.channels, info.bits
+
+
+FORMAT = Format(
+    "raw-lenslet",
+    read,
+    fits,
+    order=120,
+    kind=PICTURE,
+    looks_like="a grey capture beside `Radiometry*` or `white*`, and `Dark*`",
+    layout="raw pixels below square lenslets, resampled",
+    values="8 or 16 bits; **linear**",
+    found_by="names, one size, grey",
+    told=told,
+    scenes=scenes,
+    names_scene=True,
+)

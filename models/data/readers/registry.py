@@ -1,131 +1,47 @@
-"""``read_light_field``: one door for every format."""
+"""``read_light_field``: one door for every format; and whatever else is said of all formats."""
 
+import importlib
+import os
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any
 
 from ..errors import LightFieldError
 from ..light_field import LightField
-from . import (
-    basic_lfsr,
-    eslf,
-    h5,
-    hci,
-    hci_old,
-    lfp,
-    matlab,
-    named_grid,
-    npz,
-    power_tools,
-    raw_lenslet,
-    sequence,
-    stanford,
-    zarr,
-)
-from ._array_file import check_transfer
+from ._format import Format, not_by_looking
 from .options import ReadOptions
 
-FLIPS = ("none", "rows", "columns", "both")
+
+def _entries() -> Iterator[Format]:
+    """Those of all files beside this one."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)], f"{__package__}."):
+        if module.name != __name__:
+            held = vars(importlib.import_module(module.name)).values()
+            yield from (value for value in held if isinstance(value, Format))
 
 
-class _Fits(Protocol):
-    def __call__(self, path: Path) -> bool: ...
+FORMATS = {known.name: known for known in sorted(_entries(), key=lambda known: known.order)}
+MARKS = {mark for known in FORMATS.values() for mark in known.marks}
+_SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known.suffixes)
+_ENDINGS = tuple(ending for known in FORMATS.values() for ending in known.endings)
+_NAMES_OF_ALL = {name for known in FORMATS.values() for name in known.names_of_all}
+_OF_ALL = ("format", "views", "rows", "columns", "crop", "transfer", "lenslet")  # options; see ReadOptions on lenslet
 
 
-class _Read(Protocol):
-    def __call__(self, path: Path, options: ReadOptions) -> LightField: ...
-
-
-class Format(NamedTuple):
-    """A format: whether a path looks like it, its reader, and which options it takes beside those of all."""
-
-    fits: _Fits
-    read: _Read
-    options: tuple[str, ...] = ()
-
-
-_ARRAY = ("dataset", "axes")
-# In the order of looking: the most telling names first.
-FORMATS: dict[str, Format] = {
-    "hci": Format(hci.fits, hci.read),
-    "power-tools": Format(power_tools.fits, power_tools.read, ("grid",)),
-    "stanford": Format(stanford.fits, stanford.read, ("flip",)),
-    "zarr": Format(zarr.fits, zarr.read, _ARRAY),
-    "lfp": Format(lfp.fits, lfp.read),
-    "lftoolbox": Format(matlab.fits_lftoolbox, matlab.read_lftoolbox, _ARRAY),
-    "epfl": Format(matlab.fits_epfl, matlab.read_epfl, _ARRAY),
-    "basic-lfsr": Format(basic_lfsr.fits, basic_lfsr.read, ("dataset", "grid")),
-    "hci-old": Format(hci_old.fits, hci_old.read, _ARRAY),
-    "h5": Format(h5.fits, h5.read, _ARRAY),
-    "npz": Format(npz.fits, npz.read, _ARRAY),
-    "raw-lenslet": Format(raw_lenslet.fits, raw_lenslet.read),
-    "eslf": Format(eslf.fits, eslf.read),
-    "sequence": Format(sequence.fits, sequence.read, ("grid", "order", "flip")),
-    "inria": Format(named_grid.fits_inria, named_grid.read_inria, ("flip",)),
-    "grid": Format(named_grid.fits, named_grid.read, ("pattern", "flip")),
-}
-
-
-def read_light_field(
-    path: str | Path,
-    format: str | None = None,
-    *,
-    pattern: str | None = None,
-    lenslet: int | tuple[int, int] = 14,
-    views: int | tuple[int, int] | None = None,
-    flip: str = "none",
-    rows: slice | None = None,
-    columns: slice | None = None,
-    crop: tuple[int, int, int, int] | None = None,
-    grid: int | tuple[int, int] | None = None,
-    order: str = "rows",
-    dataset: str | None = None,
-    axes: str | None = None,
-    transfer: str | None = None,
-) -> LightField:
+def read_light_field(path: str | Path, format: str | None = None, **options: Any) -> LightField:
     """Read a light field, bit-exact, into the geometry of ``LightField`` (positive disparity = nearer).
 
     Names, headers and metadata are read and checked here; pixels when ``views`` or ``weights`` of the result is first
     asked for, by several threads, and of what was cropped away before as little as the format lets.
 
     Args:
-        path: a folder or file; ``docs/formats.md`` tells each format's layout:
-
-            - ``hci``: a scene of the 4D Light Field Benchmark (``input_Cam000.png``, ..., ``parameters.cfg``, true
-              disparity ``gt_disp_lowres.pfm``);
-            - ``hci-old``: the first HCI benchmark's ``.h5``, with its true depth;
-            - ``stanford``: names of the Stanford Light Field Archive (``out_RR_CC_V_U.png``);
-            - ``eslf``: one lenslet picture, as lightfields.stanford.edu has them;
-            - ``raw-lenslet``: grey raw pictures of a camera or microscope with square lenslets, beside the white
-              picture and the dark frame: a folder of one capture, or the capture;
-            - ``power-tools``: views of the Lytro Power Tools (``IMG_view000_warp_image017_....png``);
-            - ``lftoolbox``, ``epfl``: ``.mat`` files with ``LF[t, s, v, u, c]``, version 5 or 7.3;
-            - ``basic-lfsr``: ``.h5`` files with mosaics ``Hr_SAI_y``, ``Lr_SAI_y``;
-            - ``npz``, ``zarr``, ``h5``: an array ``views`` ``[V, U, C, H, W]`` or ``LF`` ``[V, U, H, W, C]``, and if
-              they are there ``weights``, ``disparity``, ``disparity_range``, ``transfer``;
-            - ``grid``: pictures whose names end with row and column (``view_r03_c05.jpg``, ``2067_05_04.png``,
-              ``3_7.png``), counted from any number; ``inria``: the same, of any prefixes;
-            - ``sequence``: pictures numbered by one index, with ``grid`` and ``order``;
-            - ``lfp``: ``.lfp`` and ``.lfr`` are refused with what decodes them (see ``read_lytro``).
-
-            Views are 8- or 16-bit PNG, TIFF, JPEG or WebP, grey or RGB; alpha becomes the views' ``weights``.
-        format: one of these names; None: found by looking.
-        pattern: for ``grid``, a regular expression with groups ``row`` and ``col`` that matches a whole name without
-            its suffix; other files are left out.
-        lenslet: for ``eslf``, rows and columns of pixels below a lenslet, which are those of views. Where 14, the
-            default, does not divide the picture and 15 does, it is 15 (given ``eslf`` in the name). For
-            ``raw-lenslet``, how many views to sample; the default is the lenslets' pitch, rounded.
-        views: keep only the central ones, rows and columns; the others are not decoded. None: all.
-        flip: for ``stanford``, ``grid``, ``inria`` and ``sequence``, turn the order of ``rows``, ``columns`` or
-            ``both``.
-        rows, columns: keep only these of the views (after ``views``); slices without step. The others are not decoded.
-        crop: ``(y, x, height, width)`` in pixels, the same in every view.
-        grid: rows and columns of views, where the names do not tell them: for ``sequence`` (which it implies in a
-            folder), ``power-tools`` and ``basic-lfsr``.
-        order: for ``sequence``: ``rows``, ``columns``, or ``lawn-mower`` (rows, the first from right to left, then in
-            turns).
-        dataset: the name of the array or variable, for the formats of one file of arrays.
-        axes: its axes in order, letters of ``vuyxc`` (view row, view column, y, x, channel), where they are unusual.
-        transfer: ``srgb`` or ``linear``, where it is not what the format says.
+        path: a folder or file of one of ``FORMATS``; ``docs/formats.md`` tells how each looks. Views are 8- or 16-bit
+            PNG, TIFF, JPEG or WebP, grey or RGB, or arrays; alpha becomes the views' ``weights``.
+        format: its name; None: found by looking.
+        options: the others of ``ReadOptions``: ``pattern``, ``lenslet``, ``views``, ``flip``, ``rows``, ``columns``,
+            ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``.
 
     Returns: the light field; views uint8 or uint16 as stored, or floating point. Views in the corners that a round lens
         left dark have weight 0 and stand in ``metadata["dark_views"]``, once the views are read (not for ``hci``,
@@ -133,63 +49,75 @@ def read_light_field(
 
     Raises:
         LightFieldError: the path is missing, no format fits, views are missing, doubled, cut off or differ in size, an
-            array has another rank, name or dtype, a library of the extra ``formats`` is missing. Damage inside a
-            picture or a compressed array shows only when it is decoded, with the same error.
+            array has another rank, name or dtype, a library of the extra ``formats`` is missing, an option is bad.
+            Damage inside a picture or a compressed array shows only when it is decoded, with the same error.
+        TypeError: no such option.
     """
+    return read_as_told(path, ReadOptions(format, **options))
+
+
+def read_as_told(path: str | Path, options: ReadOptions) -> LightField:
+    """``read_light_field`` with all options in one."""
     path = Path(path)
     if not path.exists():
         raise LightFieldError(f"{path}: no such file or folder")
-    if format is not None and format not in FORMATS:
-        raise LightFieldError(f"format: got {format!r}, want one of {', '.join(FORMATS)}")
-    if flip not in FLIPS:
-        raise LightFieldError(f"flip: got {flip!r}, want one of {', '.join(FLIPS)}")
-    if order not in sequence.ORDERS:
-        raise LightFieldError(f"order: got {order!r}, want one of {', '.join(sequence.ORDERS)}")
-    lenslet_size = _pair("lenslet", lenslet)
-    options = ReadOptions(
-        pattern=pattern,
-        lenslet=lenslet_size,
-        flip=flip,
-        forced=format is not None or lenslet_size != (14, 14),
-        grid=None if grid is None else _pair("grid", grid),
-        order=order,
-        dataset=dataset,
-        axes=axes,
-    )
-    keep = None if views is None else _pair("views", views)
-    if transfer is not None:
-        check_transfer(path, transfer)
+    check_format(options.format)
     try:
-        if format is None:
-            format = _told_by(options, path) or _look(path)
-        _check_options(format, options)
-        field = FORMATS[format].read(path, options)
+        known = told_format(path, options) or _look(path)
+        _check_options(known, options)
+        field = known.read(path, options)
     except OSError as error:
         raise LightFieldError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if transfer is not None:
-        field = field.with_transfer(transfer)
-    field = _cropped(path, field, keep, rows, columns, crop)
+    field = field.copy(format=known.name, scene=field.scene if known.names_scene else scene_name(path))
+    if options.transfer is not None:
+        field = field.with_transfer(options.transfer)
+    field = _cropped(path, field, options)
     field.check()
     return field
 
 
-def _cropped(
-    path: Path,
-    field: LightField,
-    views: tuple[int, int] | None,
-    rows: slice | None,
-    columns: slice | None,
-    crop: tuple[int, int, int, int] | None,
-) -> LightField:
-    if views is not None:
-        have = field.grid
+def check_format(name: str | None) -> None:
+    """Raise LightFieldError where this is no format's name; None is allowed."""
+    if name is not None and name not in FORMATS:
+        raise LightFieldError(f"format: got {name!r}, want one of {', '.join(FORMATS)}")
+
+
+def sure_format(path: Path) -> Format | None:
+    """The format that a path is for certain; None: none, or it could be a photograph, or a folder of photographs."""
+    return next((known for known in FORMATS.values() if known.is_sure(path)), None)
+
+
+def told_format(path: Path, options: ReadOptions) -> Format | None:
+    """The format that the options tell of a path; None: they do not."""
+    if options.format is not None:
+        return FORMATS[options.format]
+    return next((known for known in FORMATS.values() if known.told(path, options)), None)
+
+
+def is_named_light_field(file: Path) -> bool:
+    """Whether a file's name alone tells that it is a light field."""
+    return file.name.lower().endswith(_SUFFIXES) or any(known.is_named_in(file) for known in FORMATS.values())
+
+
+def scene_name(path: Path) -> str:
+    """``IMG_0001`` of ``IMG_0001_eslf.png`` and ``IMG_0001__Decoded.mat``; the folder above's where all are alike."""
+    path = Path(os.path.abspath(path))  # not resolved: the name of a link is the one that was chosen
+    name = path.name if path.is_dir() else path.stem
+    for ending in _ENDINGS:
+        name = name.removesuffix(ending)
+    return path.parent.name if name.lower() in _NAMES_OF_ALL and path.parent.name else name
+
+
+def _cropped(path: Path, field: LightField, options: ReadOptions) -> LightField:
+    if options.views is not None:
+        views, have = options.views, field.grid
         if views[0] > have[0] or views[1] > have[1]:
             raise LightFieldError(f"{path}: got {views[0]}x{views[1]} central views to keep of {have[0]}x{have[1]}")
         field = field.crop_views(*views)
-    if rows is not None or columns is not None:
-        field = field.crop(rows or slice(None), columns or slice(None))
-    if crop is not None:
-        y, x, height, width = crop
+    if options.rows is not None or options.columns is not None:
+        field = field.crop(options.rows or slice(None), options.columns or slice(None))
+    if options.crop is not None:
+        y, x, height, width = options.crop
         if min(y, x) < 0 or min(height, width) < 1 or y + height > field.size[0] or x + width > field.size[1]:
             raise LightFieldError(
                 f"{path}: crop: got y={y} x={x} height={height} width={width}, want a part of views of "
@@ -199,47 +127,35 @@ def _cropped(
     return field
 
 
-def _told_by(options: ReadOptions, path: Path) -> str | None:
-    """The format that an option is for."""
-    if options.pattern is not None:
-        return "grid"
-    if options.grid is not None and path.is_dir() and not power_tools.fits(path):
-        return "sequence"
-    return None
-
-
-def _check_options(format: str, options: ReadOptions) -> None:
+def _check_options(format: Format, options: ReadOptions) -> None:
     """Raise LightFieldError where an option was given that the format does not take: it would do nothing."""
-    given = {
-        "pattern": options.pattern is not None,
-        "flip": options.flip != "none",
-        "grid": options.grid is not None,
-        "order": options.order != "rows",
-        "dataset": options.dataset is not None,
-        "axes": options.axes is not None,
-    }
-    for name, is_given in given.items():
-        if is_given and name not in FORMATS[format].options:
-            if name == "flip":
-                raise LightFieldError(f"flip: the format {format!r} has one fixed order of views")
-            takers = [f"'{other}'" for other, known in FORMATS.items() if name in known.options]
-            only = f"only the format{'s' * (len(takers) > 1)} {', '.join(takers)}"
-            raise LightFieldError(f"{name}: {only} take{'s' * (len(takers) == 1)} one, got format {format!r}")
+    for option in fields(ReadOptions):
+        name = option.name
+        if getattr(options, name) == option.default or name in (*_OF_ALL, *format.options):
+            continue
+        if name == "flip":
+            raise LightFieldError(f"flip: the format {format.name!r} has one fixed order of views")
+        takers = [f"'{known.name}'" for known in FORMATS.values() if name in known.options]
+        only = f"only the format{'s' * (len(takers) > 1)} {', '.join(takers)}"
+        raise LightFieldError(f"{name}: {only} take{'s' * (len(takers) == 1)} one, got format {format.name!r}")
 
 
-def _look(path: Path) -> str:
-    for name, known in FORMATS.items():
-        if known.fits(path):
-            return name
-    raise LightFieldError(
-        f"{path}: unknown format; looked for a folder of views (hci, power-tools, stanford, grid, zarr), lenslet "
-        "pictures (eslf, raw-lenslet), MATLAB 5 and 7.3 (.mat), HDF5 (.h5), NumPy (.npz), Zarr and Lytro containers "
-        "(.lfp, .lfr)"
-    )
+def _look(path: Path) -> Format:
+    if (sure := sure_format(path)) is not None:
+        return sure
+    possible = [known for known in FORMATS.values() if known.doubt is not None and known.fits(path)]
+    if len(possible) == 1:
+        return possible[0]
+    if possible:
+        raise LightFieldError(f"{path}: {'; '.join(known.doubt(path) for known in possible if known.doubt)}")
+    raise LightFieldError(f"{path}: unknown format; looked for {', '.join(_kinds())}")
 
 
-def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    rows, columns = (value, value) if isinstance(value, int) else value
-    if rows < 1 or columns < 1:
-        raise LightFieldError(f"{name}: got {rows}x{columns}, want at least 1x1")
-    return rows, columns
+def _kinds() -> Iterator[str]:
+    """What is looked for: ``NumPy (.npz)``, ``one picture (raw-lenslet, eslf, mosaic)``."""
+    kinds: dict[str, dict[str, None]] = {}
+    for known in FORMATS.values():
+        if known.fits is not not_by_looking:
+            kinds.setdefault(known.kind, {}).update(dict.fromkeys(known.suffixes or (known.name,)))
+    for kind, names in kinds.items():
+        yield f"{kind} ({', '.join(names)})"

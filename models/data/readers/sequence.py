@@ -1,21 +1,18 @@
 """A folder of pictures numbered by one running index, with the grid's size and order told by the caller."""
 
-import re
 from pathlib import Path
 
+from ...io.natural_order import natural_key
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import FOLDER, Format, not_by_looking
 from ._picture_grid import Files, file_pixels, flip, list_pictures
 from .options import ReadOptions
-from .scene_name import scene_name
-
-ORDERS = ("rows", "columns", "lawn-mower")
-_NUMBER = re.compile(r"(\d+)")
 
 
-def fits(path: Path) -> bool:
-    """Never by looking: how many views are in a row is not in the names."""
-    return False
+def told(path: Path, options: ReadOptions) -> bool:
+    """By ``grid``: how many views are in a row is not in the names."""
+    return options.grid is not None and options.pattern is None and path.is_dir()
 
 
 def read(path: Path, options: ReadOptions) -> LightField:
@@ -24,11 +21,10 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(f"{path}: not a sequence of pictures: it is a file, want a folder")
     if options.grid is None:
         raise LightFieldError(f"{path}: the format 'sequence' needs the grid's size, rows and columns of views")
-    files = in_order(path, sorted(list_pictures(path), key=_natural), options.grid, options.order)
-    return LightField.of_pixels(
+    pictures = sorted(list_pictures(path), key=lambda picture: natural_key(picture.stem))
+    files = in_order(path, pictures, options.grid, options.order)
+    return LightField.of_lazy_views(
         file_pixels(flip(files, options.flip), lens=True),
-        format="sequence",
-        scene=scene_name(path),
         metadata={"order": options.order},
     )
 
@@ -51,5 +47,16 @@ def in_order(path: Path, files: list[Path], grid: tuple[int, int], order: str) -
     return [line[::-1] if order == "lawn-mower" and row % 2 == 0 else line for row, line in enumerate(lines)]
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBER.split(path.stem)]
+FORMAT = Format(
+    "sequence",
+    read,
+    not_by_looking,
+    order=150,
+    kind=FOLDER,
+    looks_like="`frame_0.png`, `frame_1.png`, ...",
+    layout="`--grid ROWSxCOLUMNS --order rows`, `columns` or `lawn-mower`",
+    values="8 or 16 bits",
+    found_by="`--grid`",
+    options=("grid", "order", "flip"),
+    told=told,
+)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ._format import FOLDER, Format
 from ._picture_grid import add_position, arrange, file_pixels, flip, list_pictures
 from .options import ReadOptions
-from .scene_name import scene_name
 
 _NAME = re.compile(r"out_(\d+)_(\d+)_(-?\d+(?:\.\d+)?)_(-?\d+(?:\.\d+)?)(_?)")
 
@@ -44,10 +44,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     backwards = [cameras[row[-1]][1] < cameras[row[0]][1] for row in files]
     files = [row[::-1] if turned else row for row, turned in zip(files, backwards, strict=True)]
     files = flip(files, options.flip)
-    return LightField.of_pixels(
+    return LightField.of_lazy_views(
         file_pixels(files),
-        format="stanford",
-        scene=scene_name(path),
         metadata={
             "camera_positions_vu": [[cameras[file] for file in row] for row in files],
             "order": "lawn-mower" if len(set(backwards)) == 2 else "rows",
@@ -57,3 +55,18 @@ def read(path: Path, options: ReadOptions) -> LightField:
 
 def _mean_v(cameras: dict[Path, tuple[float, float]], files: list[Path]) -> float:
     return sum(cameras[file][0] for file in files) / len(files)
+
+
+FORMAT = Format(
+    "stanford",
+    read,
+    fits,
+    order=30,
+    kind=FOLDER,
+    looks_like="`out_RR_CC_V_U.png`, with or without `_` at the end",
+    layout="by camera position in the name",
+    values="8 bits",
+    found_by="names",
+    options=("flip",),
+    names_of_all=("rectified",),
+)

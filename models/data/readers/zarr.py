@@ -7,15 +7,16 @@ from typing import Any
 
 from ..errors import LightFieldError
 from ..light_field import LightField
-from ._array_file import COMPANIONS, light_field_of
+from ._array_file import ARRAY_OPTIONS, COMPANIONS, light_field_of
+from ._format import Format
 from ._optional import need
 from .options import ReadOptions
 
-MARKS = ("zarr.json", ".zarray", ".zgroup")
+_MARKS = ("zarr.json", ".zarray", ".zgroup")
 
 
 def fits(path: Path) -> bool:
-    return (path.is_dir() and any((path / mark).is_file() for mark in MARKS)) or path.name.lower().endswith(
+    return (path.is_dir() and any((path / mark).is_file() for mark in _MARKS)) or path.name.lower().endswith(
         (".zarr", ".zarr.zip")
     )
 
@@ -34,7 +35,6 @@ def read(path: Path, options: ReadOptions) -> LightField:
             raise LightFieldError(f"{path}: the Zarr group holds no array")
         light_field = light_field_of(
             path,
-            "zarr",
             options,
             {name: tuple(array.shape) for name, array in arrays.items()},
             lambda name: arrays[name].dtype,
@@ -69,3 +69,21 @@ def _opened(path: Path) -> Iterator[Any]:
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise LightFieldError(f"{path}: not a readable Zarr array or group, or damaged ({said})") from error
+
+
+FORMAT = Format(
+    "zarr",
+    read,
+    fits,
+    order=40,
+    kind="Zarr",
+    looks_like="`SCENE.zarr`, `.zarr.zip`",
+    layout="as `npz`",
+    values="as `npz`",
+    found_by="`zarr.json`, `.zarray`, `.zgroup`",
+    options=ARRAY_OPTIONS,
+    suffixes=(".zarr", ".zip"),
+    marks=_MARKS,
+    endings=(".zarr",),
+    needs=("zarr",),
+)

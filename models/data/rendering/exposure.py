@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,21 +10,13 @@ from torch import Tensor
 
 from lfdeblur_ops import refocus
 
+from ..lazy_views import Window
 from ..light_field import LightField, LightFieldError
-from ..transfer import empty, to_linear
+from ..transfer import empty_light, to_linear
 from .aperture import Aperture, left_half, right_half
 from .noise import Noise
 
 KNOTS = 3  # positions along each side of a picture at which a varying aperture is rendered; blended in between
-
-
-class Window(NamedTuple):
-    """A part of the picture, in pixels of the views."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 class Exposure(NamedTuple):
@@ -40,14 +31,14 @@ class Exposure(NamedTuple):
     share: Tensor
 
     @property
-    def whole(self) -> Tensor:
+    def light(self) -> Tensor:
         """``[A, D, C, H, W]`` through the whole apertures: the weighted sum of the halves; made when asked for."""
         if self.sides.shape[1] == 1:
             return self.sides[:, 0]
         left, right = self.share[:, :, None, None].unbind(1)
         return (self.sides[:, 0] * left).add_(self.sides[:, 1] * right)
 
-    def one(self, aperture: int, plane: int) -> "Exposure":
+    def at(self, aperture: int, plane: int) -> "Exposure":
         """One aperture at one plane, still with both axes."""
         a, d = slice(aperture, aperture + 1), slice(plane, plane + 1)
         return Exposure(self.sides[a, :, d], self.share[a])
@@ -99,9 +90,9 @@ def refocus_light(
     channels = views.shape[2]
     if channels == 1 or (light_field.transfer == "linear" and scale == 1):
         return one(views)
-    memory = None if views.is_floating_point() else empty((*views.shape[:2], 1, *views.shape[3:]), views.device)
+    memory = None if views.is_floating_point() else empty_light((*views.shape[:2], 1, *views.shape[3:]), views.device)
     light = one(views[:, :, :1], memory)
-    out = empty((*light.shape[:-3], channels, *light.shape[-2:]), light.device)
+    out = empty_light((*light.shape[:-3], channels, *light.shape[-2:]), light.device)
     out[..., :1, :, :] = light
     for c in range(1, channels):
         out[..., c : c + 1, :, :] = one(views[:, :, c : c + 1], memory)
@@ -127,15 +118,16 @@ def expose(
         apertures: shapes, or ``[V, U]`` weights; a shape that varies over the picture is rendered at 3 x 3 positions
             (at a window's corners) and blended in between, light and weights alike.
         halves: also through the left and right halves.
-        window: render this part only, from the part of the views that it needs; None: all.
+        window: render this part of the picture only (``y``, ``x``; all views count that the apertures let in), from the
+            part of the views that it needs; None: all.
         scale, interpolation, backend: as in ``refocus_light``.
 
     Raises:
         RuntimeError, TypeError, ValueError: as ``lfdeblur_ops.refocus`` and the apertures.
+        LightFieldError: the window reaches beyond the picture, or leaves views out.
     """
-    height, width = light_field.size
     device = light_field.views.device
-    window = window or Window(0, 0, height, width)
+    window = picture_window(light_field, window)
     knots = 1 if not any(isinstance(a, Aperture) and a.varies for a in apertures) else _knots(window, light_field.size)
     weights = torch.stack([_weights(a, light_field, window, knots) for a in apertures])  # [A, K, V, U]
     pieces = torch.stack([left_half(weights), right_half(weights)], 1) if halves else weights[:, None]
@@ -144,9 +136,9 @@ def expose(
     sums = counted.sum((-2, -1))  # [A, S, K]
     lit = (sums > 0).flatten()
     planes = torch.tensor(disparities, dtype=torch.float32, device=device)
-    seen, used, inner = part_of(light_field, counted.flatten(0, 2), max(map(abs, disparities), default=0.0), window)
+    seen, used, outer = needed_part(light_field, counted.flatten(0, 2), max(map(abs, disparities), default=0.0), window)
     light = refocus_light(seen, planes, used[lit], scale=scale, interpolation=interpolation, backend=backend)
-    light = cut(light, inner, scale)
+    light = cut_out(light, window.pixels_from(outer), scale)
     shape = sums.shape
     if not bool(lit.all()):
         full = light.new_zeros(len(lit), *light.shape[1:])
@@ -164,7 +156,15 @@ def expose(
     return Exposure(light, amount / amount.sum(1, keepdim=True))
 
 
-def part_of(
+def picture_window(light_field: LightField, window: Window | None) -> Window:
+    """A part of the picture, with start and stop; None: all. Raises LightFieldError: outside, or not of all views."""
+    window = (window or Window()).within(light_field.shape, light_field.scene)
+    if window.shape[:2] != light_field.grid:
+        raise LightFieldError("window: got some of the views, want all: what an aperture leaves out does not count")
+    return window
+
+
+def needed_part(
     light_field: LightField, weights: Tensor, disparity: float, window: Window
 ) -> tuple[LightField, Tensor, Window]:
     """What a window needs of a light field, and no more.
@@ -175,7 +175,7 @@ def part_of(
         window: the part of the picture.
 
     Returns: the light field of the views that count, cut to the window and its margin (a share of the memory, no copy,
-        its own ``weights`` gone); the weights of these views; and where the window lies in it.
+        its own ``weights`` gone); the weights of these views; and which window of all that is.
     """
     rows, columns = light_field.grid
     lit = (weights > 0).any(0)
@@ -183,26 +183,14 @@ def part_of(
     v, u = (int(lit.any(axis).int().argmax()) for axis in (1, 0))
     offset = max((rows - 1) / 2 - v, (columns - 1) / 2 - u)
     margin = math.ceil(disparity * offset) + 3  # bicubic reaches two pixels further
-    height, width = light_field.size
-    top, left = max(0, window.top - margin), max(0, window.left - margin)
-    bottom, right = min(height, window.top + window.height + margin), min(width, window.left + window.width + margin)
-    grid = (slice(v, rows - v), slice(u, columns - u))
-    views = light_field.views[(*grid, slice(None), slice(top, bottom), slice(left, right))]
-    depth = light_field.disparity
-    part = replace(
-        light_field,
-        views=views,
-        weights=None,
-        disparity=None if depth is None else depth[top:bottom, left:right],
-    )
-    inner = Window(window.top - top, window.left - left, window.height, window.width)
-    return part, weights[(slice(None), *grid)], inner
+    outer = window.widened(margin, light_field.size)._replace(rows=slice(v, rows - v), columns=slice(u, columns - u))
+    return light_field.crop(*outer).copy(weights=None), weights[:, outer.rows, outer.columns], outer
 
 
-def cut(pictures: Tensor, window: Window, scale: int = 1) -> Tensor:
-    """A window of ``[..., H, W]``, which have ``scale`` times the window's resolution."""
-    rows = slice(window.top * scale, (window.top + window.height) * scale)
-    return pictures[..., rows, window.left * scale : (window.left + window.width) * scale]
+def cut_out(pictures: Tensor, window: Window, scale: int = 1) -> Tensor:
+    """The pixels of a window of ``[..., H, W]``, which have ``scale`` times the window's resolution."""
+    y, x = (slice(part.start * scale, part.stop * scale) for part in (window.y, window.x))
+    return pictures[..., y, x]
 
 
 def _weights(aperture: Aperture | Tensor, light_field: LightField, window: Window, knots: int) -> Tensor:
@@ -211,11 +199,12 @@ def _weights(aperture: Aperture | Tensor, light_field: LightField, window: Windo
         return aperture.float().cpu().expand(knots**2, -1, -1)
     height, width = light_field.size
     half_diagonal = math.hypot(height, width) / 2
+    window_height, window_width = window.shape[2:]
     along = torch.linspace(0, 1, knots).tolist() if knots > 1 else [0.5]
     fields = [
         (
-            (window.top + y * window.height - height / 2) / half_diagonal,
-            (window.left + x * window.width - width / 2) / half_diagonal,
+            (window.y.start + y * window_height - height / 2) / half_diagonal,
+            (window.x.start + x * window_width - width / 2) / half_diagonal,
         )
         for y in along
         for x in along
@@ -225,7 +214,8 @@ def _weights(aperture: Aperture | Tensor, light_field: LightField, window: Windo
 
 def _knots(window: Window, size: tuple[int, int]) -> int:
     """Two along each side where the window spans no more than a knot of the whole picture, else all."""
-    return 2 if max(window.height / size[0], window.width / size[1]) <= 1 / (KNOTS - 1) else KNOTS
+    height, width = window.shape[2:]
+    return 2 if max(height / size[0], width / size[1]) <= 1 / (KNOTS - 1) else KNOTS
 
 
 def _blend(knots: int, height: int, width: int) -> Tensor:

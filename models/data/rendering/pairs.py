@@ -86,7 +86,7 @@ def render_pairs(
     """
     truth = center_picture(light_field)
     light = expose(light_field, disparities, apertures, halves=True, interpolation=interpolation, backend=backend)
-    whole, sides = encode(light.whole), encode(light.sides)
+    whole, sides = encode(light.light), encode(light.sides)
     weights = [a.weights(light_field.grid) if isinstance(a, Aperture) else a.float() for a in apertures]
     return [
         [

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..lazy_views import Window
 from ..light_field import LightField
 from ..transfer import quantise, to_linear
-from .exposure import Window, cut, enlarge, part_of, refocus_light
+from .exposure import cut_out, enlarge, needed_part, picture_window, refocus_light
 
 TRUTHS = ("center", "refocus")
 
@@ -18,15 +19,13 @@ def center_light(light_field: LightField, window: Window | None = None, *, scale
     """The centre view in linear light, ``[C, H, W]`` float32, or a window of it.
 
     Raises:
-        LightFieldError: the light field has no centre view.
+        LightFieldError: the light field has no centre view, or the window is no part of the picture.
     """
-    window = window or Window(0, 0, *light_field.size)
-    center = light_field.center[None, None]
-    top, left = max(0, window.top - 2), max(0, window.left - 2)  # what bicubic enlarging reads beside the window
-    part = center[..., top : window.top + window.height + 2, left : window.left + window.width + 2]
+    window = picture_window(light_field, window)
+    outer = window.widened(2, light_field.size)  # with what bicubic enlarging reads beside the window
+    part = light_field.center[None, None, :, outer.y, outer.x]
     light = to_linear(part.contiguous(), light_field.transfer).float()
-    inner = window._replace(top=window.top - top, left=window.left - left)
-    return cut(light if scale == 1 else enlarge(light, scale), inner, scale)[0, 0]
+    return cut_out(light if scale == 1 else enlarge(light, scale), window.pixels_from(outer), scale)[0, 0]
 
 
 def all_in_focus_light(
@@ -52,17 +51,16 @@ def all_in_focus_light(
 
     Returns: ``[C, H, W]`` float32 linear light; bicubic may leave [0, 1] a little.
     """
-    window = window or Window(0, 0, *light_field.size)
+    window = picture_window(light_field, window)
     rows, columns = light_field.grid
     device = light_field.views.device
     weights = torch.ones(rows, columns, device=device) if light_field.weights is None else light_field.weights
     reach = float(disparity.abs().max())
-    seen, used, inner = part_of(light_field, weights[None].to(device), reach, window)
-    outer = window._replace(top=window.top - inner.top, left=window.left - inner.left)
-    depth = cut(disparity, outer._replace(height=seen.size[0], width=seen.size[1])).to(device, torch.float32)
+    seen, used, outer = needed_part(light_field, weights[None].to(device), reach, window)
+    depth = cut_out(disparity, outer).to(device, torch.float32)
     depth = enlarge_map(depth, scale)
     light = refocus_light(seen, depth, used[0], scale=scale, interpolation=interpolation, backend=backend)
-    return cut(light, inner, scale)
+    return cut_out(light, window.pixels_from(outer), scale)
 
 
 def enlarge_map(disparity: Tensor, scale: int) -> Tensor:

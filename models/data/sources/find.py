@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ...io.images import is_image_name
+from ...io.urls import is_url
 from ..light_field import LightField, LightFieldError
-from ..readers.raw_lenslet import fits as is_raw_lenslet
-from ..readers.raw_lenslet import raw_files
-from ..readers.registry import FORMATS, read_light_field
-from ..readers.scene_name import scene_name
+from ..readers.options import ReadOptions
+from ..readers.registry import (
+    check_format,
+    is_named_light_field,
+    read_as_told,
+    scene_name,
+    sure_format,
+    told_format,
+)
 from .from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .from_photo import light_field_from_photo
-from .remote import fetched, is_url, names_of
+from .remote import fetched, names_of
 
 KINDS = ("light_field", "rgbd", "stereo", "photo")
 _PREFIXES = {"lf": "light_field", "rgbd": "rgbd", "stereo": "stereo", "photo": "photo"}
@@ -29,8 +35,6 @@ _STEREO = (
     (r"(?P<name>.*)L", r"(?P<name>.*)GT"),
     (r"(?P<name>.*?)[_-]?left", r"(?P<name>.*?)[_-]?disp(?:arity)?"),
 )
-_BY_NAMES = ("grid", "inria", "sequence")  # formats that any folder of pictures could be
-_ARRAY_FILES = (".npz", ".mat", ".h5", ".hdf5", ".lfp", ".lfr", ".zip")
 _MAP_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
 
 
@@ -58,31 +62,39 @@ class Reading:
     """How sources are read.
 
     Attributes:
-        light_field: keyword arguments of ``read_light_field``.
+        light_field: how light fields are read.
         synthesis: how a light field is made where there is none.
         seed: of the random depth of photographs.
     """
 
-    light_field: dict[str, Any] = field(default_factory=dict)
+    light_field: ReadOptions = field(default_factory=ReadOptions)
     synthesis: Synthesis = field(default_factory=Synthesis)
     seed: int = 0
 
 
-def find_sources(specification: str | Path, format: str | None = None) -> Iterator[Source]:
+def find_sources(specification: str | Path, format: str | None = None, **options: Any) -> Iterator[Source]:
     """The scenes of a path or specification; files are listed, not read.
 
     Args:
         specification: a light field (folder or file) of any format that is read; a folder of RGB-D pictures
             (``NAME_color.*`` beside ``NAME_depth.*``) or of a stereo pair with disparity (Middlebury's names); a folder
-            of light fields that are files, or of such folders; a picture (a photograph, unless its name says ``eslf``);
-            or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``,
-            ``stereo:LEFT,DISPARITY``, ``photo:PATH`` (a file, or a folder of photographs). Each path may be a URL
-            (``s3://...``) of a storage that fsspec knows; what is there is then told by the names alone.
+            of light fields that are files, or of such folders; a picture (a photograph, unless its name says ``eslf``
+            or ``_mosaic``); or told: ``lf:PATH``, ``rgbd:COLOUR,DEPTH``, ``stereo:LEFT,DISPARITY``,
+            ``photo:PATH`` (a file, or a folder of photographs). Each path may be a URL (``s3://...``) of a storage that
+            fsspec knows; what is there is then told by the names alone.
         format: of ``read_light_field``: the path is one light field of this format; None: found by looking.
+        options: the others of ``read_light_field``: a picture is a light field where they tell its format (``grid``,
+            ``lenslet``).
 
     Raises:
-        LightFieldError: no such path, or a specification of another form.
+        LightFieldError: no such path, or a specification of another form, or a bad option.
     """
+    yield from find_as_told(specification, ReadOptions(format, **options))
+
+
+def find_as_told(specification: str | Path, options: ReadOptions) -> Iterator[Source]:
+    """``find_sources`` with all options in one."""
+    check_format(options.format)
     text = str(specification)
     prefix, colon, rest = text.partition(":")
     if colon and prefix in _PREFIXES and not Path(text).exists():
@@ -90,40 +102,37 @@ def find_sources(specification: str | Path, format: str | None = None) -> Iterat
         return
     if is_url(text):
         with names_of(text) as (path, url_of):
-            for source in find_sources(path, format):
+            for source in find_as_told(path, options):
                 yield replace(source, paths=tuple(map(url_of, source.paths)))
         return
     path = Path(text)
     if not path.exists():
         raise LightFieldError(f"{path}: no such file or folder")
-    if format is not None:
+    if options.format is not None:
         yield Source("light_field", (str(path),), scene_name(path))
         return
     if path.is_file():
-        is_light_field = not is_image_name(path) or _is_eslf(path) or is_raw_lenslet(path)
+        known = sure_format(path) or told_format(path, options)
+        is_light_field = known is not None or not is_image_name(path)
         yield Source("light_field" if is_light_field else "photo", (str(path),), scene_name(path))
         return
-    raw = raw_files(path)
-    if raw is not None:
-        yield from (Source("light_field", (str(capture),), capture.stem) for capture in raw.captures)
-        return
-    if any(known.fits(path) for name, known in FORMATS.items() if name not in _BY_NAMES):
-        yield Source("light_field", (str(path),), scene_name(path))
+    if (known := sure_format(path)) is not None:
+        yield from (Source("light_field", (str(scene),), scene_name(scene)) for scene in known.scenes(path))
         return
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     pictures = [file for file in files if is_image_name(file)]
-    whole = [file for file in files if file.suffix.lower() in _ARRAY_FILES or _is_eslf(file)]
+    whole = [file for file in files if is_named_light_field(file)]
     pairs = list(_rgbd_pairs(files)) or list(_stereo_pairs(path, files))
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if pairs:
         yield from pairs
-    elif whole and all(_is_eslf(picture) for picture in pictures):
+    elif whole and all(is_named_light_field(picture) for picture in pictures):
         yield from (Source("light_field", (str(file),), scene_name(file)) for file in whole)
     elif pictures or not folders:
         yield Source("light_field", (str(path),), scene_name(path))
     else:
         for folder in folders:
-            yield from find_sources(folder)
+            yield from find_as_told(folder, options)
 
 
 def open_source(source: Source | str | Path, reading: Reading | None = None) -> LightField:
@@ -134,7 +143,7 @@ def open_source(source: Source | str | Path, reading: Reading | None = None) -> 
     """
     reading = reading or Reading()
     if not isinstance(source, Source):
-        found = list(find_sources(source))
+        found = list(find_as_told(source, reading.light_field))
         if len(found) != 1:
             raise LightFieldError(f"{source}: holds {len(found)} scenes, want one; name one of {_names(found)}")
         source = found[0]
@@ -150,15 +159,11 @@ def open_source(source: Source | str | Path, reading: Reading | None = None) -> 
                     said = said.replace(path, url)
                 raise LightFieldError(said) from error
     if source.kind == "light_field":
-        return read_light_field(source.paths[0], **reading.light_field)
+        return read_as_told(source.paths[0], reading.light_field)
     if source.kind == "photo":
         return light_field_from_photo(source.paths[0], reading.synthesis, seed=reading.seed)
     make = light_field_from_rgbd if source.kind == "rgbd" else light_field_from_stereo
     return make(source.paths[0], source.paths[1], reading.synthesis, scene=source.scene)
-
-
-def _is_eslf(path: Path) -> bool:
-    return is_image_name(path) and "eslf" in path.stem.lower()
 
 
 def _names(sources: list[Source]) -> str:

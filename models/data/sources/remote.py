@@ -6,15 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
+from ...io.urls import open_url
 from ..errors import LightFieldError
-from ..readers.zarr import MARKS
-
-
-def is_url(text: str) -> bool:
-    """Whether a path is a URL (``s3://...``)."""
-    return "://" in text
+from ..readers.registry import MARKS
 
 
 @contextmanager
@@ -27,7 +21,7 @@ def names_of(url: str) -> Iterator[tuple[Path, Callable[[str], str]]]:
     url = url.rstrip("/")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            files, path = fsspec.core.url_to_fs(url)
+            files, path = open_url(url)
             local = _below(folder, path)
             if files.isfile(path):
                 local.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +30,7 @@ def names_of(url: str) -> Iterator[tuple[Path, Callable[[str], str]]]:
                 _copy_names(files, path, local)
             else:
                 raise LightFieldError(f"{url}: no such file or folder")
-        except (ValueError, ImportError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise error if isinstance(error, LightFieldError) else LightFieldError(f"{url}: {error}") from error
 
         def url_of(path: str) -> str:
@@ -51,7 +45,7 @@ def fetched(url: str) -> Iterator[Path]:
     """A copy of a remote file or folder, below folders of the same names, gone after the block."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            files, path = fsspec.core.url_to_fs(url)
+            files, path = open_url(url)
             local = _below(folder, path)
             local.parent.mkdir(parents=True, exist_ok=True)
             files.get(path, str(local), recursive=files.isdir(path))
@@ -70,9 +64,9 @@ def _copy_names(files: Any, path: str, local: Path) -> None:
     entries = {entry["name"].strip("/"): entry["type"] for entry in files.ls(path, detail=True)}
     entries.pop(path.strip("/"), None)  # some list a folder in itself
     names = {entry: entry.rpartition("/")[2] for entry in entries}
-    is_zarr = not set(MARKS).isdisjoint(names.values())  # thousands of chunks, which tell nothing
+    is_marked = not MARKS.isdisjoint(names.values())  # what lies deeper tells nothing: thousands of Zarr's chunks
     for entry, name in names.items():
         if entries[entry] != "directory":
             (local / name).touch()
-        elif not is_zarr:
+        elif not is_marked:
             _copy_names(files, f"{path.rstrip('/')}/{name}", local / name)

@@ -87,7 +87,7 @@ def _tail(x: Tensor) -> Tensor:
 class RestoreRows:
     """A dynamic residual block on successive rows of its features."""
 
-    def __init__(self, layers: "PackedRestore", image: Tensor, clip: tuple[float, float] | None) -> None:
+    def __init__(self, layers: "RestoreLayers", image: Tensor, clip: tuple[float, float] | None) -> None:
         self.layers, self.image = layers, image
         self.clip = () if clip is None else clip
         self.to_features = [ConvRows(layer) for layer in layers.image]
@@ -116,11 +116,12 @@ class RestoreRows:
         self.written += restored.shape[2]
 
 
-class PackedRestore:
+class RestoreLayers:
     """The layers of a ``DynamicResidual``; the first ones of its two branches are one convolution."""
 
-    def __init__(self, block: DynamicResidual, channels: int, dtype: torch.dtype) -> None:
+    def __init__(self, block: DynamicResidual, dtype: torch.dtype) -> None:
         image, filters, residual = (_modules(part) for part in (block.image, block.filters, block.residual))
+        channels = image[-1].out_channels  # as many as the features have
         self.image = [pack(layer, dtype) for layer in image]
         self.wide = filters[0].out_channels
         self.both = PackedConvolution(
@@ -153,16 +154,14 @@ class RowEngine:
     """
 
     def __init__(self, net: DRBNet, dtype: torch.dtype) -> None:
-        self.dtype, self.multiple = dtype, 1 << (net.scales - 1)
+        self.dtype, self.multiple = dtype, net.multiple
         self.image_dtype = torch.promote_types(dtype, torch.float32)
         self.encoder = [[pack(layer, dtype) for layer in stage] for stage in _modules(net.encoder)]
         self.bottleneck = [self._pack(layer) for layer in _modules(net.bottleneck)]
         self.decoder = [
             (pack(level.up, dtype), [self._pack(block) for block in level.blocks]) for level in _modules(net.decoder)
         ]
-        self.restore = [
-            PackedRestore(block, net.width << level, dtype) for level, block in enumerate(_modules(net.restore))
-        ]
+        self.restore = [RestoreLayers(block, dtype) for block in _modules(net.restore)]
 
     def _pack(self, layer: nn.Module) -> Any:
         if isinstance(layer, nn.Conv2d):
@@ -197,21 +196,21 @@ class RowEngine:
         """As ``DRBNet.forward``, picture by picture; the result has the dtype of the pictures inside."""
         out = torch.empty(center.shape, dtype=self.image_dtype)
         for n in range(center.shape[0]):
-            views = [None if view is None else view[n : n + 1] for view in (center, left, right)]
-            out[n : n + 1] = self._picture(*views)  # type: ignore[arg-type]
+            inputs = [None if view is None else view[n : n + 1] for view in (center, left, right)]
+            out[n : n + 1] = self._picture(*inputs)  # type: ignore[arg-type]
         return out
 
     def _picture(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
         height, width = center.shape[2:]
         padded = reflect_to_multiple(center, self.multiple)
-        views = padded
+        seen = padded
         if left is not None and right is not None:
-            views = torch.cat([reflect_to_multiple(view, self.multiple) for view in (right, left)], 1)
+            seen = torch.cat([reflect_to_multiple(view, self.multiple) for view in (right, left)], 1)
         image = F.avg_pool2d(padded.to(self.image_dtype), self.multiple)
         del padded
         skips: list[Tensor] = []
-        features = views.to(self.dtype)
-        del views
+        features = seen.to(self.dtype)
+        del seen
         for stage in self.encoder:
             features = self._encode(stage, features)
             skips.append(features)

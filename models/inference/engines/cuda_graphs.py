@@ -2,11 +2,11 @@
 
 import copy
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 
 from ...networks import DRBNet
@@ -15,23 +15,19 @@ from ...networks.blocks import DynamicResidual
 GRAPHS = 8  # sizes whose graphs are kept; they share one pool of memory
 WARM_UPS = 3  # calls before a capture: kernels are compiled and chosen, workspaces allocated
 
-Value = TypeVar("Value")
 
+class Graphs(LRUCache):
+    """A graph for each shape, made when it is first asked for; of those used least recently only so many are kept."""
 
-class LeastRecent(Generic[Value]):
-    """What was made for a key; of the keys used least recently only so many are kept."""
+    def __init__(self, most: int, capture: Callable[[Any], Any]) -> None:
+        super().__init__(most)
+        self.capture = capture
 
-    def __init__(self, most: int, make: Callable[[Any], Value]) -> None:
-        self.most, self.make = most, make
-        self.made: OrderedDict[Hashable, Value] = OrderedDict()
-
-    def __getitem__(self, key: Hashable) -> Value:
-        if key not in self.made:
-            while len(self.made) >= self.most:  # first, so that the new one can have its memory
-                self.made.popitem(last=False)
-            self.made[key] = self.make(key)
-        self.made.move_to_end(key)
-        return self.made[key]
+    def __missing__(self, shape: Any) -> Any:
+        if self.currsize >= self.maxsize:  # before the capture, so that the new graph can have the old one's memory
+            self.popitem()
+        self[shape] = graph = self.capture(shape)
+        return graph
 
 
 class GraphEngine:
@@ -62,7 +58,7 @@ class GraphEngine:
         self._no_graphs()
 
     def _no_graphs(self) -> None:
-        self.graphs: LeastRecent[Graph] = LeastRecent(GRAPHS, self._capture)
+        self.graphs = Graphs(GRAPHS, self._capture)
         on_gpu = self.device.type == "cuda"
         self.pool = torch.cuda.graph_pool_handle() if on_gpu else None
         # Captures in one pool share memory if they share a stream; PyTorch's own stays on the device of its first one.
@@ -81,22 +77,23 @@ class GraphEngine:
 
     def __call__(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
         """As ``DRBNet.forward``, on pictures of any floating dtype; the result is in ``picture_dtype``."""
-        views = [view.to(self.picture_dtype) for view in (center, left, right) if view is not None]
+        pictures = [view.to(self.picture_dtype) for view in (center, left, right) if view is not None]
         # Within another capture the kernels become part of that graph.
         if self.pool is None or center.shape[0] == 0 or torch.cuda.is_current_stream_capturing():
-            out: Tensor = self.net(*views)
+            out: Tensor = self.net(*pictures)
             return out
         with self.lock, torch.cuda.device(self.device):
             stream = torch.cuda.current_stream(self.device)
             if self.last is not None:
                 stream.wait_event(self.last)
-            out = self.graphs[tuple(center.shape)].replay(views)
+            out = self.graphs[tuple(center.shape)].replay(pictures, stream)
             self.last = stream.record_event(self.last)
             return out
 
     def _capture(self, shape: tuple[int, ...]) -> "Graph":
-        views = 1 if self.net.views == 1 else 3
-        return Graph(self.net, shape, views, self.picture_dtype, self.device, self.pool, self.stream)
+        return Graph(
+            self.net, shape, self.net.configuration.pictures, self.picture_dtype, self.device, self.pool, self.stream
+        )
 
 
 class Graph:
@@ -106,7 +103,7 @@ class Graph:
         self,
         net: DRBNet,
         shape: tuple[int, ...],
-        views: int,
+        pictures: int,
         dtype: torch.dtype,
         device: torch.device,
         pool: Any,
@@ -115,7 +112,7 @@ class Graph:
         # Tensors made in inference mode could not be written to by a later call outside of it.
         with torch.inference_mode(False), torch.no_grad():
             zeros = torch.zeros(shape, dtype=dtype, device=device)
-            self.inputs = [zeros.to(memory_format=torch.channels_last, copy=True) for _ in range(views)]
+            self.inputs = [zeros.to(memory_format=torch.channels_last, copy=True) for _ in range(pictures)]
             # What ran before must not be captured.
             stream.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(stream):
@@ -127,9 +124,17 @@ class Graph:
             with torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                 self.output = net(*self.inputs)
 
-    def replay(self, views: list[Tensor]) -> Tensor:
-        """The output, in memory of its own: the graph's is overwritten by the next replay."""
-        for mine, view in zip(self.inputs, views, strict=True):
-            mine.copy_(view)
+    def replay(self, pictures: list[Tensor], stream: Any) -> Tensor:
+        """The output, in memory of its own: the graph's is overwritten by the next replay.
+
+        Args:
+            pictures: what the network takes.
+            stream: the current one. It may not be the one that the inputs were made on: they are kept until it has read
+                them, also when the graph is dropped while it runs.
+        """
+        for mine, picture in zip(self.inputs, pictures, strict=True):
+            mine.copy_(picture)
+            if mine.is_cuda:
+                mine.record_stream(stream)
         self.graph.replay()
         return self.output.clone()
