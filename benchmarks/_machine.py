@@ -5,8 +5,8 @@ import os
 import platform
 import subprocess
 import time
-from functools import partial
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
