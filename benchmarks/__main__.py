@@ -130,7 +130,7 @@ def _rate(text: str) -> tuple[str, float]:
 
 def _floors(options: argparse.Namespace) -> int:
     machine = {"read_gb_s": options.gb_s, "copy_gb_s": options.gb_s, "peak_gflop_s": dict(options.gflop_s)}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for case in _cases(MODULES, "cuda", True, {}):
         facts = against_floor(case, machine, 1.0)
         kept = ("bytes", "operations", "arithmetic", "bound", "floor_ms")

@@ -103,7 +103,11 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
         torch.compiler.reset()
         gc.collect()
     for name, samples in times.items():
-        entry = {"ms": statistics.median(samples) * 1e3, "p20": _quantile(samples, 0.2), "p80": _quantile(samples, 0.8)}
+        entry: dict[str, float | None] = {
+            "ms": statistics.median(samples) * 1e3,
+            "p20": _quantile(samples, 0.2),
+            "p80": _quantile(samples, 0.8),
+        }
         entry["peak_bytes"] = peaks[name][0]
         if name == OURS:
             row[OURS] = entry

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _matmul_gflops(device: str, dtype: torch.dtype) -> float:
     size, best, largest = 256, 0.0, 8192 if device == "cuda" else 2048
     while True:
         a = torch.rand(size, size, device=device).to(dtype)
-        seconds = best_seconds(lambda a=a: a @ a, device, seconds=0.1, least=2)
+        seconds = best_seconds(partial(torch.matmul, a, a), device, seconds=0.1, least=2)
         best = max(best, 2 * size**3 / seconds / 1e9)
         if seconds > 0.05 or size >= largest:
             return best

@@ -46,7 +46,7 @@ def _roofline(rows: list[dict[str, Any]], machine: dict[str, Any]) -> plt.Figure
     kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         kinds.setdefault((row["op"], _kind(row)), []).append(row)
-    colors = dict(zip(dict.fromkeys(op for op, _ in kinds), itertools.cycle(plt.get_cmap("tab20").colors[::2])))
+    colors = dict(zip(dict.fromkeys(op for op, _ in kinds), itertools.cycle(plt.get_cmap("tab20")(range(0, 20, 2)))))
     markers = dict(zip(dict.fromkeys(kind for _, kind in kinds), itertools.cycle("os^vD*PX")))
     for (op, kind), mine in kinds.items():
         points = [row["operations"] / row["bytes"] for row in mine], [row["gflop_s"] for row in mine]

@@ -101,7 +101,7 @@ def build(kind, size, dtype, device, rivals, optimized):
     views = {name: view.to(device) for name, view in pictures(VIEWS[kind], *size).items()}
     contiguous, last = torch.contiguous_format, torch.channels_last
     plain = DRBNet.from_official(weights).to(device).eval()
-    net = optimize(plain, dtype) if optimized else plain.to(dtype, memory_format=last)
+    net = optimize(plain, dtype) if optimized else plain.to(dtype, memory_format=last)  # type: ignore[call-overload]
     mine = views if optimized else laid_out(views, dtype, last)
 
     def call(net, views):
@@ -121,7 +121,10 @@ def build(kind, size, dtype, device, rivals, optimized):
         COMPILED: lambda: published(weights, wide, contiguous, views, wrap=compiled),
         COMPILED_PURE: lambda: published(weights, torch.bfloat16, last, views, wrap=replayed),
         FROZEN: lambda: published(weights, torch.float32, contiguous, views, wrap=frozen),
-        UNPACKED: lambda: call(plain.to(memory_format=last), laid_out(views, torch.float32, last)),
+        UNPACKED: lambda: call(
+            plain.to(memory_format=last),  # type: ignore[call-overload]
+            laid_out(views, torch.float32, last),
+        ),
     }
     expected = published(weights, torch.float32, contiguous, views)
     return Sides(call(net, mine), {name: forms[name]() for name in rivals}, expected)

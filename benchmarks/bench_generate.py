@@ -142,6 +142,7 @@ def build(views, size, rivals):
 
     def exact():
         """In steps of the files, not rounded."""
+        assert light_field.disparity is not None
         truth = light_field.center.double()
         pictures = [truth]
         for a, p in CHECKED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def build(views, shape, count, dtype, device, interpolation, backward, rivals):
     def indexed(lf, planes):
         return torch.stack([one_plane(lf, d) for d in torch.tensor(planes, dtype=torch.float32, device=device)])
 
-    bodies = {
+    bodies: dict[str, Any] = {
         GRID_SAMPLE: _rivals.grid_sample_refocus,
         SLICES: partial(_rivals.slices_refocus, interpolation=interpolation),
         SEPARABLE: partial(_rivals.separable_slices_refocus, interpolation=interpolation),

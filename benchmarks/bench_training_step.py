@@ -28,7 +28,7 @@ def network(width):
     with torch.no_grad():
         for block in net.restore:
             for branch in (block.filters, block.residual):
-                branch[-1].weight.mul_(0.03)
+                branch[-1].weight.mul_(0.03)  # type: ignore[index,union-attr]
     return net
 
 

@@ -95,14 +95,21 @@ def _check(
         raise TypeError(
             f"light_field: got dtype {light_field.dtype}, want float64, float32, float16, bfloat16, uint8 or uint16"
         )
-    v, u, _, h, w = light_field.shape[-5:]
+    v, u = light_field.shape[-5:-3]
     if v == 0 or u == 0:
         raise RuntimeError(f"light_field: got {v} x {u} views, want at least one")
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"interpolation: got {interpolation!r}, want 'nearest', 'bilinear' or 'bicubic'")
     if border not in BORDERS:
         raise ValueError(f"border: got {border!r}, want 'replicate' or 'valid'")
+    disparity = _checked_disparity(disparity, light_field)
+    if aperture is not None:
+        _check_aperture(aperture, light_field)
+    return disparity
 
+
+def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field: Tensor) -> Tensor:
+    h, w = light_field.shape[-2:]
     given = isinstance(disparity, Tensor)
     if not isinstance(disparity, Tensor):
         try:
@@ -124,9 +131,11 @@ def _check(
         disparity = disparity.to(light_field.device)
     if disparity.device != light_field.device:
         raise RuntimeError(f"disparity: got device {disparity.device}, want that of light_field, {light_field.device}")
+    return disparity
 
-    if aperture is None:
-        return disparity
+
+def _check_aperture(aperture: Tensor, light_field: Tensor) -> None:
+    v, u = light_field.shape[-5:-3]
     if not isinstance(aperture, Tensor):
         raise TypeError(f"aperture: got {type(aperture).__name__}, want a tensor [V, U] or [A, V, U], or None")
     if not aperture.is_floating_point():
@@ -136,7 +145,6 @@ def _check(
     if aperture.device != light_field.device:
         raise RuntimeError(f"aperture: got device {aperture.device}, want that of light_field, {light_field.device}")
     _check_values("aperture", aperture, negative=False)
-    return disparity
 
 
 def _check_values(name: str, values: Tensor, *, negative: bool) -> None:

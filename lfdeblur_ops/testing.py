@@ -60,7 +60,7 @@ ERROR_TF32 = Error(2**-21, 2**-7, 2**-8)
 
 # Of the norm of a tensor's gradient, through sixty layers and back: some of their values change sign with the rounding
 # and meet the other slope, which moves a few elements of a layer's gradient by much more than rounding does; how many
-# depends on the processor. 1e-4 was seen on Winograd's transforms, in TF32, which changes more of them, 5e-2.
+# depends on the processor. 1e-4 was seen on Winograd's transforms; in TF32, which changes more of them, 5e-2 on a GPU.
 NETWORK_GRADIENT = 1e-3
 NETWORK_GRADIENT_TF32 = 0.1
 

@@ -35,5 +35,5 @@ def wait_until(condition: Callable[[], Any], process: subprocess.Popen, seconds:
     deadline = time.monotonic() + seconds
     while not condition() and process.poll() is None:
         if time.monotonic() > deadline:
-            pytest.fail(f"{process.args[:5]}: not so far after {seconds} s")
+            pytest.fail(f"{process.args!r:.200}: not so far after {seconds} s")
         time.sleep(0.005)

@@ -40,11 +40,9 @@ def exercise_blocks(device: str) -> None:
         for c in (32, 64):
             residual_block(rand(2, c, 19, 35), rand(c, c, 3, 3), rand(c), rand(c, c, 3, 3), rand(c)).sum().backward()
         for k, c in ((3, 16), (7, 64), (7, 40), (9, 128)):
-            kernel, residual = (
-                (rand(2, c, 11, 45), rand(k * k, c), rand(k * k)),
-                (rand(2, 20, 11, 45), rand(3, 20), rand(3)),
-            )
-            drb_head(*kernel, *residual, rand(2, 3, 11, 45), k, clip=(-1.0, 1.0)).sum().backward()
+            filters = rand(2, c, 11, 45), rand(k * k, c), rand(k * k)
+            added = rand(2, 20, 11, 45), rand(3, 20), rand(3)
+            drb_head(*filters, *added, rand(2, 3, 11, 45), k, clip=(-1.0, 1.0)).sum().backward()
 
 
 def exercise_kernels(device: str) -> None:

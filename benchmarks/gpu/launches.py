@@ -20,7 +20,7 @@ OPS = ("conv3x3", "conv_transpose4x4", "residual_block", "drb_head")
 def instead_of_running(action: Callable[[Launch], None]) -> Iterator[None]:
     """Do this with each launch."""
     run = Launch.run
-    Launch.run = lambda launch: action(launch)  # type: ignore[method-assign]
+    Launch.run = lambda launch: action(launch)  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
@@ -41,7 +41,7 @@ def picture(height: int, width: int, device: str = "cuda") -> torch.Tensor:
 class _ToTriton(TorchDispatchMode):
     """Calls of our ops go to their Triton launchers, whatever the device."""
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         namespace, _, name = function._schema.name.partition("::")
         if namespace != "lfdeblur":
             return function(*args, **(kwargs or {}))

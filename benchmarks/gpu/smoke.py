@@ -113,7 +113,7 @@ def replays() -> float:
         for size in ((64, 96), (48, 80), (64, 96)):
             x = picture(*size)
             results.append((fast(x), plain(x).double()))
-    return error(*zip(*results))  # type: ignore[arg-type]  # noqa: B905
+    return error(*zip(*results))  # noqa: B905
 
 
 def main() -> int:

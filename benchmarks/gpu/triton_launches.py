@@ -3,6 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 import triton
@@ -117,7 +118,7 @@ def facts(launch, architecture):
 
 def launches(case):
     """Those of a case of ``CASES``, under PyTorch's switches that allow tf32 or do not."""
-    switches = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    switches: tuple[Any, ...] = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # type: ignore[attr-defined]
     before = [switch.fp32_precision for switch in switches]
     for switch in switches:
         switch.fp32_precision = "tf32" if case.startswith("tf32") else "ieee"

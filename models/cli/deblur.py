@@ -93,7 +93,8 @@ def _dtype(name: str, device: torch.device, precise: bool) -> torch.dtype:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        told = torch.ops.mkldnn._is_mkldnn_bf16_supported  # noqa: SLF001 (told nowhere else)
+        fast = torch.backends.mkldnn.is_available() and told()
     return torch.bfloat16 if fast and not precise else torch.float32
 
 

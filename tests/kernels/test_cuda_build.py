@@ -15,6 +15,7 @@ from benchmarks.gpu.machine_code import LIMITS, NoToolError, machine_code, read_
 
 from .budgets import BUDGETS, budget_of
 
+pytestmark = pytest.mark.xdist_group("cuda_build")
 SHARED_BY_SYSTEM = 1024  # bytes of a block that sm_90 and later keep for themselves; our kernels have no static ones
 
 

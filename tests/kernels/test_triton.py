@@ -124,9 +124,10 @@ def test_conv3x3_layouts_and_absent_tensors(layout, channels):
     check(conv.conv3x3, conv_arguments(1, channels, 16, 5, 6, torch.bfloat16, **options))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(("channels", "outputs"), [(64, 32), (33, 24)], ids=str)
-def test_conv_transpose4x4(dtype, channels, outputs):
+@pytest.mark.parametrize(
+    ("channels", "outputs", "dtype"), [*((64, 32, dtype) for dtype in DTYPES), (33, 24, torch.float16)]
+)
+def test_conv_transpose4x4(channels, outputs, dtype):
     for size, layout, bias in (((1, 1), "sliced", False), ((2, 17), "strided", True)):
         x = draw(1, channels, *size, dtype=dtype, layout=layout)
         weight = draw(channels, outputs, 4, 4, dtype=dtype, layout="contiguous", scale=0.5 / math.sqrt(channels))
@@ -243,7 +244,7 @@ def small_image_tiles(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_image_tiles")
-@pytest.mark.parametrize(("k", "dtype"), [*((7, dtype) for dtype in DTYPES), (3, torch.float16), (1, torch.float32)])
+@pytest.mark.parametrize(("k", "dtype"), [(7, torch.float16), *((3, dtype) for dtype in DTYPES), (1, torch.float32)])
 def test_drb_head_backward(k, dtype):
     grads = check_gradients(head_arguments(k, dtype, size=(1, 3, 35) if k < 7 else (1, 3, 5), clip=(-0.5, 0.6)))
     assert grads[0].is_contiguous(memory_format=torch.channels_last)
@@ -258,7 +259,7 @@ def test_drb_head_backward_in_tiles_that_are_launched():
 def test_drb_head_backward_of_several_blocks():
     """Of taps, of features and of colours."""
     check_gradients(head_arguments(9, torch.float16, size=(1, 1, 2), features=(70, 135), colors=5, image=torch.float32))
-    check_gradients(head_arguments(5, torch.float32, size=(1, 2, 1), features=(70, 9)))
+    check_gradients(head_arguments(3, torch.float32, size=(1, 2, 1), features=(70, 9)))
 
 
 @pytest.mark.usefixtures("small_image_tiles")

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,14 @@ pytest.importorskip("triton")
 ROOT = Path(__file__).parents[2]
 
 
-def interpret(selection):
+@pytest.mark.parametrize(
+    ("selection", "least"), [("backward", 11), ("drb_head and not backward", 16), ("not drb_head", 35)]
+)
+def test_kernels_by_the_interpreter(selection, least):
+    """``least``: tests that the selection has; together they have all of them."""
     tests = ["tests/kernels/test_triton.py", "-k", selection]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-def test_kernels_by_the_interpreter():
-    with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(interpret, ("drb_head", "not drb_head")))
-    for done in parts:
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(int(re.search(r"(\d+) passed", done.stdout)[1]) for done in parts) >= 60
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= least

@@ -1,6 +1,7 @@
 """Tiny runs of training that tests share."""
 
 import csv
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ def write_pairs(root, count=3, height=40, width=48, folders=("source", "target")
 
 def recipe(root, **parts):
     """A recipe of a few steps on folders of pairs; ``parts`` are added section by section."""
-    values = {
+    values: dict[str, Any] = {
         "network": {"width": 6, "scales": 2, "kernel_size": 3, "start": "identity"},
         "data": [{"kind": "folders", "root": str(root), "cache": 10}],
         "augment": {"crop": 24, "noise": 0.01},

@@ -1,7 +1,7 @@
 """A unit of work: the scenes of one folder or shard, rendered, written and remembered."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,28 +106,35 @@ def run_unit(unit: WorkUnit, recipe: Recipe, reading: Reading, storage: Storage)
                     for file in set(layout.files) - written:
                         storage.remove(file)
                         del layout.files[file]
-                    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                    outcome.failures.append({"scene": name, "source": _told(source), "error": " ".join(said.split())})
+                    outcome.failures.append({"scene": name, "source": _told(source), "error": _said(error)})
                 else:
                     outcome.rows += [row.to_json() for row in rows]
     except OutputError:  # a full disk: pictures without their truth are of no use, and room for others
-        for file in () if layout is None else layout.files:
-            storage.remove(file)
+        _remove(() if layout is None else layout.files, storage)
         raise
     assert layout is not None
     outcome.files, outcome.seconds = layout.files, stages.seconds
     if not outcome.rows:
-        for file in outcome.files:
-            storage.remove(file)
+        _remove(outcome.files, storage)
         outcome.files = {}
-    for file in set(before["files"] if before else ()) - set(outcome.files):
-        storage.remove(file)
+    _remove(set(before["files"] if before else ()) - set(outcome.files), storage)
     if outcome.rows:
         # A shard that lacks a broken scene is in the manifest, and made anew by the next run.
         mark = None if outcome.failures else mark
         done = {"mark": mark, "recipe": recipe.told(), "rows": outcome.rows, "files": outcome.files}
         storage.put(record, json.dumps(done, sort_keys=True).encode())
     return outcome
+
+
+def _remove(files: Iterable[str], storage: Storage) -> None:
+    for file in files:
+        storage.remove(file)
+
+
+def _said(error: Exception) -> str:
+    """An error in one line; its kind, where it was not made to be read."""
+    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())
 
 
 def records(storage: Storage) -> Iterator[dict[str, Any]]:

@@ -123,7 +123,7 @@ class Library:
         nm = ["nm", "--defined-only", str(path)]
         symbols = subprocess.run(nm, capture_output=True, text=True, check=True, timeout=60).stdout
         places = [(int(place, 16), name) for place, _, name in map(str.split, symbols.splitlines())]
-        base = ctypes.cast(self._c.take_launch, ctypes.c_void_p).value
+        base = ctypes.cast(self._c.take_launch, ctypes.c_void_p).value or 0
         base -= next(place for place, name in places if name == "take_launch")
         self._kernels = {base + place: readable(name) for place, name in places if "_kernelI" in name}
 
@@ -136,12 +136,12 @@ class Library:
         """The launches since the last call of this."""
         found, kernel, threads, shared = [], ctypes.c_void_p(), ctypes.c_int64(), ctypes.c_int64()
         while self._c.take_launch(ctypes.byref(kernel), ctypes.byref(threads), ctypes.byref(shared)):
-            found.append(Launch(self._kernels[kernel.value], threads.value, shared.value))
+            found.append(Launch(self._kernels[kernel.value or 0], threads.value, shared.value))
         return found
 
     @contextmanager
     def _arena(self):
-        pointers = []
+        pointers: list[int] = []
 
         def place(t: Tensor | None, read_only: bool = True) -> Tensor | None:
             if t is None:
@@ -188,7 +188,8 @@ class Library:
             grad_filters = grad_filters if need_filters else None
             shape = _filter_shape(x, filters, k, border)
             self._call("dynamic_filter_backward", x.dtype, shape, grad, x, filters, grad_x, grad_filters)
-            return tuple(None if t is None else t.clone() for t in (grad_x, grad_filters))
+            grad_x, grad_filters = (None if t is None else t.clone() for t in (grad_x, grad_filters))
+            return grad_x, grad_filters
 
     def refocus(
         self, light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str
