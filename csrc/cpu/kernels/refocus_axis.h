@@ -25,7 +25,7 @@ AxisTaps<R> axis_taps(R disparity, double offset, int64_t size, const RefocusSha
     const bool cubic = s.interpolation == Interpolation::bicubic;
     taps.first += cubic ? -1 : 0;
     taps.count = cubic ? 4 : 2;
-    cubic ? Taps<Interpolation::bicubic>::weights(f, taps.w) : Taps<Interpolation::bilinear>::weights(f, taps.w);
+    cubic ? bicubic_weights(f, taps.w) : Taps<Interpolation::bilinear>::weights(f, taps.w);
   }
   return taps;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/refocus.h"
+#include "cpu/refocus_weights.h"
 
 #include "cpu/kernels/begin.h"
 #include "cpu/kernels/refocus_axis.h"
