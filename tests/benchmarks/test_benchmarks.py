@@ -265,7 +265,7 @@ def test_report_and_readme(result, tmp_path, monkeypatch):
     arguments = ["readme", "--readme", str(readme), "--results", str(path.parent)]
     assert command.main(arguments) == 0
     once = readme.read_text()
-    assert once.startswith("before\n<!-- benchmark -->\na processor (avx2), 2 threads; torch 2; 2026-01-02")
+    assert once.startswith("before\n<!-- benchmark -->\na processor: torch 2; 2026-01-02, commit abc.\n")
     assert once.endswith("<!-- /benchmark -->\nafter\n")
     assert once.count("| `dynamic_filter` 3x8x10 k=3, float32 | CPU | **") == 1
     assert "yesterday" not in once
