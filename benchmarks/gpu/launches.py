@@ -62,6 +62,20 @@ def of_network(dtype: torch.dtype = torch.bfloat16, size: tuple[int, int] = SIZE
     return found
 
 
+def of_running_network(dtype: torch.dtype, size: tuple[int, int]) -> list[Launch]:
+    """The launches of one call on the GPU, run, so that their tensors hold what they hold in the network."""
+    found: list[Launch] = []
+    run = Launch.run
+
+    def note(launch: Launch) -> None:
+        run(launch)
+        found.append(launch)
+
+    with torch.no_grad(), instead_of_running(note):
+        network(dtype)(picture(*size))
+    return found
+
+
 def variant_of(launch: Launch) -> tuple[Any, ...]:
     """Equal for launches that share their machine code."""
 

@@ -22,7 +22,7 @@ from lfdeblur_models import DRBNet, optimize
 from lfdeblur_ops.triton._launch import Launch
 
 from .._machine import commit
-from .launches import SIZE, instead_of_running, label, network, picture
+from .launches import SIZE, label, network, of_running_network, picture
 
 DTYPE = torch.bfloat16
 
@@ -89,19 +89,9 @@ def cudnn(launch: Launch) -> Callable[[], Any] | None:
 
 def layers(size: tuple[int, int], limits: dict[str, float]) -> list[dict[str, Any]]:
     """A row for each kind of launch, the costliest first."""
-    found: list[Launch] = []
-    net, x = network(DTYPE), picture(*size)
-    run = Launch.run
-
-    def note(launch: Launch) -> None:
-        found.append(launch)
-        run(launch)
-
-    with torch.no_grad(), instead_of_running(note):
-        net(x)
     rows: dict[str, dict[str, Any]] = {}
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
-        for launch in found:
+        for launch in of_running_network(DTYPE, size):
             name = label(launch)
             if name in rows:
                 rows[name]["times"] += 1
@@ -118,7 +108,7 @@ def layers(size: tuple[int, int], limits: dict[str, float]) -> list[dict[str, An
     return sorted(rows.values(), key=lambda row: -row["times"] * row["us"])
 
 
-def whole(size: tuple[int, int]) -> dict[str, float]:
+def time_calls(size: tuple[int, int]) -> dict[str, float]:
     """Milliseconds of a call, as a graph and without."""
     torch.manual_seed(0)
     plain = DRBNet().cuda().eval()
@@ -151,7 +141,7 @@ def main() -> int:
         "commit": commit(),
         **limits,
     }
-    result["whole_ms"] = whole(size)
+    result["whole_ms"] = time_calls(size)
     for name, ms in result["whole_ms"].items():
         print(f"{ms:8.3f} ms  {name}")
     result["layers"] = rows = layers(size, limits)

@@ -11,8 +11,8 @@ import torch
 from lfdeblur_ops.triton._launch import Launch, cdiv, power_of_two
 from lfdeblur_ops.triton.conv3x3 import Config
 
-from .launches import instead_of_running, label, network, of_network, picture
-from .network import milliseconds
+from .launches import SIZE, label, of_network, of_running_network
+from .network import DTYPE, milliseconds
 
 CONFIGS = (
     Config(16, 16, 256, 64, 16, 3),
@@ -71,16 +71,7 @@ def all_variants() -> list[Launch]:
 
 @torch.no_grad()
 def main() -> int:
-    found: list[Launch] = []
-    run = Launch.run
-
-    def note(launch: Launch) -> None:
-        run(launch)
-        found.append(launch)
-
-    with instead_of_running(note):
-        network()(picture(720, 1280))
-    for launch in convolutions(found):
+    for launch in convolutions(of_running_network(DTYPE, SIZE)):
         launch.run()
         want, present = launch.arguments["out"], milliseconds(launch.run)
         times: list[tuple[float, str]] = []

@@ -349,7 +349,14 @@ def test_profile_by_part():
 
 
 def test_exercise_runs_every_op():
-    exercise.main(device="cpu")
+    with torch.profiler.profile() as profile:
+        exercise.main(device="cpu")
+    called = {event.key for event in profile.key_averages()}
+    ops = ("refocus", "dynamic_filter", "conv3x3", "conv_transpose4x4", "residual_block", "drb_head")
+    wanted = {f"lfdeblur::{op}{of}" for op in ops for of in ("", "_backward")}
+    # The gradients of convolutions and blocks are operators of PyTorch's.
+    wanted -= {f"lfdeblur::{op}_backward" for op in ("conv3x3", "conv_transpose4x4", "residual_block")}
+    assert wanted <= called
 
 
 def test_sweep_reads_and_sets_launch_parameters(tmp_path, monkeypatch):

@@ -22,22 +22,7 @@ from lfdeblur_models.data import (
 from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS
 
 from ..data_paths import data_folder
-
-
-def plane(disparity, v=5, u=5, h=24, w=20, dtype=torch.uint8):
-    """A light field of one textured plane: whole-pixel disparity, so every view is an exact shift."""
-    levels = 255 if dtype == torch.uint8 else 65535
-    margin = 2 * abs(disparity) + 1
-    generator = torch.Generator().manual_seed(1)
-    texture = torch.randint(0, levels + 1, (3, h + 2 * margin, w + 2 * margin), generator=generator)
-    views = torch.empty((v, u, 3, h, w), dtype=torch.int32)
-    for row in range(v):
-        for column in range(u):
-            y = margin + disparity * (row - v // 2)
-            x = margin + disparity * (column - u // 2)
-            views[row, column] = texture[:, y : y + h, x : x + w]
-    return LightField(views.to(dtype), scene="plane", disparity_range=(-1.0, 1.0))
-
+from .toy_scenes import plane
 
 INNER = (..., slice(6, -6), slice(6, -6))
 
