@@ -45,8 +45,8 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
           const int64_t from = std::min(k.hi, std::max(k.lo, -shift)), to = std::max(from, std::min(k.hi, s.w - shift));
           const R w = weight * k.w[i];
           if (to > from) add_scaled(line + from + shift, w, row.data() + from, to - from);
-          for (int64_t x = k.lo; x < from; ++x) line[0] += w * row[x];
-          for (int64_t x = to; x < k.hi; ++x) line[s.w - 1] += w * row[x];
+          add_scaled_sum(line, w, row.data() + k.lo, from - k.lo);
+          add_scaled_sum(line + s.w - 1, w, row.data() + to, k.hi - to);
         }
       }
     }
