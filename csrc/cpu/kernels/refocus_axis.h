@@ -58,8 +58,9 @@ inline void add_scaled(R* to, R weight, const R* from, int64_t count) {
   for (; x < count; ++x) to[x] += weight * from[x];
 }
 
-// to[0] += weight * from[0] + ... + weight * from[count - 1], as multiply-adds where the set has them. Not inlined: where
-// the compiler sees that the two do not overlap, it makes vectors of the products, and rounds each before its addition.
+// to[0] += weight * from[0] + ... + weight * from[count - 1], as multiply-adds where the set has them. Not inlined:
+// where the compiler sees that the two do not overlap, it makes vectors of the products, and rounds each before its
+// addition.
 template <class R>
 __attribute__((noinline)) void add_scaled_sum(R* to, R weight, const R* from, int64_t count) {
   for (int64_t x = 0; x < count; ++x) to[0] += weight * from[x];
