@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "lfdeblur/dtypes.h"
-#if defined(__x86_64__)
+#if defined(LFD_AVX2) || defined(LFD_AVX512)
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"  // GCC's header leaves unused vectors so on purpose
