@@ -25,7 +25,7 @@ void drb_head(const T* kernel_features, const T* residual_features, const U* ima
   const int64_t taps = int64_t(s.k) * s.k;
   Buffer<R> features(std::max(s.kernel.channels, s.residual.channels) * kBlock);
   Buffer<R> filters(taps * kBlock), residual(s.channels * kBlock), sums(s.channels * kBlock);
-  Picture<U> picture(s);
+  Picture<R> picture(s);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t n = row / s.height, y = row % s.height;
     picture.move_to(image, n, s.first_row + y);

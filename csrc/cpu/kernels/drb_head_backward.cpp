@@ -27,9 +27,8 @@ void read_rows(const T* from, const FeatureLayout& f, int64_t count, acc_t<T>* r
 
 // Gradients of one 1x1 convolution on one block: of its features, [count, channels] dense at `to`, its weight and bias.
 // grad: [outputs][kBlock] in rows of `stride`, zero beyond `count`.
-template <class T>
+template <class R>
 struct PointwiseBackward {
-  using R = acc_t<T>;
   int64_t outputs, channels, padded;
   Buffer<R> weight, weight_grad, rows, result;
 
@@ -42,6 +41,7 @@ struct PointwiseBackward {
     for (int64_t m = 0; m < outputs; ++m) std::copy_n(from + m * channels, channels, weight.data() + m * padded);
   }
 
+  template <class T>
   void run(const T* features, const FeatureLayout& f, int64_t count, const R* grad, int64_t stride, T* to,
            R* bias_grad) {
     for (int64_t m = 0; m < outputs; ++m)
@@ -76,6 +76,51 @@ void add_transposed(const R* filters, int64_t stride, const R* grad, int k, int6
   }
 }
 
+// What follows knows the sum's type alone, so that it is compiled twice and not for each pair of element types. g: a
+// block's gradient, rows of `stride`; zero where the output was clipped.
+template <class R>
+void clip_gradient(const Picture<R>& picture, const R* sums, const R* before, const DrbHeadShape& s, int64_t x,
+                   int64_t count, R* g, int64_t stride) {
+  const int radius = s.k / 2;
+  for (int64_t c = 0; c < s.channels; ++c) {
+    R* to = g + c * stride;
+    const R* centre = picture.at(c, radius) + radius + x;
+    for (int64_t p = 0; p < count; p += kLanes<R>) {
+      Vec<R> v = load(centre + p) + load(sums + c * kBlock + p);
+      v += leaky<R>(load(before + c * kBlock + p), R(s.slope));
+      const auto outside = (v < R(s.low) - Vec<R>{}) | (v > R(s.high) - Vec<R>{});
+      store(to + p, outside ? Vec<R>{} : load(to + p));
+    }
+  }
+}
+
+// to[t][p] = gradient of filter tap t; rows of kBlock.
+template <class R>
+void tap_gradients(const Picture<R>& picture, const R* g, int64_t stride, const DrbHeadShape& s, int64_t x,
+                   int64_t count, R* to) {
+  for (int64_t t = 0; t < int64_t{s.k} * s.k; ++t)
+    for (int64_t p = 0; p < round_up<R>(count); p += kLanes<R>) {
+      Vec<R> sum = {};
+      for (int64_t c = 0; c < s.channels; ++c)
+        sum += load(g + c * stride + p) * load(picture.at(c, static_cast<int>(t / s.k)) + x + p + t % s.k);
+      store(to + t * kBlock + p, sum);
+    }
+}
+
+// `rows`: of DrbHeadBand::image, at the block's first pixel.
+template <class R>
+void add_image_gradient(const R* filters, const R* g, int64_t stride, const DrbHeadShape& s, int64_t count, R* rows) {
+  const int64_t image_stride = s.width + s.k - 1;
+  const int radius = s.k / 2;
+  for (int64_t c = 0; c < s.channels; ++c, rows += image_stride) {
+    for (int i = 0; i < s.k; ++i)
+      add_transposed(filters + i * s.k * stride, stride, g + c * stride, s.k, count,
+                     rows + i * s.channels * image_stride);
+    R* centre = rows + radius * s.channels * image_stride + radius;
+    for (int64_t i = 0; i < count; ++i) centre[i] += g[c * stride + i];
+  }
+}
+
 template <class T, class U>
 void drb_head_backward(const U* grad, const T* kernel_features, const T* residual_features, const U* image,
                        const DrbHeadWeights<acc_t<T>>& w, const DrbHeadGrads<T>& grads,
@@ -85,7 +130,6 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
   constexpr int L = kLanes<R>;
   constexpr int64_t margin = 16, stride = margin + kBlock + margin;  // k - 1 <= 14 zeros on either side of a block
   const int64_t taps = int64_t(s.k) * s.k;
-  const int radius = s.k / 2;
   const R infinity = std::numeric_limits<R>::infinity();
   const bool clipped = s.low != -infinity || s.high != infinity;
   Buffer<R> planar(std::max(s.kernel.channels, s.residual.channels) * kBlock);
@@ -93,9 +137,9 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
   Buffer<R> sums(s.channels * kBlock);
   Buffer<R> tap_grads(std::max<int64_t>(taps, s.channels) * kBlock);
   R *filters = filters_.data() + margin, *g = grads_.data() + margin;
-  PointwiseBackward<T> kernel(taps, s.kernel.channels, w.kernel);
-  PointwiseBackward<T> residual(s.channels, s.residual.channels, w.residual);
-  Picture<U> picture(s);
+  PointwiseBackward<R> kernel(taps, s.kernel.channels, w.kernel);
+  PointwiseBackward<R> residual(s.channels, s.residual.channels, w.residual);
+  Picture<R> picture(s);
   const int64_t image_stride = s.width + s.k - 1;
   for (int64_t y = begin; y < end; ++y) {
     picture.move_to(image, n, y);
@@ -117,15 +161,8 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
         R* to = g + c * stride;
         for (int64_t i = 0; i < count; ++i) to[i] = to_acc(from[i]);
         for (int64_t i = count; i < kBlock; ++i) to[i] = R(0);
-        if (!clipped) continue;
-        const R* centre = picture.at(c, radius) + radius + x;
-        for (int64_t p = 0; p < count; p += L) {
-          Vec<R> v = load(centre + p) + load(sums.data() + c * kBlock + p);
-          v += leaky<R>(load(before.data() + c * kBlock + p), R(s.slope));
-          const auto outside = (v < R(s.low) - Vec<R>{}) | (v > R(s.high) - Vec<R>{});
-          store(to + p, outside ? Vec<R>{} : load(to + p));
-        }
       }
+      if (clipped) clip_gradient(picture, sums.data(), before.data(), s, x, count, g, stride);
       if (grads.residual_features) {
         for (int64_t c = 0; c < s.channels; ++c)
           for (int64_t p = 0; p < kBlock; p += L) {
@@ -137,25 +174,12 @@ void drb_head_backward(const U* grad, const T* kernel_features, const T* residua
                      grads.residual_features + pixel * s.residual.channels, band.residual_bias);
       }
       if (grads.kernel_features) {
-        for (int64_t t = 0; t < taps; ++t)
-          for (int64_t p = 0; p < round_up<R>(count); p += L) {
-            Vec<R> sum = {};
-            for (int64_t c = 0; c < s.channels; ++c)
-              sum += load(g + c * stride + p) * load(picture.at(c, static_cast<int>(t / s.k)) + x + p + t % s.k);
-            store(tap_grads.data() + t * kBlock + p, sum);
-          }
+        tap_gradients(picture, g, stride, s, x, count, tap_grads.data());
         kernel.run(kernel_features + at(s.kernel), s.kernel, count, tap_grads.data(), kBlock,
                    grads.kernel_features + pixel * s.kernel.channels, band.kernel_bias);
       }
       if (grads.image) {
-        for (int64_t c = 0; c < s.channels; ++c) {
-          R* rows = band.image + ((y - begin) * s.channels + c) * image_stride + x;
-          for (int i = 0; i < s.k; ++i)
-            add_transposed(filters + i * s.k * stride, stride, g + c * stride, s.k, count,
-                           rows + i * s.channels * image_stride);
-          R* centre = rows + radius * s.channels * image_stride + radius;
-          for (int64_t i = 0; i < count; ++i) centre[i] += g[c * stride + i];
-        }
+        add_image_gradient(filters, g, stride, s, count, band.image + (y - begin) * s.channels * image_stride + x);
       }
     }
   }

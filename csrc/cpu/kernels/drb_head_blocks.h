@@ -115,9 +115,8 @@ inline Vec<R> leaky(Vec<R> v, R slope) {
 }
 
 // The picture's rows with their borders, chunk by chunk of channels.
-template <class U>
+template <class R>
 struct Picture {
-  using R = acc_t<U>;
   DynamicFilterShape shape;
   int64_t stride, plane;
   std::vector<PaddedRows<R>> chunks;
@@ -135,6 +134,7 @@ struct Picture {
   }
 
   // Makes the k rows around row y of picture n ready for at().
+  template <class U>
   void move_to(const U* image, int64_t n, int64_t y) {
     for (size_t i = 0; i < chunks.size(); ++i) {
       const int64_t first = i * kChunk, left = shape.channels - first;
