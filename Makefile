@@ -8,8 +8,10 @@ CXX_FILES := $(shell git ls-files '*.cpp' '*.cu' '*.h' 2>/dev/null)
 ASKED := $(shell (echo '$(TORCH)'; sed -n '/^\[build-system\]/,/^\[tool/p' pyproject.toml) | cksum | cut -d' ' -f1)
 DEPS := $(VENV)/.deps-$(ASKED)
 DEV_DEPS := $(VENV)/.dev-deps-$(ASKED)
-# CUDA kernels for this machine's GPUs; one architecture where it has none: tests/kernels compiles them for each by itself.
+# CUDA kernels for this machine's GPUs. Where it has none they are left out, tests/kernels compiles them by itself;
+# LFDEBLUR_CUDA=1 builds them there too, for one architecture.
 GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | grep -x '[0-9.]*' | sort -u | paste -sd';')
+export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
 .PHONY: install build debug demo picture test test-asan bench bench-full results lint format gpu-kit clean

@@ -96,3 +96,18 @@ def commands(target):
 def test_make_compiles_only_for_targets_that_run_it(target, compiles):
     assert ("build_ext" in commands(target)) == compiles
     assert "pip install" in commands(target)
+
+
+@pytest.mark.parametrize(("gpus", "settings"), [("", "[0] [8.0]"), ("9.0\n8.0\n9.0", "[] [8.0;9.0]")])
+def test_make_builds_cuda_kernels_for_the_gpus_there_are(gpus, settings, tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("no make on this machine")
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\ncat <<.\n{gpus}\n.\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if k not in ("LFDEBLUR_CUDA", "TORCH_CUDA_ARCH_LIST")}
+    environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    tell = "tell: ; @echo \"[$$LFDEBLUR_CUDA] [$$TORCH_CUDA_ARCH_LIST]\""
+    done = subprocess.run(
+        ["make", "-s", f"--eval={tell}", "tell"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == settings, done.stderr
