@@ -66,7 +66,9 @@ std::tuple<Tensor, Tensor> winograd_weight_gradient_cpu(Tensor grad, std::option
   call.weight = mutable_data<float>(weights), call.bias = mutable_data<float>(biases);
   parallel_for(0, call.parts * call.blocks(), 1,
                [&](int64_t begin, int64_t end) { cpu::winograd_weight_gradient(call, begin, end); });
-  return {torch::stable::sum(weights, {0}), torch::stable::sum(biases, {0})};
+  const int64_t part = 0;  // named: of a literal, the array would keep the address after its end
+  const torch::headeronly::IntHeaderOnlyArrayRef parts(&part, 1);
+  return {torch::stable::sum(weights, parts), torch::stable::sum(biases, parts)};
 }
 
 }  // namespace
