@@ -106,7 +106,7 @@ def test_make_builds_cuda_kernels_for_the_gpus_there_are(gpus, settings, tmp_pat
     (tmp_path / "nvidia-smi").chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if k not in ("LFDEBLUR_CUDA", "TORCH_CUDA_ARCH_LIST")}
     environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
-    tell = "tell: ; @echo \"[$$LFDEBLUR_CUDA] [$$TORCH_CUDA_ARCH_LIST]\""
+    tell = 'tell: ; @echo "[$$LFDEBLUR_CUDA] [$$TORCH_CUDA_ARCH_LIST]"'
     done = subprocess.run(
         ["make", "-s", f"--eval={tell}", "tell"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
