@@ -1,6 +1,7 @@
 """What the installed package says of itself, and what it must carry."""
 
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -41,7 +42,7 @@ def test_backends_give_a_reason():
 
 def capability(level):
     code = "import lfdeblur_ops; print(lfdeblur_ops.build_info()['cpu_capability'])"
-    environment = {"LFDEBLUR_CPU_ISA": level}
+    environment = os.environ | {"LFDEBLUR_CPU_ISA": level}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
