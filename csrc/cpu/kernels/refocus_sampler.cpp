@@ -85,12 +85,11 @@ class RowPositions : public RowSamples<R> {
       const Int at = first + Step * lane + static_cast<Lane>(start + Step * x);
       const bool clamped = at[0] + Taps<I>::begin < 0 || at[L - 1] + Taps<I>::begin + N - 1 > last[0];
       axis.regular[block] = all_zero<R>(first - first[0]) && !(Step == 1 && clamped);
-      R w[N][L], k[N][L];
+      R w[N][L];
       for (int l = 0; l < L; ++l) {
-        R weights[N], slopes[N];
+        R weights[N];
         Taps<I>::weights(f[l], weights);
-        Taps<I>::slopes(f[l], slopes);
-        for (int i = 0; i < N; ++i) w[i][l] = weights[i], k[i][l] = slopes[i];
+        for (int i = 0; i < N; ++i) w[i][l] = weights[i];
       }
       for (int i = 0; i < N; ++i) {
         Int index = at + (Taps<I>::begin + i);
@@ -98,7 +97,11 @@ class RowPositions : public RowSamples<R> {
         index = index > last ? last : index;
         for (int l = 0; l < L; ++l) axis.index[i][x + l] = static_cast<int32_t>(index[l]);
         memcpy(axis.weight[i].data() + x, w[i], sizeof(w[i]));
-        if (slopes_) memcpy(axis.slope[i].data() + x, k[i], sizeof(k[i]));
+      }
+      for (int l = 0; slopes_ && l < L; ++l) {
+        R slopes[N];
+        Taps<I>::slopes(f[l], slopes);
+        for (int i = 0; i < N; ++i) axis.slope[i][x + l] = slopes[i];
       }
       const Int outside = (at < zero) | (at > last) | ((at == last) & (f != splat(R(0))));
       store(axis.counts.data() + x, s_.valid ? (outside ? splat(R(0)) : splat(R(1))) : splat(R(1)));
