@@ -27,6 +27,7 @@ from lfdeblur_models.networks.reference import straightforward
 from lfdeblur_models.networks.weights import save_weights
 from lfdeblur_models.training.config import NetworkConfig
 from lfdeblur_models.training.first_weights import start_network
+from lfdeblur_models.training.loss import fourier_difference
 from lfdeblur_ops import dynamic_filter
 
 from .join import split
@@ -108,8 +109,7 @@ class Step:
         output = (output.float() + 1) / 2
         loss = (output - self.sharp).abs().mean()
         if self.frequency:
-            error = torch.fft.rfft2(output - self.sharp, norm="ortho")
-            loss = loss + self.frequency * torch.view_as_real(error).abs().mean()
+            loss = loss + self.frequency * fourier_difference(output, self.sharp)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), CLIP, foreach=True)
         self.optimizer.step()

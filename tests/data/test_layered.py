@@ -8,12 +8,15 @@ import pyvips
 import torch
 import torch.nn.functional as F
 
+from lfdeblur_models.data import DataError
+from lfdeblur_models.data.datasets.rendered_pairs import RenderedPairs
 from lfdeblur_models.data.rendering.layered import PairRenderer, PicturePool, RenderingOptions
 from lfdeblur_models.data.rendering.layered.apertures import draw_apertures, transfer_functions
 from lfdeblur_models.data.rendering.layered.camera import compressed, demosaiced, developed, with_noise
 from lfdeblur_models.data.rendering.layered.draws import Draws
 from lfdeblur_models.data.rendering.layered.lens import all_in_focus, defocus
 from lfdeblur_models.data.rendering.layered.scenes import Scenes, draw_scenes, paint
+from lfdeblur_models.io.images import write_image
 from lfdeblur_ops import refocus
 
 SIDE = 48
@@ -217,7 +220,7 @@ def test_noise_has_the_variance_of_photons_and_read_out():
     light = torch.cat([torch.full((256, 3, 16, 16), 0.04), torch.full((256, 3, 16, 16), 0.64)], 3)
     noise = with_noise(light, many, 1.0) - light
     shot = many.log_between("photons", 4e-4 / 30, 4e-4)
-    read = many.log_between("read-out", 0.006 / 40, 0.006)
+    read = many.log_between("read-out", 0.003 / 40, 0.003)
     for part, level in ((noise[..., :16], 0.04), (noise[..., 16:], 0.64)):
         wanted = shot * level + read.square()
         assert float((part.square().mean((1, 2, 3)) / wanted).mean()) == pytest.approx(1, abs=0.02)
@@ -291,7 +294,7 @@ def test_patches_are_the_pictures_turned(pool):
         (lambda: PicturePool([]), "pictures: got none"),
         (lambda: PicturePool([torch.zeros(1, 40, 40)]), r"pictures: got shape \[1, 40, 40\], want \[3, H, W\]"),
         (lambda: RenderingOptions(radius=0.1), "radius: got 0.1, want 0.6 to 64"),
-        (lambda: RenderingOptions(layers=5), "layers: got 5, want 1 to 4"),
+        (lambda: RenderingOptions(layers=5), "layers: got 5, want whole number from 1 to 4"),
         (lambda: RenderingOptions(noisy=1.5), "noisy: got 1.5, want a share from 0 to 1"),
         (lambda: PairRenderer(PicturePool([smooth(3, 40, 40)]), seed=-1), "seed: got -1"),
     ],
@@ -311,3 +314,35 @@ def test_on_a_gpu_as_on_a_cpu(pool):
         # Rounding to 8 bits and to steps of JPEG may fall to the other side.
         assert float(difference.mean()) < 1e-3, name
         assert float(np.quantile(difference.numpy(), 0.99)) <= 1 / 255 + 1e-6, name
+
+
+def test_halves_of_a_dual_pixel_add_up_to_the_picture(pool):
+    shares = {"sharp": 0.0, "noisy": 0.0, "demosaiced": 0.0, "highlights": 0.0, "compressed": 0.0}
+    options = RenderingOptions(side=24, radius=6, layers=1, **shares)
+    pair = PairRenderer(pool, options, dual_pixel=True)(range(8))
+    assert set(pair) == {"defocused", "sharp", "left", "right"}
+    whole, left, right = (pair[name] for name in ("defocused", "left", "right"))
+    assert float((left - right).abs().mean()) > 0.01
+    lowest, highest = torch.minimum(left, right), torch.maximum(left, right)
+    assert bool(((whole >= lowest - 1e-6) & (whole <= highest + 1e-6)).all())  # a mean of the two in linear light
+    alone = PairRenderer(pool, options)(range(8))
+    assert float((alone["defocused"] - whole).abs().max()) <= 1.01 / 255
+    assert torch.equal(alone["sharp"], pair["sharp"])
+
+
+def test_pairs_of_a_folder(pool, tmp_path):
+    for number in (10, 9):
+        write_image(tmp_path / f"{number}.png", smooth(3, 40, 50, seed=number), bits=8)
+    options = RenderingOptions(side=24, radius=3)
+    pairs = RenderedPairs(tmp_path, options, seed=5)
+    assert len(pairs) > 10**9
+    several = pairs.__getitems__([3, 8])
+    assert several[1]["name"] == "pair 8"
+    assert float((several[1]["defocused"] - pairs[8]["defocused"]).abs().max()) <= 1.01 / 255
+    assert several[0]["sharp"].shape == (3, 24, 24)
+    empty = tmp_path / "empty"
+    with pytest.raises(DataError, match="empty: no such folder of sharp pictures"):
+        RenderedPairs(empty)
+    empty.mkdir()
+    with pytest.raises(DataError, match="empty: no pictures there"):
+        RenderedPairs(empty)

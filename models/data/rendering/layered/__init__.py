@@ -1,7 +1,7 @@
 """Defocused / all-in-focus pairs of scenes in layers, rendered from sharp pictures in batches on any device."""
 
-from .options import RenderingOptions
+from .options import OPTIONS, RenderingOptions
 from .pairs import PairRenderer
 from .picture_pool import PicturePool
 
-__all__ = ["PairRenderer", "PicturePool", "RenderingOptions"]
+__all__ = ["OPTIONS", "PairRenderer", "PicturePool", "RenderingOptions"]

@@ -11,7 +11,7 @@ from ...transfer import linear_to_srgb
 from .draws import Draws
 from .options import RenderingOptions
 
-SHOT, READ = 4e-4, 0.006  # most: variance at white of photon noise, deviation of read-out noise
+SHOT, READ = 4e-4, 0.003  # most: variance at white of photon noise, deviation of read-out noise
 QUALITY = (75, 98)
 
 

@@ -29,19 +29,20 @@ class RenderingOptions:
     side: int = 128
     layers: int = 4
     radius: float = 24.0
-    sharp: float = 0.2
+    sharp: float = 0.25
     slanted: float = 0.3
     highlights: float = 0.1
     enlarged: float = 0.2
-    noisy: float = 0.5
+    noisy: float = 0.4
     demosaiced: float = 0.2
     compressed: float = 0.1
 
     def __post_init__(self) -> None:
         for name, low, high in (("side", 8, math.inf), ("layers", 1, 4), ("radius", 0.6, 64)):
             value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name}: got {value}, want {low:g} to {high:g}")
+            whole = " whole number from" if name != "radius" else ""
+            if not low <= value <= high or (whole and value != int(value)):
+                raise ValueError(f"{name}: got {value}, want{whole} {low:g} to {high:g}")
         for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: got {getattr(self, name)}, want a share from 0 to 1")

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .apertures import draw_apertures
-from .camera import developed, photograph, with_bayer
+from .camera import developed, photograph, with_bayer, with_noise
 from .draws import Draws
 from .lens import all_in_focus, defocus
 from .options import RenderingOptions
@@ -28,14 +28,18 @@ class PairRenderer:
         pool: sharp pictures; pairs are rendered where they are.
         options: what is drawn.
         seed: a whole number from 0 to 2^63 - 1.
+        dual_pixel: also render what the left and right halves of the aperture see; each has its own noise, and their
+            weighted mean is the defocused picture. These pairs are not compressed.
 
     Raises: ValueError: a bad seed.
     """
 
-    def __init__(self, pool: PicturePool, options: RenderingOptions | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, pool: PicturePool, options: RenderingOptions | None = None, *, seed: int = 0, dual_pixel: bool = False
+    ) -> None:
         if not 0 <= seed < 2**63:
             raise ValueError(f"seed: got {seed}, want a whole number from 0 to 2^63 - 1")
-        self.pool, self.options, self.seed = pool, options or RenderingOptions(), seed
+        self.pool, self.options, self.seed, self.dual_pixel = pool, options or RenderingOptions(), seed, dual_pixel
         self.side = _fast_length(self.options.side + 2 * self.options.margin)
 
     @torch.no_grad()
@@ -46,8 +50,8 @@ class PairRenderer:
             numbers: of the pairs, each from 0 to 2^63 - 1.
 
         Returns:
-            ``defocused`` and ``sharp``, ``[B, 3, side, side]`` float32 in [0, 1], sRGB-encoded in steps of 1/255, on
-            the pool's device.
+            ``defocused`` and ``sharp``, with ``dual_pixel`` also ``left`` and ``right``: ``[B, 3, side, side]`` float32
+            in [0, 1], sRGB-encoded in steps of 1/255, on the pool's device.
         """
         options, device, count = self.options, self.pool.pixels.device, len(numbers)
         draws = Draws(self.seed, torch.as_tensor(numbers, dtype=torch.int64))
@@ -55,12 +59,24 @@ class PairRenderer:
         there = draws.to(device)
         scenes = draw_scenes(draws, options)
         layers = paint(scenes, draws, self.pool, options, self.side)
-        apertures = tuple(value.to(device) for value in draw_apertures(draws, enlarged))
-        sharp = all_in_focus(scenes, layers, count)
-        light = defocus(scenes, layers, apertures, count)  # type: ignore[arg-type]
-        light, sharp = (self._framed(picture, enlarged.to(device)) for picture in (light, sharp))
-        truth = developed(with_bayer(sharp.clamp(0, 1), there, options))
-        return {"defocused": photograph(light, there, options), "sharp": truth}
+        weights, places, cell = (value.to(device) for value in draw_apertures(draws, enlarged))
+        enlarged = enlarged.to(device)
+
+        def through(part: Tensor) -> Tensor:
+            return self._framed(defocus(scenes, layers, (part, places, cell), count), enlarged)
+
+        sharp = self._framed(all_in_focus(scenes, layers, count), enlarged).clamp_(0, 1)
+        pair = {"sharp": developed(with_bayer(sharp, there, options))}
+        if not self.dual_pixel:
+            return {"defocused": photograph(through(weights), there, options)} | pair
+        left = weights * ((places < 0) + 0.5 * (places == 0))[:, None]
+        share = (left.sum((1, 2)) / weights.sum((1, 2)))[:, None, None, None]
+        halves = {
+            name: with_noise(through(part).clamp_(0, 1), there, options.noisy, name)
+            for name, part in (("left", left), ("right", weights - left))
+        }
+        light = {"defocused": share * halves["left"] + (1 - share) * halves["right"]} | halves
+        return {name: developed(with_bayer(value, there, options)) for name, value in light.items()} | pair
 
     def _framed(self, light: Tensor, enlarged: Tensor) -> Tensor:
         """The middle, out of reach of the borders; of lenslet pictures a smaller one, enlarged."""
