@@ -51,12 +51,12 @@ class RowPositions : public RowSamples<R> {
   void set_view_row(int64_t v) override {
     v_ = v;
     row_offset_ = v - 0.5 * (s_.v - 1);
-    fill<0>(rows_, row_offset_, s_.h, y_);
+    slopes_ ? fill<0, true>(rows_, row_offset_, s_.h, y_) : fill<0, false>(rows_, row_offset_, s_.h, y_);
   }
   void set_view_column(int64_t u) override {
     u_ = u;
     column_offset_ = u - 0.5 * (s_.u - 1);
-    fill<1>(columns_, column_offset_, s_.w, 0);
+    slopes_ ? fill<1, true>(columns_, column_offset_, s_.w, 0) : fill<1, false>(columns_, column_offset_, s_.w, 0);
   }
 
   void scatter(const R* values, R* plane) const override {
@@ -69,7 +69,7 @@ class RowPositions : public RowSamples<R> {
 
  private:
   // Pixel x of the row is at `start + Step * x` on the axis.
-  template <int Step>
+  template <int Step, bool Slopes>
   void fill(AxisRow<R>& axis, double offset, int64_t size, int64_t start) {
     using Int = typename Simd<R>::Mask;
     using Lane = std::decay_t<decltype(Int{}[0])>;
@@ -85,11 +85,12 @@ class RowPositions : public RowSamples<R> {
       const Int at = first + Step * lane + static_cast<Lane>(start + Step * x);
       const bool clamped = at[0] + Taps<I>::begin < 0 || at[L - 1] + Taps<I>::begin + N - 1 > last[0];
       axis.regular[block] = all_zero<R>(first - first[0]) && !(Step == 1 && clamped);
-      R w[N][L];
+      R w[N][L], k[N][L];
       for (int l = 0; l < L; ++l) {
-        R weights[N];
+        R weights[N], slopes[N];
         Taps<I>::weights(f[l], weights);
-        for (int i = 0; i < N; ++i) w[i][l] = weights[i];
+        Taps<I>::slopes(f[l], slopes);
+        for (int i = 0; i < N; ++i) w[i][l] = weights[i], k[i][l] = slopes[i];
       }
       for (int i = 0; i < N; ++i) {
         Int index = at + (Taps<I>::begin + i);
@@ -97,11 +98,7 @@ class RowPositions : public RowSamples<R> {
         index = index > last ? last : index;
         for (int l = 0; l < L; ++l) axis.index[i][x + l] = static_cast<int32_t>(index[l]);
         memcpy(axis.weight[i].data() + x, w[i], sizeof(w[i]));
-      }
-      for (int l = 0; slopes_ && l < L; ++l) {
-        R slopes[N];
-        Taps<I>::slopes(f[l], slopes);
-        for (int i = 0; i < N; ++i) axis.slope[i][x + l] = slopes[i];
+        if (Slopes) memcpy(axis.slope[i].data() + x, k[i], sizeof(k[i]));
       }
       const Int outside = (at < zero) | (at > last) | ((at == last) & (f != splat(R(0))));
       store(axis.counts.data() + x, s_.valid ? (outside ? splat(R(0)) : splat(R(1))) : splat(R(1)));
