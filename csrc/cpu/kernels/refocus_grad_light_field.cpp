@@ -1,6 +1,7 @@
-// The loops of the CPU `refocus`'s gradient of the light field for disparities [D].
+// The loops of the CPU `refocus`'s gradient of the light field.
 #if !defined(LFD_AVX512)  // these run on AVX2 at most
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/refocus.h"
@@ -8,6 +9,7 @@
 
 #include "cpu/kernels/begin.h"
 #include "cpu/kernels/refocus_axis.h"
+#include "cpu/kernels/refocus_samples.h"
 
 template <class T>
 void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
@@ -55,9 +57,49 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
   }
 }
 
+template <class T, Interpolation I>
+void grad_light_field_views(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                            T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
+  const int64_t plane = s.h * s.w;
+  std::vector<R> values(s.w), view(s.c * plane);
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t u = unit % s.u, v = unit / s.u % s.v, b = unit / s.u / s.v;
+    std::fill(view.begin(), view.end(), R(0));
+    for (int64_t d = 0; d < s.d; ++d)
+      for (int64_t y = 0; y < s.h; ++y) {
+        sampler.set_row(disparity, d, y);
+        sampler.set_view_row(v);
+        sampler.set_view_column(u);
+        for (int64_t a = 0; a < s.a; ++a) {
+          const R weight = aperture[(a * s.v + v) * s.u + u];
+          if (weight == R(0)) continue;
+          for (int64_t c = 0; c < s.c; ++c) {
+            const R* g = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+            for (int64_t x = 0; x < s.w; ++x) values[x] = weight * sampler.counts(x) * g[x];
+            sampler.scatter(values.data(), view.data() + c * plane);
+          }
+        }
+      }
+    T* to = grad_light_field + unit * s.c * plane;
+    for (int64_t i = 0; i < s.c * plane; ++i) to[i] = from_acc<T>(view[i]);
+  }
+}
+
+template <class T>
+void refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
+                                  T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
+  for_interpolation(s.interpolation, [&](auto i) {
+    grad_light_field_views<T, decltype(i)::value>(grad, disparity, aperture, grad_light_field, s, begin, end);
+  });
+}
+
 #define INSTANTIATE(T)                                                                                               \
   template void refocus_grad_light_field(const acc_t<T>*, const acc_t<T>*, const acc_t<T>*, T*, const RefocusShape&, \
-                                         int64_t, int64_t);
+                                         int64_t, int64_t);                                                          \
+  template void refocus_grad_light_field_map(const acc_t<T>*, const acc_t<T>*, const acc_t<T>*, T*,                  \
+                                             const RefocusShape&, int64_t, int64_t);
 INSTANTIATE(double)
 INSTANTIATE(float)
 INSTANTIATE(f16)

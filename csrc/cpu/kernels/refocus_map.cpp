@@ -1,7 +1,7 @@
 // The loops of the CPU `refocus` in which every output pixel has its own disparity.
 #if !defined(LFD_AVX512)  // these run on AVX2 at most
 #include <algorithm>
-#include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/refocus.h"
@@ -9,42 +9,42 @@
 #include "cpu/kernels/begin.h"
 #include "cpu/kernels/refocus_samples.h"
 
-// scale: of a stored unit.
-template <class Out>
-void map_rows(RowSamples<acc_t<Out>>& samples, acc_t<Out> scale, const acc_t<Out>* disparity,
-              const acc_t<Out>* aperture, Out* out, const RefocusShape& s, int64_t begin, int64_t end) {
-  using R = acc_t<Out>;
+template <class T, Interpolation I>
+void map_rows(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
+              const RefocusShape& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  RowSampler<T, I> sampler(s);
   std::vector<R> sums(s.a * s.c * s.w), counted(s.a * s.w);
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t y = unit % s.h, d = unit / s.h % s.d, b = unit / s.h / s.d;
     std::fill(sums.begin(), sums.end(), R(0));
     std::fill(counted.begin(), counted.end(), R(0));
-    samples.set_row(disparity, d, y);
+    sampler.set_row(disparity, d, y);
     for (int64_t v = 0; v < s.v; ++v) {
-      samples.set_view_row(v);
+      sampler.set_view_row(v);
       for (int64_t u = 0; u < s.u; ++u) {
         bool open = false;
         for (int64_t a = 0; a < s.a; ++a) open = open || aperture[(a * s.v + v) * s.u + u] != R(0);
         if (!open) continue;
-        samples.set_view_column(u);
+        sampler.set_view_column(u);
         for (int64_t c = 0; c < s.c; ++c) {
-          samples.read(b, c);
+          sampler.read(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
           for (int64_t a = 0; a < s.a; ++a) {
             const R weight = aperture[(a * s.v + v) * s.u + u];
             R* sum = sums.data() + (a * s.c + c) * s.w;
-            for (int64_t x = 0; x < s.w; ++x) sum[x] += weight * samples.counts(x) * samples.sample[x];
+            for (int64_t x = 0; x < s.w; ++x) sum[x] += weight * sampler.counts(x) * sampler.sample[x];
             if (c == 0)
-              for (int64_t x = 0; x < s.w; ++x) counted[a * s.w + x] += weight * samples.counts(x);
+              for (int64_t x = 0; x < s.w; ++x) counted[a * s.w + x] += weight * sampler.counts(x);
           }
         }
       }
     }
     for (int64_t a = 0; a < s.a; ++a)
       for (int64_t c = 0; c < s.c; ++c) {
-        Out* to = out + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+        out_t<T>* to = out + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
         for (int64_t x = 0; x < s.w; ++x) {
-          const R total = sums[(a * s.c + c) * s.w + x] * scale, n = counted[a * s.w + x];
-          to[x] = from_acc<Out>(!s.valid ? total : n > R(0) ? total / n : R(0));
+          const R total = sums[(a * s.c + c) * s.w + x] * R(Element<T>::scale), n = counted[a * s.w + x];
+          to[x] = from_acc<out_t<T>>(!s.valid ? total : n > R(0) ? total / n : R(0));
         }
       }
   }
@@ -53,27 +53,27 @@ void map_rows(RowSamples<acc_t<Out>>& samples, acc_t<Out> scale, const acc_t<Out
 template <class T>
 void refocus_map(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                  const RefocusShape& s, int64_t begin, int64_t end) {
-  map_rows<out_t<T>>(*row_samples(light_field, s), Element<T>::scale, disparity, aperture, out, s, begin, end);
+  for_interpolation(s.interpolation, [&](auto i) {
+    map_rows<T, decltype(i)::value>(light_field, disparity, aperture, out, s, begin, end);
+  });
 }
 
 template <class R>
 void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& s, int64_t begin,
                             int64_t end) {
-  RefocusShape nearest = s;  // only where a sample lies matters here
-  nearest.interpolation = Interpolation::nearest;
-  const auto samples = row_samples<R>(nullptr, nearest);
+  RowSampler<R, Interpolation::nearest> sampler(s);  // only where a sample lies matters here
   std::vector<R> counted(s.w);
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t a = unit / s.d, d = unit % s.d;
     for (int64_t y = 0; y < s.h; ++y) {
       std::fill(counted.begin(), counted.end(), R(0));
-      samples->set_row(disparity, d, y);
+      sampler.set_row(disparity, d, y);
       for (int64_t v = 0; v < s.v; ++v) {
-        samples->set_view_row(v);
+        sampler.set_view_row(v);
         for (int64_t u = 0; u < s.u; ++u) {
-          samples->set_view_column(u);
+          sampler.set_view_column(u);
           const R weight = aperture[(a * s.v + v) * s.u + u];
-          for (int64_t x = 0; x < s.w; ++x) counted[x] += weight * samples->counts(x);
+          for (int64_t x = 0; x < s.w; ++x) counted[x] += weight * sampler.counts(x);
         }
       }
       for (int64_t b = 0; b < s.b; ++b)
