@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: what this machine can run."""
 
+import gc
 import os
 
 import pytest
@@ -24,6 +25,19 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("cuda"):
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU on this machine"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imported_objects_are_not_searched_for_garbage():
+    """PyTorch's alone, a million, take half a second each time, and measured calls begin with such a search."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def all_is_searched_at_the_end():
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
