@@ -103,12 +103,14 @@ def read_facts(files: Sequence[Path]) -> Facts:
             facts[arch, kernel] = {mine: int(values[theirs]) for theirs, mine in names.items()}
             facts[arch, kernel] |= {"LDG.128": 0, "STG.128": 0}
     for line in _dump(cuobjdump, files, "--dump-sass"):
-        if match := re.search(r"(?:arch =|code for) sm_(\d+)", line):
-            arch = match[1]
-        elif match := re.match(r"\s*Function : (\w+)", line):
-            kernel = readable(match[1])
-        elif match := re.search(r"\b(LDG|STG)(?:STS)?\.[A-Z0-9.]*\b128\b", line):  # LDGSTS: to shared memory
-            facts[arch, kernel][f"{match[1]}.128"] += 1
+        if "LDG" in line or "STG" in line:
+            if match := re.search(r"\b(LDG|STG)(?:STS)?\.[A-Z0-9.]*\b128\b", line):  # LDGSTS: to shared memory
+                facts[arch, kernel][f"{match[1]}.128"] += 1
+        elif "sm_" in line or "Function" in line:
+            if match := re.search(r"(?:arch =|code for) sm_(\d+)", line):
+                arch = match[1]
+            elif match := re.match(r"\s*Function : (\w+)", line):
+                kernel = readable(match[1])
     return facts
 
 

@@ -3,7 +3,6 @@ broken on purpose."""
 
 import itertools
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from benchmarks.gpu.kernel_facts import headline_launches
 from lfdeblur_ops import reference
 from lfdeblur_ops.testing import FLOATS, TOL
 
-from ..workers import CORES
 from .budgets import BUDGETS, budget_of
 from .cuda_on_cpu import KernelError, build, build_broken
 
@@ -56,6 +54,25 @@ def check(actual, expected, name=""):
     torch.testing.assert_close(actual, expected, **TOL[actual.dtype], msg=lambda m: f"{name}: {m}")
 
 
+def borders_and_pages(op):
+    """Each border with buffers that end, and that begin, at a page which must not be touched; half of them are slow."""
+    first, second = BORDERS[op]
+    quick = ((first, True), (second, False))
+    return pytest.mark.parametrize(
+        ("border", "at_end"),
+        [
+            pytest.param(
+                border,
+                at_end,
+                id=f"{border}-{'end' if at_end else 'begin'}",
+                marks=() if (border, at_end) in quick else pytest.mark.slow,
+            )
+            for border in (first, second)
+            for at_end in (True, False)
+        ],
+    )
+
+
 # dynamic_filter
 
 FILTER_SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 6, 10, 72), (1, 2, 19, 65)]
@@ -88,8 +105,7 @@ def run_filter(kernels, shape, k, shared, layout, border, dtype):
     check(grad_filters, exact_filters.grad, f"grad_filters, {where}")
 
 
-@pytest.mark.parametrize("at_end", [True, False], ids=["end", "begin"])
-@pytest.mark.parametrize("border", BORDERS["filter"])
+@borders_and_pages("filter")
 @pytest.mark.parametrize("layout", ["planar", "channels_last", "strided"])
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_dynamic_filter(kernels, dtype, layout, border, at_end):
@@ -226,8 +242,7 @@ def run_refocus(kernels, light_field, disparity, aperture, interpolation, border
             check(actual / terms, gradient / terms, f"grad of {name}, {where}")
 
 
-@pytest.mark.parametrize("at_end", [True, False], ids=["end", "begin"])
-@pytest.mark.parametrize("border", BORDERS["refocus"])
+@borders_and_pages("refocus")
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("dtype", FLOATS + INTEGERS, ids=str)
 def test_refocus(kernels, dtype, interpolation, border, at_end):
@@ -487,21 +502,10 @@ BROKEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def broken_kernels(kernels, cache, tmp_path_factory):
-    """All of them, compiled side by side; what is not broken is there since ``kernels``."""
-    with ThreadPoolExecutor(CORES) as pool:
-        jobs = {
-            name: pool.submit(build_broken, cache, tmp_path_factory.mktemp("broken"), *substitution)
-            for name, (substitution, _) in BROKEN.items()
-        }
-    return {name: job.result() for name, job in jobs.items()}
-
-
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_kernels_are_caught(kernels, broken_kernels, monkeypatch, name):
+def test_broken_kernels_are_caught(kernels, cache, tmp_path, monkeypatch, name):
     substitution, error = BROKEN[name]
-    broken = broken_kernels[name]
+    broken = build_broken(cache, tmp_path, *substitution)
     for library in (kernels, broken):
         monkeypatch.setattr(library, "at_end", True)
         monkeypatch.setattr(library, "misplaced", 0 if name == "misaligned read" else None)
