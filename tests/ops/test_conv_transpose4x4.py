@@ -6,7 +6,7 @@ import torch
 from lfdeblur_ops import BackendError, conv_transpose4x4
 from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS
 
-from ..backends import DEVICE
+from ..backends import DEVICE, compiler
 from .checks import BACKENDS, LAYOUTS, check, draw, opcheck, require, skip_unfit
 
 
@@ -85,7 +85,7 @@ def test_opcheck(backend, device):
 
 def test_compiles_without_graph_break(backend, device):
     arguments = make((1, 4, 5), 8, 16, device=device, grad=True)
-    compiled = torch.compile(lambda *a: run(a, 0.1, backend).square().sum(), fullgraph=True)
+    compiled = torch.compile(lambda *a: run(a, 0.1, backend).square().sum(), fullgraph=True, backend=compiler(backend))
     got = torch.autograd.grad(compiled(*arguments), arguments)
     want = torch.autograd.grad(run(arguments, 0.1, backend).square().sum(), arguments)
     torch.testing.assert_close(got, want, **REORDERED_SUMS)

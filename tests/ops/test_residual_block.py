@@ -6,7 +6,7 @@ import torch
 from lfdeblur_ops import BackendError, residual_block
 from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS
 
-from ..backends import DEVICE
+from ..backends import DEVICE, compiler
 from .checks import BACKENDS, LAYOUTS, check, draw, fit, opcheck, require, skip_unfit
 
 
@@ -92,7 +92,9 @@ def test_opcheck(backend, device):
 
 def test_compiles_without_graph_break(backend, device):
     arguments = make((1, 6, 7), 32, device=device, grad=True)
-    compiled = torch.compile(lambda *a: residual_block(*a, backend=backend).square().sum(), fullgraph=True)
+    compiled = torch.compile(
+        lambda *a: residual_block(*a, backend=backend).square().sum(), fullgraph=True, backend=compiler(backend)
+    )
     got = torch.autograd.grad(compiled(*arguments), arguments)
     want = torch.autograd.grad(residual_block(*arguments, backend=backend).square().sum(), arguments)
     torch.testing.assert_close(got, want, **REORDERED_SUMS)
