@@ -3,9 +3,9 @@
 The code is the installed extension's for the architectures that it has, if it is newer than the sources; for the others
 it is compiled here, for minutes the first time, later where sources have changed: those are slow tests.
 A budget's first matching pattern counts. ``wide``: instructions that must occur with 16-byte operands. ``shared``:
-bytes of dynamic shared memory of the largest launch, which ``cuda_on_cpu/test_launches.py`` sees. The kernels of ``refocus``
-have no 16-byte loads: a view is read where its shift lands, which such loads are not aligned to; a warp's loads are one
-run of memory all the same.
+bytes of dynamic shared memory of the largest launch, which ``cuda_on_cpu/test_launches.py`` sees. The kernels of
+``refocus`` have no 16-byte loads: a view is read where its shift lands, which such loads are not aligned to; a warp's
+loads are one run of memory all the same.
 """
 
 from functools import cache

@@ -2,8 +2,8 @@
 
 Held against ``triton_budgets.json``: no spills (but of what the largest tile's epilogue needs with one Triton),
 tensor-core instructions where a product is meant, and with the Triton that the budgets were made with (every other
-allots a little differently) registers and shared memory. They are compiled for sm_90; those of 16-bit types for the
-others too, in slow tests.
+allots a little differently) registers and shared memory. They are compiled for sm_90, most of them in
+slow tests; those of 16-bit types for the others too.
 """
 
 import json
@@ -20,7 +20,13 @@ from benchmarks.gpu.machine_code import LIMITS
 from benchmarks.gpu.triton_launches import CASES, conv, facts, head, launches, transposed
 
 MADE_WITH = "3.9."
-LIKE_OTHERS = ("half conv3x3 128 usual tile", "half drb_head 128", "half drb_head 64 k=15")  # and as long to compile
+QUICK = (
+    *(f"half conv3x3 {outputs}" for outputs in (3, 32, 64, 128)),
+    "half conv_transpose4x4 32",
+    "half drb_head 64",
+    "tf32 conv3x3 32",
+    "ieee conv3x3 32",
+)
 BUDGETS = json.loads((Path(__file__).parent / "triton_budgets.json").read_text())
 
 
@@ -33,7 +39,7 @@ def budget_of(case, kernel):
     ("case", "architecture"),
     [
         pytest.param(
-            case, arch, marks=pytest.mark.slow if arch != "90" or case in LIKE_OTHERS else (), id=f"{case} sm_{arch}"
+            case, arch, marks=pytest.mark.slow if arch != "90" or case not in QUICK else (), id=f"{case} sm_{arch}"
         )
         for case in CASES
         for arch in (LIMITS if case.startswith("half") else ("90",))
