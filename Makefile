@@ -94,7 +94,7 @@ GPU_PYTHON ?= python3.12
 GPU_TORCH ?= torch==2.11.0
 GPU_VENV := build/gpu_venv
 KIT := build/gpu_kit
-KIT_WHEELS := annotated-types cachetools cffi deflate psutil pycparser pydantic pydantic-core pyvips pyvips-binary
+KIT_WHEELS := annotated-types cachetools cffi deflate psutil pycparser pydantic pydantic-core pyvips pyvips-binary typing-inspection
 gpu-kit:
 	test -x $(GPU_VENV)/bin/python || $(GPU_PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet $(GPU_TORCH) numpy setuptools wheel ninja

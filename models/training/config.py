@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from ..data.rendering.layered import OPTIONS, RenderingOptions
 from ..data.rendering.noise import parse_noise
 from ..networks.identity import PAIRS
 from .recipe_files import Part, parse_recipe, read_recipe
@@ -39,7 +40,9 @@ class NetworkConfig(Part):
 class DataConfig(Part):
     """One source of pairs."""
 
-    kind: Literal["light-fields", "shards", "lfdof", "dpdd", "realdof", "folders", "pixel4", "cuhk", "pixeldp"]
+    kind: Literal[
+        "light-fields", "shards", "lfdof", "dpdd", "realdof", "folders", "pixel4", "cuhk", "pixeldp", "rendered"
+    ]
     root: str | None = None
     split: Literal["train", "val", "test"] = "train"
     listing: str | None = None
@@ -49,6 +52,9 @@ class DataConfig(Part):
     light_fields: tuple[str, ...] = ()
     truth: Literal["center", "refocus"] = "center"
     sensor_noise: str | None = None
+    rendering: dict[str, int | float] = Field(
+        default_factory=dict
+    )  # of rendered: what RenderingOptions takes, but for the side
     weight: Positive = 1.0
     cache: Annotated[int, Field(ge=0)] = 0
 
@@ -62,7 +68,17 @@ class DataConfig(Part):
             raise ValueError(f"scenes: only pixel4 has them, got {self.kind}")
         if self.sensor_noise is not None:
             parse_noise(self.sensor_noise)
+        self._renderable()
         return self
+
+    def _renderable(self) -> None:
+        if self.kind != "rendered" and self.rendering:
+            raise ValueError(f"rendering: only rendered has it, got {self.kind}")
+        known = [name for name in OPTIONS if name != "side"]
+        for name in self.rendering:
+            if name not in known:
+                raise ValueError(f"rendering: got {name}, want some of {', '.join(known)}")
+        RenderingOptions(**self.rendering)  # type: ignore[arg-type]
 
 
 class AugmentConfig(Part):
@@ -75,9 +91,10 @@ class AugmentConfig(Part):
 
 
 class LossConfig(Part):
-    """``l1 * L1 + feature * FeatureLoss``."""
+    """``l1 * L1 + frequency * FourierLoss + feature * FeatureLoss``."""
 
     l1: Annotated[float, Field(ge=0)] = 1.0
+    frequency: Annotated[float, Field(ge=0)] = 0.0
     feature: Annotated[float, Field(ge=0)] = 0.0
     network: Literal["squeezenet11", "efficientnet-lite0", "vgg19"] = "squeezenet11"
     layers: tuple[str, ...] | None = None
@@ -85,8 +102,8 @@ class LossConfig(Part):
 
     @model_validator(mode="after")
     def _some(self) -> "LossConfig":
-        if self.l1 == 0 and self.feature == 0:
-            raise ValueError("l1 and feature: both are 0, want a weight for at least one")
+        if self.l1 == self.frequency == self.feature == 0:
+            raise ValueError("l1, frequency and feature: all are 0, want a weight for at least one")
         return self
 
 

@@ -22,8 +22,10 @@ class PairData(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        views, seed = config.network.views, config.run.seed
-        sources = [open_pairs(part, views, config.augment.crop, seed) for part in config.data]
+        views, seed, run = config.network.views, config.run.seed, config.run
+        # Workers are processes of their own, without the GPU's memory.
+        device = "cuda" if run.accelerator == "cuda" and not run.workers else "cpu"
+        sources = [open_pairs(part, views, config.augment.crop, seed, device) for part in config.data]
         self.pairs = TrainingPairs(sources, [part.weight for part in config.data], config.augment, seed)
         self.watched: Dataset[dict[str, Any]] | None = None
         if config.validation is not None:
@@ -45,11 +47,11 @@ class ValidationPictures(Dataset[dict[str, Any]]):
     """The middle of some pictures, evenly picked from a set."""
 
     def __init__(self, config: ValidationConfig, views: int) -> None:
-        light_fields = config.kind == "light-fields"
-        source: Any = open_pairs(config, views, config.crop if light_fields else None)
-        count = config.pictures if light_fields else min(config.pictures, len(source))
+        made = config.kind in ("light-fields", "rendered")
+        source: Any = open_pairs(config, views, config.crop if made else None)
+        count = config.pictures if made else min(config.pictures, len(source))
         self.source, self.crop = source, config.crop
-        self.picks = [i if light_fields else i * len(source) // count for i in range(count)]
+        self.picks = [i if made else i * len(source) // count for i in range(count)]
 
     def __len__(self) -> int:
         return len(self.picks)

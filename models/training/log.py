@@ -18,7 +18,7 @@ from .first_weights import weights_of
 
 TRAINING, VALIDATION, WEIGHTS = "training.csv", "validation.csv", "weights.safetensors"
 COLUMNS = {
-    TRAINING: ("step", "pairs", "seconds", "pairs_per_second", "learning_rate", "loss", "l1", "feature"),
+    TRAINING: ("step", "pairs", "seconds", "pairs_per_second", "learning_rate", "loss", "l1", "feature", "frequency"),
     VALIDATION: ("step", "picture", "psnr_input", "psnr"),
 }
 Progress = Callable[[int, float, float], None]

@@ -1,4 +1,4 @@
-"""The loss of a recipe: ``l1 * L1 + feature * FeatureLoss``."""
+"""The loss of a recipe: ``l1 * L1 + frequency * FourierLoss + feature * FeatureLoss``."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from .config import LossConfig
 
 
 class RestorationLoss(nn.Module):
-    """Weighted sum of the mean absolute difference and of that of feature maps.
+    """Weighted sum of the mean absolute difference, of that of Fourier coefficients, and of that of feature maps.
 
     Raises: FeatureWeightsError, ValueError: the feature network has no weights or no such layer.
     """
@@ -34,10 +34,26 @@ class RestorationLoss(nn.Module):
             ) from error
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """``output`` and ``target`` ``[N, 3, H, W]`` in [0, 1]; the parts ``l1`` and ``feature``, and ``loss``."""
+        """``output`` and ``target`` ``[N, 3, H, W]`` in [0, 1]; the parts that count, and ``loss``."""
         parts = {"l1": (output - target).abs().mean()}
         loss = self.config.l1 * parts["l1"]
+        if self.config.frequency:
+            parts["frequency"] = fourier_difference(output, target)
+            loss = loss + self.config.frequency * parts["frequency"]
         if self.features is not None:
             parts["feature"] = self.features(output, target)
             loss = loss + self.config.feature * parts["feature"]
         return {"loss": loss} | parts
+
+
+def fourier_difference(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of the real and imaginary parts of Fourier coefficients (Cho et al., MIMO-UNet, ICCV
+    2021), scaled so that they have the mean square of the pixels: detail that is faint everywhere counts as much as an
+    edge.
+
+    Args:
+        output, target: ``[N, C, H, W]`` floating point, but float16 and bfloat16.
+
+    Returns: a scalar.
+    """
+    return torch.view_as_real(torch.fft.rfft2(output - target, norm="ortho")).abs().mean()

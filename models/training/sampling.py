@@ -11,8 +11,10 @@ from ..data import LightFieldPairs, parse_noise
 from ..data.datasets.picture_files import find_pictures
 from ..data.datasets.picture_pairs import PicturePairs
 from ..data.datasets.pixel4 import Pixel4Pairs
+from ..data.datasets.rendered_pairs import RenderedPairs
 from ..data.datasets.shard_pairs import ShardPairs
 from ..data.errors import DataError
+from ..data.rendering.layered import RenderingOptions
 from ..io.images import open_image
 from .augment import augment
 from .config import AugmentConfig, DataConfig
@@ -39,10 +41,25 @@ class TrainingPairs(Dataset[dict[str, Tensor]]):
         self.shares = np.cumsum(weights) / np.sum(weights)
 
     def __getitem__(self, position: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng([self.seed, position])
-        choice = int(np.searchsorted(self.shares, rng.random(), side="right"))
-        source: Any = self.sources[min(choice, len(self.sources) - 1)]
-        return augment(source[int(rng.integers(len(source)))], self.config, rng)
+        return self.__getitems__([position])[0]
+
+    def __getitems__(self, positions: Sequence[int]) -> list[dict[str, Tensor]]:
+        """Several pairs; a source that can give some at once is asked once."""
+        generators = [np.random.default_rng([self.seed, position]) for position in positions]
+        picks: dict[int, list[tuple[int, int]]] = {}
+        for place, rng in enumerate(generators):
+            choice = min(int(np.searchsorted(self.shares, rng.random(), side="right")), len(self.sources) - 1)
+            source: Any = self.sources[choice]
+            picks.setdefault(choice, []).append((place, int(rng.integers(len(source)))))
+        items: list[dict[str, Tensor]] = [{} for _ in positions]
+        for choice, mine in picks.items():
+            source = self.sources[choice]
+            numbers = [number for _, number in mine]
+            several = getattr(source, "__getitems__", None)
+            given = several(numbers) if several else [source[number] for number in numbers]
+            for (place, _), item in zip(mine, given, strict=True):
+                items[place] = augment(item, self.config, generators[place])
+        return items
 
 
 class PairNumbers(Sampler[list[int]]):
@@ -66,15 +83,18 @@ class PairNumbers(Sampler[list[int]]):
             yield list(range(first, first + share))
 
 
-def open_pairs(config: DataConfig, views: int, crop: int | None, seed: int = 0) -> Dataset[dict[str, Any]]:
+def open_pairs(
+    config: DataConfig, views: int, crop: int | None, seed: int = 0, device: str = "cpu"
+) -> Dataset[dict[str, Any]]:
     """The data set of one source; files are checked here.
 
     Args:
         config: which.
         views: 2: also the left and right views.
-        crop: the least size in pixels that pictures must have along each side; light fields are rendered in that size
-            (None: whole).
-        seed: of what light fields draw.
+        crop: the least size in pixels that pictures must have along each side; light fields (None: whole) and layers of
+            pictures are rendered in that size.
+        seed: of what light fields and layers draw.
+        device: where layers are rendered.
 
     Raises:
         DataError, LightFieldError: missing, surplus, misshaped, unreadable or too small pictures; the first is named.
@@ -94,6 +114,10 @@ def open_pairs(config: DataConfig, views: int, crop: int | None, seed: int = 0) 
         pairs.check()
         return pairs
     root = str(config.root)
+    if config.kind == "rendered":
+        sizes = {} if crop is None else {"side": crop}
+        options = RenderingOptions(**config.rendering, **sizes)  # type: ignore[arg-type]
+        return RenderedPairs(root, options, seed=seed, dual_pixel=dual, device=device)
     if config.kind == "pixel4":
         return Pixel4Pairs(root, dual=dual, scenes=config.scenes)
     if config.kind == "shards":
