@@ -45,7 +45,7 @@ demo: build
 picture: demo
 	$(BIN)/python -c "import pyvips; pyvips.Image.new_from_file('demo/demo.png').jpegsave('docs/demo.jpg', Q=85, keep='none')"
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n 2
 test: install
 	$(PYTEST) -m "not slow"
 

@@ -31,9 +31,6 @@ COMMAND = [sys.executable, "-m", "lfdeblur_models.cli", "ablate"]
 SMALL = {"width": 6, "scales": 2, "kernel_size": 3}
 
 
-pytestmark = pytest.mark.xdist_group("ablate")
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Light-field pairs, real pairs, and pairs to score on; tests only read them."""

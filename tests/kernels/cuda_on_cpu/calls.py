@@ -8,10 +8,7 @@ import torch
 from lfdeblur_ops import reference
 from lfdeblur_ops.testing import TOL
 
-MARKS = [
-    pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine"),
-    pytest.mark.xdist_group("cuda_on_cpu"),
-]
+NEEDS_COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on this machine")
 INTEGERS = (torch.uint8, torch.uint16)
 BORDERS = {"filter": ["replicate", "zeros"], "refocus": ["replicate", "valid"]}
 

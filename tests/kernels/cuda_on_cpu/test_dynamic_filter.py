@@ -6,9 +6,9 @@ import torch
 from lfdeblur_ops import reference
 from lfdeblur_ops.testing import FLOATS
 
-from .calls import BORDERS, MARKS, borders_and_pages, check, filters_for, random, run_filter
+from .calls import BORDERS, NEEDS_COMPILER, borders_and_pages, check, filters_for, random, run_filter
 
-pytestmark = MARKS
+pytestmark = NEEDS_COMPILER
 FILTER_SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 6, 10, 72), (1, 2, 19, 65)]
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from . import KernelError, build_broken
-from .calls import MARKS, apertures, random, run_filter, run_refocus
+from .calls import NEEDS_COMPILER, apertures, random, run_filter, run_refocus
 
-pytestmark = MARKS
+pytestmark = NEEDS_COMPILER
 BROKEN = {
     "border clamp": (
         (

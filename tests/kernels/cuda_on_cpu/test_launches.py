@@ -9,9 +9,9 @@ from benchmarks.gpu.kernel_facts import headline_launches
 from lfdeblur_ops.testing import FLOATS
 
 from ..budgets import BUDGETS, budget_of
-from .calls import BORDERS, INTEGERS, MARKS, apertures, filters_for, random
+from .calls import BORDERS, INTEGERS, NEEDS_COMPILER, apertures, filters_for, random
 
-pytestmark = MARKS
+pytestmark = NEEDS_COMPILER
 
 
 def test_every_kernel_runs_within_the_shared_memory_of_its_budget(kernels):

@@ -5,9 +5,9 @@ import torch
 
 from lfdeblur_ops.testing import FLOATS
 
-from .calls import BORDERS, INTEGERS, MARKS, apertures, borders_and_pages, map_of, random, run_refocus
+from .calls import BORDERS, INTEGERS, NEEDS_COMPILER, apertures, borders_and_pages, map_of, random, run_refocus
 
-pytestmark = MARKS
+pytestmark = NEEDS_COMPILER
 PLANES = [
     0.0,
     1.125,
