@@ -37,6 +37,9 @@ def deblur(
     ] = None,
     left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
     right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
+    strength: Annotated[
+        float, typer.Option(help="From 0, the picture as it is, to 1, as the network restores it.")
+    ] = 1.0,
     memory: Memory = None,
     tile: TileSide = None,
     overlap: Overlap = None,
@@ -62,7 +65,7 @@ def deblur(
     _check_files(images, left, right, out)
     network = _network(weights, left, right, len(images)).to(where)
     with bad_option("--"):
-        TiledNetwork(network, tile=tile, overlap=overlap)
+        TiledNetwork(network, tile=tile, overlap=overlap, strength=strength)
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     if photos:
@@ -72,7 +75,7 @@ def deblur(
         # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
         ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
         del network  # the optimised one has weights of its own
-        tiled = TiledNetwork(ready, tile=tile, overlap=overlap)
+        tiled = TiledNetwork(ready, tile=tile, overlap=overlap, strength=strength)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
         with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():

@@ -13,7 +13,7 @@ import lfdeblur_ops
 from ..drawing.contact_sheet import Tile, contact_sheet, write_contact_sheet
 from ..evaluation.evaluate import Evaluation, restorer
 from ..evaluation.evaluate import evaluate as run_evaluation
-from ..evaluation.picture_sets import SCENE_KINDS, PictureSet, Scene
+from ..evaluation.picture_sets import DISK_BLUR, SCENE_KINDS, PictureSet, Scene
 from ..evaluation.report import as_text, write_csv, write_json
 from ..evaluation.scores import PROTOCOLS, choose_metrics, least_side
 from ..evaluation.sheet import WIDTH, shown_pictures, tiles_of
@@ -42,6 +42,8 @@ def evaluate(
     listing: Annotated[Path | None, typer.Option(help="Text file with the pictures to use, of lfdof.")] = None,
     defocused: Annotated[str | None, typer.Option(help="Name of the defocused pictures' folder, of folders.")] = None,
     sharp: Annotated[str | None, typer.Option(help="Name of the sharp pictures' folder, of folders.")] = None,
+    radius: Annotated[float | None, typer.Option(help="Radius of the blur in pixels, of disk-blur (2).")] = None,
+    noise: Annotated[float | None, typer.Option(help="Deviation of added noise, 0 to 1, of disk-blur (0).")] = None,
     lpips: Annotated[
         Path | None, typer.Option(metavar="FILE", help="torchvision's AlexNet checkpoint: measure LPIPS with it.")
     ] = None,
@@ -68,6 +70,7 @@ def evaluate(
         raise CommandError(f"--split: got {split!r}, want train, val or test")
     if data != "folders" and (defocused is not None or sharp is not None):
         raise CommandError("--defocused and --sharp: only for --data folders")
+    blur = _blur(data, radius, noise)
     with bad_option("--memory"):
         allowed = None if memory is None else parse_size(memory)
     file = weights or default_weights()
@@ -77,7 +80,15 @@ def evaluate(
         tiled = TiledNetwork(network, tile=tile, overlap=overlap)
     metrics = choose_metrics(where, lpips=lpips, st_lpips=st_lpips)
     scenes = PictureSet(
-        data, root, split=split, dual=network.views == 2, listing=listing, defocused=defocused, sharp=sharp
+        data,
+        root,
+        split=split,
+        dual=network.views == 2,
+        listing=listing,
+        defocused=defocused,
+        sharp=sharp,
+        radius=blur.get("radius", 0.0),
+        noise=blur.get("noise", 0.0),
     )
     if scenes.truth:
         _check_sizes(scenes, least_side(metrics))
@@ -108,7 +119,8 @@ def evaluate(
         )
     settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": tiled.overlap, "memory": memory}
     facts: dict[str, Any] = {
-        "data": {"kind": data, "root": str(root), "split": split, "pictures": len(scenes), "truth": scenes.truth},
+        "data": {"kind": data, "root": str(root), "split": split, "pictures": len(scenes), "truth": scenes.truth}
+        | blur,
         "weights": _facts(file, network),
         "settings": settings,
         "versions": {
@@ -120,6 +132,24 @@ def evaluate(
     _report(found, scenes, facts, out, rows, len(written))
     if found.failed:
         raise typer.Exit(FAILED)
+
+
+def _blur(data: str, radius: float | None, noise: float | None) -> dict[str, float]:
+    """Options of ``disk-blur``."""
+    given = {"radius": radius, "noise": noise}
+    if data != DISK_BLUR:
+        for name, value in given.items():
+            if value is not None:
+                raise CommandError(f"--{name}: only for --data {DISK_BLUR}")
+        return {}
+    limits = {"radius": (2.0, 100.0), "noise": (0.0, 1.0)}
+    chosen = {}
+    for name, (usual, most) in limits.items():
+        value = given[name]
+        chosen[name] = usual if value is None else value
+        if not 0 <= chosen[name] <= most:
+            raise CommandError(f"--{name}: got {value}, want 0 to {most:g}")
+    return chosen
 
 
 def _check_sizes(scenes: PictureSet, least: int) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ..data.datasets.picture_files import KINDS, PictureFiles, find_pictures
+from ..data.datasets.picture_files import KINDS, PictureFiles, find_pictures, pictures_in
 from ..data.datasets.picture_pairs import as_float
 from ..data.errors import DataError
 from ..io.errors import ImageError
 from ..io.images import ImageInfo, open_image, read_image
+from .disk_blur import disk_blurred
 
-PIXEL4 = "pixel4"
-SCENE_KINDS = (*KINDS, PIXEL4)
+PIXEL4, DISK_BLUR = "pixel4", "disk-blur"
+SCENE_KINDS = (*KINDS, PIXEL4, DISK_BLUR)
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,20 @@ class PictureSet:
 
     Args:
         kind: those of ``find_pictures``, or ``pixel4`` (``NNN_left.png``, ``NNN_right.png``, ``NNN_gt.png`` and the
-            gain of the right view; grey, the truth's exposure fitted to the defocused picture's).
+            gain of the right view; grey, the truth's exposure fitted to the defocused picture's), or ``disk-blur``
+            (sharp pictures, each put out of focus by ``disk_blurred``).
         root: the set's folder.
         split, listing, defocused, sharp: as for ``find_pictures``.
         dual: also the left and right views.
         scenes: of ``pixel4``, only these.
         middle: only so many pixels in the middle of each picture, along each side.
+        radius, noise: of ``disk-blur``: as ``disk_blurred`` takes them.
 
     Attributes:
         names: of the items: the files' stems, or what tells them apart where stems are equal.
         sizes: heights and widths.
         truth: whether the set has sharp pictures.
+        blur: radius and noise of ``disk-blur``, else None.
 
     Raises:
         DataError: a file is missing, surplus, unreadable or of another size than its partner; it is named.
@@ -71,17 +75,22 @@ class PictureSet:
         sharp: str | None = None,
         scenes: Sequence[str] = (),
         middle: int | None = None,
+        radius: float = 2.0,
+        noise: float = 0.0,
     ) -> None:
         if kind not in SCENE_KINDS:
             raise DataError(f"data: got {kind!r}, want one of {', '.join(SCENE_KINDS)}")
         self._pixel4 = None
-        if kind == PIXEL4:
+        self.blur = (radius, noise) if kind == DISK_BLUR else None
+        if kind == DISK_BLUR:
+            self.items = _sharp_pictures(Path(root), dual)
+        elif kind == PIXEL4:
             from ..data.datasets.pixel4 import Pixel4Pairs
 
             if not Path(root).is_dir():
                 raise DataError(f"{root}: no such folder")
             self._pixel4 = Pixel4Pairs(root, dual=dual, keep=False, scenes=scenes)
-            self.items: Sequence[PictureFiles] = self._pixel4.items
+            self.items = self._pixel4.items
         else:
             self.items = find_pictures(
                 kind, root, split=split, dual=dual, defocused=defocused, sharp=sharp, listing=listing
@@ -103,6 +112,9 @@ class PictureSet:
             return Scene(**grey)
         item = self.items[index]
         picture, info = read_image(item.defocused)
+        if self.blur is not None:
+            truth = self._middle(as_float(picture))
+            return Scene(disk_blurred(truth, *self.blur), truth, info=info)
         files = {"defocused": item.defocused, "sharp": item.sharp, "left": item.left, "right": item.right}
         pictures: dict[str, Tensor] = {"defocused": as_float(picture)}
         for kind, path in files.items():
@@ -119,6 +131,15 @@ class PictureSet:
             return picture
         top, left = (max(0, (side - self.middle) // 2) for side in picture.shape[-2:])
         return picture[:, top : top + self.middle, left : left + self.middle]
+
+
+def _sharp_pictures(root: Path, dual: bool) -> list[PictureFiles]:
+    if dual:
+        raise DataError(f"data: {DISK_BLUR} has no left and right views, and the network takes two")
+    paths = pictures_in(root)
+    if not paths:
+        raise DataError(f"{root}: no pictures there")
+    return [PictureFiles(path.stem, path, path) for path in paths]
 
 
 def _names(items: Sequence[PictureFiles]) -> list[str]:

@@ -19,6 +19,7 @@ def deblur(
     tile: int | None = None,
     overlap: int | None = None,
     memory: int | str | None = None,
+    strength: float = 1.0,
 ) -> Tensor:
     """Deblur one picture of any size, in overlapped tiles where memory asks for them.
 
@@ -36,16 +37,17 @@ def deblur(
         memory: bytes (or ``"2GB"``) that the process may hold, the given picture and the result included; on CUDA, what
             PyTorch may hold on that GPU. Default: what is held and half of what is free. A tile's need is measured once
             for each network, on a small tile.
+        strength: from 0, the picture as it is, to 1, as the network restores it; between them their mixture.
 
     Returns: ``[C, H, W]`` float32 in [0, 1] on the picture's device; a grey picture passes as three equal channels
         and their mean is returned.
 
     Raises:
         TypeError: ``left`` and ``right`` are missing or surplus, or one of the pictures is not floating point.
-        ValueError: a wrong shape, tile, overlap or memory (BudgetError: too little memory for any tile).
+        ValueError: a wrong shape, tile, overlap, strength or memory (BudgetError: too little memory for any tile).
     """
     pictures = _checked(network, picture, left, right)
-    tiled = TiledNetwork(network, tile=tile, overlap=overlap)
+    tiled = TiledNetwork(network, tile=tile, overlap=overlap, strength=strength)
     channels, height, width = picture.shape
     allowed = None if memory is None else parse_size(memory) if isinstance(memory, str) else memory
     if allowed is None and (tile is not None or height * width <= SMALL):

@@ -38,8 +38,9 @@ class TiledNetwork:
         tile: side of square tiles in pixels, rounded up to what the network pools; default: by memory.
         overlap: pixels that a tile sees beyond its own part on each side, rounded up likewise; default 48, or the
             radius of the receptive field where that is smaller (with the radius, results are exact).
+        strength: from 0, the picture as it is, to 1, as the network restores it; between them their mixture.
 
-    Raises: ValueError: ``tile`` or ``overlap`` out of range.
+    Raises: ValueError: ``tile``, ``overlap`` or ``strength`` out of range.
     """
 
     def __init__(
@@ -50,7 +51,11 @@ class TiledNetwork:
         dtype: torch.dtype | None = None,
         tile: int | None = None,
         overlap: int | None = None,
+        strength: float = 1.0,
     ) -> None:
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength: got {strength}, want 0 to 1")
+        self.strength = strength
         self.network, self.call = network, call or network
         if isinstance(network, OptimizedDRBNet):
             # It keeps pictures in float32 beside narrower features.
@@ -69,7 +74,9 @@ class TiledNetwork:
 
     def __call__(self, x: Tensor) -> Tensor:
         """``[1, 3, h, w]`` (dual view: ``[1, 9, h, w]``: centre, left, right) in [-1, 1], to ``[1, 3, h, w]``."""
-        return self.call(*x.to(self.device, self.dtype).split(3, 1))
+        views = x.to(self.device, self.dtype).split(3, 1)
+        restored = self.call(*views)
+        return restored if self.strength == 1 else torch.lerp(views[0].to(restored.dtype), restored, self.strength)
 
     @cached_property
     def need(self) -> Need:

@@ -341,7 +341,7 @@ def test_pairs_of_a_folder(pool, tmp_path):
     assert float((several[1]["defocused"] - pairs[8]["defocused"]).abs().max()) <= 1.01 / 255
     assert several[0]["sharp"].shape == (3, 24, 24)
     empty = tmp_path / "empty"
-    with pytest.raises(DataError, match="empty: no such folder of sharp pictures"):
+    with pytest.raises(DataError, match="empty: no such folder"):
         RenderedPairs(empty)
     empty.mkdir()
     with pytest.raises(DataError, match="empty: no pictures there"):

@@ -31,6 +31,6 @@ def test_pictures_never_trained_on_become_better_and_sharp_ones_stay():
         defocused, truth = picture("input", name), picture("ground_truth", name)
         restored = deblur(network, defocused)
         before, after = (float(psnr(given[None], truth[None])) for given in (defocused, restored))
-        assert after > before + 0.5
+        assert after > before + 1.8
         assert float(distance(restored[None], truth[None])) < float(distance(defocused[None], truth[None]))
-        assert float(psnr(deblur(network, truth)[None], truth[None])) > 38
+        assert float(psnr(deblur(network, truth)[None], truth[None])) > 40

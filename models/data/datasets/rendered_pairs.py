@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from ...io.images import is_image_name
-from ...io.natural_order import natural_key
 from ..errors import DataError
 from ..rendering.layered import PairRenderer, PicturePool, RenderingOptions
+from .picture_files import pictures_in
 
 ENDLESS = 2**31 - 1  # pairs that can be drawn
 
@@ -42,14 +41,9 @@ class RenderedPairs(Dataset[dict[str, Any]]):
         dual_pixel: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
-        folder = Path(root)
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder of sharp pictures")
-        paths = sorted(
-            (path for path in folder.iterdir() if is_image_name(path)), key=lambda path: natural_key(path.name)
-        )
+        paths = pictures_in(Path(root))
         if not paths:
-            raise DataError(f"{folder}: no pictures there")
+            raise DataError(f"{root}: no pictures there")
         self.renderer = PairRenderer(PicturePool.read(paths, device), options, seed=seed, dual_pixel=dual_pixel)
 
     def __len__(self) -> int:
