@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-asan bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-slow test-asan bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -47,8 +47,13 @@ demo: build
 picture: demo
 	$(BIN)/python -c "import pyvips; pyvips.Image.new_from_file('demo/demo.png').jpegsave('docs/demo.jpg', Q=85, keep='none')"
 
+PYTEST := $(BIN)/python -m pytest -n 2
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST) -m "not slow"
+
+# What `make test` leaves out: the same checks on more kinds, moments and machines.
+test-slow: install
+	$(PYTEST) -m slow
 
 # Python was not compiled with AddressSanitizer: its runtime comes first, with the library whose exceptions it watches.
 # Leaks are not looked for: Python's own would drown ours. -s: what it finds ends pytest, and what pytest had captured.

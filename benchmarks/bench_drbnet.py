@@ -1,7 +1,7 @@
 """The whole network against the published formulation in plain PyTorch, with the same weights."""
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -130,12 +130,20 @@ def build(kind, size, dtype, device, rivals, optimized):
     return Sides(call(net, mine), {name: forms[name]() for name in rivals}, expected)
 
 
-def case(size, dtype, device, *, kind="single", rivals=FORMS, optimized=False):
+@cache
+def sizes(kind):
+    """Operations for each pixel of a picture, and the number of parameters."""
+    side = 32
     with torch.device("meta"):
         net = DRBNet(VIEWS[kind])
-        views = {name: torch.empty(1, 3, *size) for name in pictures(VIEWS[kind], 1, 1)}
+        views = {name: torch.empty(1, 3, side, side) for name in pictures(VIEWS[kind], 1, 1)}
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(**views)
+    return counter.get_total_flops() // side**2, sum(parameter.numel() for parameter in net.parameters())
+
+
+def case(size, dtype, device, *, kind="single", rivals=FORMS, optimized=False):
+    per_pixel, count = sizes(kind)
     height, width = size
     return Case(
         op="drbnet",
@@ -143,9 +151,9 @@ def case(size, dtype, device, *, kind="single", rivals=FORMS, optimized=False):
         dtype=str(dtype)[6:],
         device=device,
         build=partial(build, kind, size, dtype, device, rivals, optimized),
-        moved=(3 * (len(views) + 1) * height * width + sum(p.numel() for p in net.parameters()))
+        moved=(3 * (len(pictures(VIEWS[kind], 1, 1)) + 1) * height * width + count)
         * torch.empty((), dtype=dtype).element_size(),
-        operations=counter.get_total_flops(),
+        operations=per_pixel * height * width,
         arithmetic=str(dtype)[6:],
         tolerance=TOLERANCE[dtype],
     )

@@ -1,7 +1,7 @@
 """A step of training against the published formulation in plain PyTorch, from the same weights."""
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -88,12 +88,19 @@ def build(width, batch, size, dtype, device, rivals):
     return Sides(step(list(net.parameters()), net, defocused, sharp, dtype), calls, expected)
 
 
-def case(width, batch, size, dtype, device, *, rivals=(PLAIN, CHANNELS_LAST)):
+@cache
+def sizes(width):
+    """Operations for each pixel of a patch, and the number of parameters."""
+    side = 32
     with torch.device("meta"):
         net = DRBNet(width=width)
         with FlopCounterMode(display=False) as counter, torch.enable_grad():
-            net(torch.empty(batch, 3, size, size)).sum().backward()
-    count = sum(parameter.numel() for parameter in net.parameters())
+            net(torch.empty(1, 3, side, side)).sum().backward()
+    return counter.get_total_flops() // side**2, sum(parameter.numel() for parameter in net.parameters())
+
+
+def case(width, batch, size, dtype, device, *, rivals=(PLAIN, CHANNELS_LAST)):
+    per_pixel, count = sizes(width)
     return Case(
         op="training_step",
         mode="forward+backward+AdamW",
@@ -102,7 +109,7 @@ def case(width, batch, size, dtype, device, *, rivals=(PLAIN, CHANNELS_LAST)):
         device=device,
         build=partial(build, width, batch, size, dtype, device, rivals),
         moved=4 * (6 * batch * size**2 + 7 * count),  # weights, gradients and both moments, read and written
-        operations=counter.get_total_flops(),
+        operations=per_pixel * batch * size**2,
         arithmetic=str(dtype)[6:],
         tolerance=TOLERANCE[dtype],
     )

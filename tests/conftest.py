@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: what this machine can run."""
 
+import gc
 import os
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 import lfdeblur_ops
 
 from .backends import DEVICE
-from .workers import CORES, WORKERS
+from .workers import CORES, WORKERS, together
 
 # Fills every torch.empty with NaN, the extension's outputs too: an element that nobody wrote cannot pass for a zero.
 torch.use_deterministic_algorithms(True, warn_only=True)
@@ -24,6 +25,31 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("cuda"):
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU on this machine"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """As ``--dist loadgroup``, whose groups pytest 9.2 and pytest-xdist 3.8 lose."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return together(nodeid)
+
+    return Together(config, log)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imported_objects_are_not_searched_for_garbage():
+    """PyTorch's alone, a million, take half a second each time, and measured calls begin with such a search."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def all_is_searched_at_the_end():
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,22 +36,25 @@ def find_cuobjdump() -> str:
     return found
 
 
-def machine_code(folder: Path) -> list[Path]:
-    """Files with the kernels' machine code for all of LIMITS: the extension, or cubins compiled into ``folder``.
+def machine_code(folder: Path, architectures: Collection[str] = tuple(LIMITS)) -> list[Path]:
+    """Files with the kernels' machine code for the architectures: the extension, or cubins compiled into ``folder``.
 
     Cubins of an earlier call stay there, and are compiled again where the sources have changed.
     """
-    extension = _up_to_date_extension()
+    extension = _up_to_date_extension() if extension_architectures() >= set(architectures) else None
     if extension is None and shutil.which("nvcc") is None:
         raise NoToolError("no nvcc, and no extension with CUDA kernels that is newer than they are")
-    return [extension] if extension else _compile_cubins(folder)
+    return [extension] if extension else _compile_cubins(folder, architectures)
+
+
+def extension_architectures() -> set[str]:
+    """Those of LIMITS that the installed extension has machine code for."""
+    info = lfdeblur_ops.build_info()
+    built = re.findall(r"\d+\.\d", str(info["cuda_architectures"])) if info.get("cuda") else []
+    return {arch for arch in LIMITS if f"{arch[:-1]}.{arch[-1]}" in built}
 
 
 def _up_to_date_extension() -> Path | None:
-    info = lfdeblur_ops.build_info()
-    names = {f"{arch[:-1]}.{arch[-1]}" for arch in LIMITS}
-    if not info.get("cuda") or not names <= set(re.findall(r"\d+\.\d", str(info["cuda_architectures"]))):
-        return None
     spec = importlib.util.find_spec("lfdeblur_ops._C")
     if spec is None or spec.origin is None:
         return None
@@ -59,7 +63,7 @@ def _up_to_date_extension() -> Path | None:
     return built if built.stat().st_mtime > max(source.stat().st_mtime for source in sources) else None
 
 
-def _compile_cubins(folder: Path) -> list[Path]:
+def _compile_cubins(folder: Path, architectures: Collection[str]) -> list[Path]:
     headers = [path.read_bytes() for path in sorted([*CSRC.glob("cuda/*.h"), *CSRC.glob("include/**/*.h")])]
 
     def compile_one(job: tuple[Path, str]) -> Path:
@@ -78,12 +82,12 @@ def _compile_cubins(folder: Path) -> list[Path]:
             old.unlink(missing_ok=True)
         return partial.rename(target)
 
-    jobs = [(source, arch) for source in sorted(CSRC.glob("cuda/*.cu")) for arch in LIMITS]
+    jobs = [(source, arch) for source in sorted(CSRC.glob("cuda/*.cu")) for arch in architectures]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(compile_one, jobs))
 
 
-def read_facts(files: list[Path]) -> Facts:
+def read_facts(files: Sequence[Path]) -> Facts:
     """``{(architecture, kernel): {"registers", "stack", "local", "static_shared", "LDG.128", "STG.128"}}``."""
     cuobjdump = find_cuobjdump()
     facts: Facts = {}
@@ -99,16 +103,18 @@ def read_facts(files: list[Path]) -> Facts:
             facts[arch, kernel] = {mine: int(values[theirs]) for theirs, mine in names.items()}
             facts[arch, kernel] |= {"LDG.128": 0, "STG.128": 0}
     for line in _dump(cuobjdump, files, "--dump-sass"):
-        if match := re.search(r"(?:arch =|code for) sm_(\d+)", line):
-            arch = match[1]
-        elif match := re.match(r"\s*Function : (\w+)", line):
-            kernel = readable(match[1])
-        elif match := re.search(r"\b(LDG|STG)(?:STS)?\.[A-Z0-9.]*\b128\b", line):  # LDGSTS: to shared memory
-            facts[arch, kernel][f"{match[1]}.128"] += 1
+        if "LDG" in line or "STG" in line:
+            if match := re.search(r"\b(LDG|STG)(?:STS)?\.[A-Z0-9.]*\b128\b", line):  # LDGSTS: to shared memory
+                facts[arch, kernel][f"{match[1]}.128"] += 1
+        elif "sm_" in line or "Function" in line:
+            if match := re.search(r"(?:arch =|code for) sm_(\d+)", line):
+                arch = match[1]
+            elif match := re.match(r"\s*Function : (\w+)", line):
+                kernel = readable(match[1])
     return facts
 
 
-def _dump(cuobjdump: str, files: list[Path], option: str) -> list[str]:
+def _dump(cuobjdump: str, files: Sequence[Path], option: str) -> list[str]:
     lines = []
     for file in files:
         arch = re.search(r"\.(\d+)\.cubin$", file.name)

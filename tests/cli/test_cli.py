@@ -221,11 +221,10 @@ def test_deblur_with_weights(run, tmp_path):
     assert (read_image(tmp_path / "out" / "a.png")[0] - want).abs().max() <= 0.51
 
 
-def test_demo_in_a_process_of_its_own(tmp_path):
-    command = [sys.executable, "-m", "lfdeblur_models.cli", "demo", "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(tmp_path / "out" / "demo.png")
+def test_demo(run, tmp_path):
+    code, said, err = run("demo", "--out", tmp_path / "out")
+    assert code == 0, err
+    assert said.strip() == str(tmp_path / "out" / "demo.png")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["demo.png"]
     sheet = Image.open(tmp_path / "out" / "demo.png")
     assert sheet.width > 1500

@@ -13,8 +13,6 @@ from .toy_scenes import tree, write_scenes
 
 RECIPE = Recipe((Aperture("disk", 1.0),), (-1.0, 1.0), dual_pixel=True, noise=Noise(1e-3, 1e-3), shard_scenes=1, seed=3)
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -232,13 +232,17 @@ REAL = {
 @pytest.mark.parametrize("name", REAL)
 def test_one_command_makes_a_training_set_of_each_kind_of_data(name, tmp_path, capsys):
     source = data_folder(name)
-    if name == "rgbd-middlebury":  # one of each naming, to be quick; all are found
-        assert len(list(find_sources(source))) == REAL[name]
-        few = tmp_path / "few"
+    assert len(list(find_sources(source))) == REAL[name]
+    few, scenes = tmp_path / "few", REAL[name]
+    if name == "rgbd-middlebury":  # one of each naming, to be quick
         for scene in ("Art", "Teddy"):
             shutil.copytree(source / scene, few / scene)
-        source = few
-    scenes = {"rgbd-middlebury": 2}.get(name, REAL[name])
+        source, scenes = few, 2
+    elif name == "rgbd-kinect":
+        few.mkdir()
+        for file in ("camera_primesense.json", "tum_color.png", "tum_depth.png"):
+            shutil.copy(source / file, few)
+        source, scenes = few, 1
     out = tmp_path / "out"
     with pytest.raises(SystemExit) as stop:
         cli.main(["generate", str(source), "--out", str(out), "--planes", "2", "--aperture", "disk:2", "--dual-pixel"])

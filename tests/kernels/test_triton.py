@@ -125,7 +125,12 @@ def test_conv3x3_layouts_and_absent_tensors(layout, channels):
 
 
 @pytest.mark.parametrize(
-    ("channels", "outputs", "dtype"), [*((64, 32, dtype) for dtype in DTYPES), (33, 24, torch.float16)]
+    ("channels", "outputs", "dtype"),
+    [
+        (64, 32, torch.float16),
+        (33, 24, torch.float16),
+        *(pytest.param(64, 32, dtype, marks=pytest.mark.slow) for dtype in (torch.float32, torch.bfloat16)),
+    ],
 )
 def test_conv_transpose4x4(channels, outputs, dtype):
     for size, layout, bias in (((1, 1), "sliced", False), ((2, 17), "strided", True)):
@@ -244,7 +249,15 @@ def small_image_tiles(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_image_tiles")
-@pytest.mark.parametrize(("k", "dtype"), [(7, torch.float16), *((3, dtype) for dtype in DTYPES), (1, torch.float32)])
+@pytest.mark.parametrize(
+    ("k", "dtype"),
+    [
+        (7, torch.float16),
+        (3, torch.float32),
+        (1, torch.float32),
+        *(pytest.param(3, dtype, marks=pytest.mark.slow) for dtype in DTYPES[1:]),
+    ],
+)
 def test_drb_head_backward(k, dtype):
     grads = check_gradients(head_arguments(k, dtype, size=(1, 3, 35) if k < 7 else (1, 3, 5), clip=(-0.5, 0.6)))
     assert grads[0].is_contiguous(memory_format=torch.channels_last)
@@ -257,9 +270,15 @@ def test_drb_head_backward_in_tiles_that_are_launched():
 
 @pytest.mark.usefixtures("small_image_tiles")
 def test_drb_head_backward_of_several_blocks():
+    """Of features."""
+    check_gradients(head_arguments(3, torch.float32, size=(1, 2, 1), features=(70, 9)))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_image_tiles")
+def test_drb_head_backward_of_several_blocks_of_all():
     """Of taps, of features and of colours."""
     check_gradients(head_arguments(9, torch.float16, size=(1, 1, 2), features=(70, 135), colors=5, image=torch.float32))
-    check_gradients(head_arguments(3, torch.float32, size=(1, 2, 1), features=(70, 9)))
 
 
 @pytest.mark.usefixtures("small_image_tiles")

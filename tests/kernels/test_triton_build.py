@@ -2,14 +2,11 @@
 
 Held against ``triton_budgets.json``: no spills (but of what the largest tile's epilogue needs with one Triton),
 tensor-core instructions where a product is meant, and with the Triton that the budgets were made with (every other
-allots a little differently) registers and shared memory. They are compiled for sm_90; with
-``LFDEBLUR_TEST_ALL_ARCHITECTURES=1``, as CI has it, those of 16-bit types for all.
+allots a little differently) registers and shared memory. They are compiled for sm_90, most of them in
+slow tests; those of 16-bit types for the others too.
 """
 
 import json
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
@@ -22,11 +19,14 @@ from benchmarks.gpu import triton_launches
 from benchmarks.gpu.machine_code import LIMITS
 from benchmarks.gpu.triton_launches import CASES, conv, facts, head, launches, transposed
 
-from ..workers import CORES
-
-pytestmark = pytest.mark.xdist_group("triton_build")
 MADE_WITH = "3.9."
-EVERY = os.environ.get("LFDEBLUR_TEST_ALL_ARCHITECTURES") == "1"
+QUICK = (
+    *(f"half conv3x3 {outputs}" for outputs in (3, 32, 64, 128)),
+    "half conv_transpose4x4 32",
+    "half drb_head 64",
+    "tf32 conv3x3 32",
+    "ieee conv3x3 32",
+)
 BUDGETS = json.loads((Path(__file__).parent / "triton_budgets.json").read_text())
 
 
@@ -35,23 +35,19 @@ def budget_of(case, kernel):
     return next((budget for budget in BUDGETS if fnmatchcase(label, budget["launch"])), None)
 
 
-def compiled(case):
-    """Kernel, architecture and facts of each launch of a case."""
-    architectures = tuple(LIMITS) if EVERY and case.startswith("half") else ("90",)
-    return [(launch.kernel.__name__, arch, facts(launch, arch)) for launch in launches(case) for arch in architectures]
-
-
-@pytest.fixture(scope="module")
-def results():
-    """Of every case; they are compiled side by side, in processes that share nothing."""
-    with ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn")) as pool:
-        yield {case: pool.submit(compiled, case) for case in CASES}
-        pool.shutdown(cancel_futures=True)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_launches_are_within_their_budgets(results, case):
-    for kernel, architecture, used in results[case].result(timeout=280):
+@pytest.mark.parametrize(
+    ("case", "architecture"),
+    [
+        pytest.param(
+            case, arch, marks=pytest.mark.slow if arch != "90" or case not in QUICK else (), id=f"{case} sm_{arch}"
+        )
+        for case in CASES
+        for arch in (LIMITS if case.startswith("half") else ("90",))
+    ],
+)
+def test_launches_are_within_their_budgets(case, architecture):
+    for launch in launches(case):
+        kernel, used = launch.kernel.__name__, facts(launch, architecture)
         budget = budget_of(case, kernel)
         about = f"{case} {kernel} sm_{architecture}: {used}"
         assert budget, f"no budget for {about}"

@@ -13,11 +13,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("selection", "least"), [("backward", 11), ("drb_head and not backward", 16), ("not drb_head", 35)]
+    ("selection", "marked", "least"),
+    [
+        ("drb_head", "not slow", 26),
+        ("not drb_head", "not slow", 36),
+        pytest.param("test_", "slow", 5, marks=pytest.mark.slow),
+    ],
 )
-def test_kernels_by_the_interpreter(selection, least):
+def test_kernels_by_the_interpreter(selection, marked, least):
     """``least``: tests that the selection has; together they have all of them."""
-    tests = ["tests/kernels/test_triton.py", "-k", selection]
+    tests = ["tests/kernels/test_triton.py", "-k", selection, "-m", marked]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)

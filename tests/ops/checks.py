@@ -72,6 +72,17 @@ def assert_bounded(op, got, arguments, grad, backend="cpu", options=(1.0,)):
         )
 
 
+def opcheck(op, *cases):
+    """``torch.library.opcheck`` of an operator with several tuples of arguments.
+
+    All of it with the first; with the others, of other strides and numbers, what depends on these: inputs stay as they
+    were, and the operator on shapes alone tells the result's strides.
+    """
+    torch.library.opcheck(op, cases[0])
+    for arguments in cases[1:]:
+        torch.library.opcheck(op, arguments, test_utils=("test_schema", "test_faketensor"))
+
+
 def fit(backend, *channels):
     """The numbers of channels, or for a back end that takes multiples of 16 only, the next ones."""
     return [-(-c // 16) * 16 if backend == "winograd" else c for c in channels]

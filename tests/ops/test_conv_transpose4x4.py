@@ -6,8 +6,8 @@ import torch
 from lfdeblur_ops import BackendError, conv_transpose4x4
 from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS
 
-from ..backends import DEVICE
-from .checks import BACKENDS, LAYOUTS, check, draw, require, skip_unfit
+from ..backends import DEVICE, compiler
+from .checks import BACKENDS, LAYOUTS, check, draw, opcheck, require, skip_unfit
 
 
 @pytest.fixture(params=BACKENDS)
@@ -75,15 +75,17 @@ def test_gradcheck(backend, device):
 def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
-    for layout in LAYOUTS:
-        for slope in (0.1, 1.0):
-            arguments = make((2, 3, 4), 8, 16, layout=layout, device=device, grad=True)
-            torch.library.opcheck(torch.ops.lfdeblur.conv_transpose4x4.default, (*arguments, slope))
+    cases = [
+        (*make((2, 3, 4), 8, 16, layout=layout, device=device, grad=True), slope)
+        for layout in LAYOUTS
+        for slope in (0.1, 1.0)
+    ]
+    opcheck(torch.ops.lfdeblur.conv_transpose4x4.default, *cases)
 
 
 def test_compiles_without_graph_break(backend, device):
     arguments = make((1, 4, 5), 8, 16, device=device, grad=True)
-    compiled = torch.compile(lambda *a: run(a, 0.1, backend).square().sum(), fullgraph=True)
+    compiled = torch.compile(lambda *a: run(a, 0.1, backend).square().sum(), fullgraph=True, backend=compiler(backend))
     got = torch.autograd.grad(compiled(*arguments), arguments)
     want = torch.autograd.grad(run(arguments, 0.1, backend).square().sum(), arguments)
     torch.testing.assert_close(got, want, **REORDERED_SUMS)

@@ -9,7 +9,7 @@ from lfdeblur_ops import BackendError, backends, drb_head, reference
 from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS, TOL
 
 from ..backends import DEVICE, compiler
-from .checks import assert_bounded, skip_unfit
+from .checks import assert_bounded, opcheck, skip_unfit
 
 SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 3, 40, 33), (1, 5, 4, 70), (1, 2, 35, 1)]
 
@@ -116,14 +116,16 @@ def test_gradcheck(backend, device, clip):
 def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
+    forward, backward = [], []
     for layout in ("channels_last", "slice", "contiguous"):
         tensors = make((2, 3, 4, 5), 3, torch.float32, device, layout=layout, grad=True)
         options = (3, 0.1, -1.0, 1.0)
-        torch.library.opcheck(torch.ops.lfdeblur.drb_head.default, (*tensors, *options))
-        detached = [t.detach() for t in tensors]
-        args = (torch.randn(2, 3, 4, 5, device=device), *detached, *options)
+        forward.append((*tensors, *options))
+        args = (torch.randn(2, 3, 4, 5, device=device), *(t.detach() for t in tensors), *options)
         for wanted in ((True, True, True), (False, True, False), (True, False, False)):
-            torch.library.opcheck(torch.ops.lfdeblur.drb_head_backward.default, (*args, *wanted))
+            backward.append((*args, *wanted))
+    opcheck(torch.ops.lfdeblur.drb_head.default, *forward)
+    opcheck(torch.ops.lfdeblur.drb_head_backward.default, *backward)
 
 
 def test_compiles_without_graph_break(backend, device):

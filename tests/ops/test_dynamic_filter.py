@@ -7,6 +7,7 @@ from lfdeblur_ops import BackendError, dynamic_filter, reference
 from lfdeblur_ops.testing import FLOATS, TOL
 
 from ..backends import compiler
+from .checks import opcheck
 
 SHAPES = [(1, 1, 1, 1), (2, 3, 5, 7), (1, 4, 16, 9), (1, 3, 6, 71), (2, 5, 3, 40), (1, 2, 40, 1)]
 
@@ -81,14 +82,16 @@ def test_gradcheck(backend, device, k, border):
     assert torch.autograd.gradcheck(lambda x, f: dynamic_filter(x, f, k, border=border, backend=backend), (x, f))
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "strided"])
-def test_opcheck(backend, device, layout):
+def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
-    x, f, k = make((2, 3, 4, 5), 3, torch.float32, device, layout=layout, grad=True)
-    torch.library.opcheck(torch.ops.lfdeblur.dynamic_filter.default, (x, f, k, "zeros"))
-    args = (torch.randn_like(x), x.detach(), f.detach(), k, "replicate", True, True)
-    torch.library.opcheck(torch.ops.lfdeblur.dynamic_filter_backward.default, args)
+    forward, backward = [], []
+    for layout in ("contiguous", "channels_last", "strided"):
+        x, f, k = make((2, 3, 4, 5), 3, torch.float32, device, layout=layout, grad=True)
+        forward.append((x, f, k, "zeros"))
+        backward.append((torch.randn_like(x), x.detach(), f.detach(), k, "replicate", True, True))
+    opcheck(torch.ops.lfdeblur.dynamic_filter.default, *forward)
+    opcheck(torch.ops.lfdeblur.dynamic_filter_backward.default, *backward)
 
 
 def test_compiles_without_graph_break(backend, device):

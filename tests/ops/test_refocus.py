@@ -7,6 +7,7 @@ from lfdeblur_ops import BackendError, backends, reference, refocus
 from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS, TOL
 
 from ..backends import compiler
+from .checks import opcheck
 
 INTEGERS = (torch.uint8, torch.uint16)
 SHAPES = [(1, 1, 1, 1, 1, 1), (1, 3, 3, 1, 5, 7), (2, 2, 5, 3, 9, 16), (1, 4, 3, 2, 12, 83), (1, 1, 3, 1, 40, 1)]
@@ -176,13 +177,12 @@ def test_opcheck(backend, device, as_map):
     disparity = disparity_map((2,), 5, 6, device).float() if as_map else torch.tensor([0.5, 1.25], device=device)
     weights = torch.full((2, 2, 3), 1 / 6, device=device).requires_grad_()
     args = (light_field, disparity.requires_grad_(), weights, "bilinear", "valid")
-    torch.library.opcheck(torch.ops.lfdeblur.refocus.default, args)
+    opcheck(torch.ops.lfdeblur.refocus.default, args)
     plain = [a.detach() for a in args[:3]]
     out = torch.ops.lfdeblur.refocus(*plain, "bilinear", "valid")
-    backward = (torch.randn_like(out), out, *plain, "bilinear", "valid", True, True, True)
-    torch.library.opcheck(torch.ops.lfdeblur.refocus_backward.default, backward)
-    backward = (torch.randn_like(out), out, *plain, "bilinear", "valid", False, True, False)
-    torch.library.opcheck(torch.ops.lfdeblur.refocus_backward.default, backward)
+    backward = (torch.randn_like(out), out, *plain, "bilinear", "valid")
+    wanted = ((True, True, True), (False, True, False))
+    opcheck(torch.ops.lfdeblur.refocus_backward.default, *((*backward, *needs) for needs in wanted))
 
 
 def test_compiles_without_graph_break(backend, device):

@@ -6,8 +6,8 @@ import torch
 from lfdeblur_ops import BackendError, residual_block
 from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS
 
-from ..backends import DEVICE
-from .checks import BACKENDS, LAYOUTS, check, draw, fit, require, skip_unfit
+from ..backends import DEVICE, compiler
+from .checks import BACKENDS, LAYOUTS, check, draw, fit, opcheck, require, skip_unfit
 
 
 @pytest.fixture(params=[*BACKENDS, "winograd"])
@@ -83,14 +83,18 @@ def test_only_wanted_gradients(backend, device):
 def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
-    for layout in LAYOUTS:
-        arguments = make((2, 3, 4), 32, layout=layout, device=device, grad=True)
-        torch.library.opcheck(torch.ops.lfdeblur.residual_block.default, (*arguments, 0.1, backend == "winograd"))
+    cases = [
+        (*make((2, 3, 4), 32, layout=layout, device=device, grad=True), 0.1, backend == "winograd")
+        for layout in LAYOUTS
+    ]
+    opcheck(torch.ops.lfdeblur.residual_block.default, *cases)
 
 
 def test_compiles_without_graph_break(backend, device):
     arguments = make((1, 6, 7), 32, device=device, grad=True)
-    compiled = torch.compile(lambda *a: residual_block(*a, backend=backend).square().sum(), fullgraph=True)
+    compiled = torch.compile(
+        lambda *a: residual_block(*a, backend=backend).square().sum(), fullgraph=True, backend=compiler(backend)
+    )
     got = torch.autograd.grad(compiled(*arguments), arguments)
     want = torch.autograd.grad(residual_block(*arguments, backend=backend).square().sum(), arguments)
     torch.testing.assert_close(got, want, **REORDERED_SUMS)
