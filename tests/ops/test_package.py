@@ -1,7 +1,6 @@
 """What the installed package says of itself, and what it must carry."""
 
 import importlib.metadata
-import os
 import re
 import shutil
 import subprocess
