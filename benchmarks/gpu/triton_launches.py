@@ -69,6 +69,7 @@ CASES = {
     "half drb_head 64": lambda: heads(64, HALF),
     "half drb_head 128": lambda: heads(128, HALF),
     "half drb_head 64 k=15": lambda: heads(64, HALF, 15, gradients=False),
+    "fp16 drb_head 64": lambda: heads(64, torch.float16),
     "tf32 conv3x3 3": lambda: convolution(3, 32, FLOAT),
     "tf32 conv3x3 32": lambda: convolution(32, 32, FLOAT),
     "tf32 conv3x3 64": lambda: convolution(64, 64, FLOAT),

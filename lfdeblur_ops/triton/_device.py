@@ -37,6 +37,15 @@ def dot_float32(a, b, acc, PRECISION: tl.constexpr):
     """``a @ b + acc`` for float32 ``a``: with 16-bit ``b`` as the sum of two 16-bit numbers, on tensor cores."""
     if b.dtype == tl.float32:
         return dot(a, b, acc, PRECISION)
+    if b.dtype == tl.float16:
+        # Gradients of a scaled loss go beyond float16's largest number, where high is infinite and low is no number.
+        scale = 32768.0 / tl.maximum(tl.max(tl.abs(a)), 32768.0)
+        return acc + _dot_in_parts(a * scale, b, tl.zeros_like(acc), PRECISION) / scale
+    return _dot_in_parts(a, b, acc, PRECISION)
+
+
+@triton.jit
+def _dot_in_parts(a, b, acc, PRECISION: tl.constexpr):
     high = a.to(b.dtype)
     low = (a - high.to(tl.float32)).to(b.dtype)
     return dot(low, b, dot(high, b, acc, PRECISION), PRECISION)

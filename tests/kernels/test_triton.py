@@ -288,6 +288,19 @@ def test_drb_head_backward_layouts(layout):
     check_gradients(head_arguments(3, torch.float16, size=size, layout=layout, bias=layout != "strided"))
 
 
+def test_drb_head_backward_of_a_scaled_loss():
+    """Gradients of the filters beyond what float16 holds, those of the features within."""
+    arguments = list(head_arguments(3, torch.float16, size=(1, 3, 4), image=torch.float32))
+    arguments[1], arguments[4] = arguments[1] / 1024, arguments[4] / 1024
+    grad = 3e5 * draw(*arguments[6].shape, dtype=torch.float32, layout="contiguous", seed=5)
+    grads = head.drb_head_backward(grad, *arguments, True, True, True)
+    leaves = [x.detach().double().requires_grad_() for x in arguments[:7]]
+    reference.drb_head(*leaves, *arguments[7:]).backward(grad.double())
+    for index in (0, 3, 6):
+        got, wanted = grads[index].double(), leaves[index].grad
+        assert float((got - wanted).norm() / wanted.norm()) < 1e-3, index
+
+
 def test_drb_head_backward_of_what_is_needed():
     arguments = head_arguments(3, torch.float32, size=(1, 3, 4))
     grad = torch.ones_like(arguments[6])

@@ -106,6 +106,25 @@ def test_image_in_float32_beside_narrow_features(backend, device, dtype):
     assert_gradients(tensors, 7, weight, backend)
 
 
+def test_gradients_of_a_scaled_loss_go_beyond_float16(backend, device):
+    """What reaches the filters is larger than float16 holds; what reaches the features is not."""
+    tensors = make((1, 3, 20, 35), 7, torch.float16, device, features=(16, 8), image_dtype=torch.float32)
+    for weight in (tensors[1], tensors[4]):
+        weight *= 2.0**-10
+    for tensor in tensors:
+        tensor.requires_grad_()
+    weight = torch.randn(tensors[-1].shape, device=device) * 3e5
+    wanted = [tensors[0], tensors[3], tensors[6]]
+    got = torch.autograd.grad(drb_head(*tensors, 7, backend=backend), wanted, weight)
+    doubles = [tensor.detach().double().requires_grad_() for tensor in tensors]
+    exact = torch.autograd.grad(
+        reference.drb_head(*doubles, 7, 0.1, -math.inf, math.inf), [doubles[0], doubles[3], doubles[6]], weight.double()
+    )
+    for one, other in zip(got, exact, strict=True):
+        assert bool(torch.isfinite(one).all())
+        assert float((one - other).norm() / other.norm()) < 2e-3
+
+
 @pytest.mark.parametrize("clip", [None, (-0.4, 0.7)])
 def test_gradcheck(backend, device, clip):
     skip_unfit(backend, torch.float64)
