@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-slow test-asan bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-slow test-asan check-oldest bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -105,6 +105,18 @@ gpu-kit:
 	TORCH_CUDA_ARCH_LIST=9.0 LFDEBLUR_CUDA=1 $(GPU_VENV)/bin/python setup.py -q build_ext --build-temp build/gpu_objects --build-lib $(KIT)
 	$(GPU_VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(KIT)/wheels $(KIT_WHEELS)
 	git describe --always --dirty=+ --abbrev=12 > $(KIT)/COMMIT
+
+# What is committed, built against the oldest torch that is supported, and the tests of the ops on it; in a folder of its
+# own. OLDEST_VENV: an environment that is there already, with that torch.
+OLDEST := build/oldest
+OLDEST_VENV ?= $(OLDEST)/venv
+check-oldest:
+	rm -rf $(OLDEST)/source && mkdir -p $(OLDEST)/source
+	git archive HEAD | tar -x -C $(OLDEST)/source
+	test -x $(OLDEST_VENV)/bin/python || $(GPU_PYTHON) -m venv $(OLDEST_VENV)
+	$(OLDEST_VENV)/bin/python -m pip install --quiet $(GPU_TORCH) 'setuptools>=77' wheel ninja
+	cd $(OLDEST)/source && LFDEBLUR_CUDA=0 $(abspath $(OLDEST_VENV))/bin/python -m pip install --quiet --no-build-isolation -e '.[test]'
+	cd $(OLDEST)/source && $(abspath $(OLDEST_VENV))/bin/python -m pytest -q -n 2 -m 'not slow' tests/ops tests/kernels/test_symbols.py
 
 clean:
 	rm -rf build dist demo *.egg-info lfdeblur_ops/_C*.so
