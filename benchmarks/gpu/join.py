@@ -16,6 +16,8 @@ PART_BYTES = 15 << 20
 def split(path: Path, part_bytes: int = PART_BYTES) -> list[Path]:
     """A file in parts of at most ``part_bytes``, beside it; the file goes. One that is small enough stays as it is."""
     data = path.read_bytes()
+    for old in path.parent.glob(f"{path.name}.part*of*"):
+        old.unlink()
     if len(data) <= part_bytes:
         return [path]
     parts = []
@@ -29,12 +31,15 @@ def split(path: Path, part_bytes: int = PART_BYTES) -> list[Path]:
 
 
 def join(folder: Path, out: Path) -> list[Path]:
-    """Whole files in ``out`` from the parts in ``folder``. Raises ValueError: a part is missing."""
+    """Whole files in ``out`` from the parts in ``folder``. Raises ValueError: a part is missing, or of another file."""
     files: dict[tuple[str, int], dict[int, Path]] = {}
     for path in folder.iterdir():
         if match := re.fullmatch(r"(.+)\.part(\d+)of(\d+)", path.name):
             files.setdefault((match[1], int(match[3])), {})[int(match[2])] = path
     whole = []
+    names = [name for name, _ in files]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{folder}: {twice[0]}: parts of two files of this name")
     for (name, count), parts in sorted(files.items()):
         if missing := [number for number in range(count) if number not in parts]:
             raise ValueError(f"{folder}: {name}: part {missing[0]} of {count} is missing")

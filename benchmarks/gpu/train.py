@@ -170,9 +170,9 @@ def rate_at(done: float, warmup: float = 0.02) -> float:
     return min(1.0, done / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def fastest(make: Callable[[str], Step], pairs: Rendered) -> tuple[str, dict[str, float]]:
+def fastest(make: Callable[[str], Step], renderer: PairRenderer, batch: int) -> tuple[str, dict[str, float]]:
     """Whichever form of the network takes the least time for a step, and ms of each; one that fails is left out."""
-    device = pairs.renderer.pool.pixels.device
+    pairs, device = Rendered(renderer, batch), renderer.pool.pixels.device
     times: dict[str, float] = {}
     for part in ("first rendering", "rendering"):
         begin = time.perf_counter()
@@ -237,7 +237,9 @@ class Run:
         self.times: dict[str, float] = {}
         self.count = 0
         if not self.form:
-            self.form, self.times = fastest(lambda form: step_of(form, first), self.pairs[first])
+            self.form, self.times = fastest(
+                lambda form: step_of(form, first), self.pairs[first].renderer, batches[first]
+            )
         self.steps = {side: step_of(self.form, side) for side in options.sides}
 
     def __call__(self) -> None:
@@ -283,7 +285,9 @@ class Run:
         return sum(pairs.given for pairs in self.pairs.values())
 
     def save(self) -> None:
-        """The averaged weights, in parts that travel, and what was done."""
+        """The averaged weights, in parts that travel, and what was done. Raises SystemExit: they are not finite."""
+        if not all(bool(torch.isfinite(value).all()) for value in self.average.state_dict().values()):
+            raise SystemExit("gpu_train: the weights are no longer finite; those saved before are kept")
         path = self.options.out / "weights.safetensors"
         save_weights(self.average.configuration, self.average.state_dict(), path)
         split(path)
@@ -309,13 +313,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.gpu.train", description=__doc__)
     parser.add_argument("pictures", type=Path, metavar="PICTURES", help="a folder of sharp pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and log")
-    parser.add_argument("--seconds", type=float, default=240, help="for all but reading pictures (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=240, help="from reading pictures to the last step (%(default)s)"
+    )
     parser.add_argument("--width", type=int, default=32, help="of the network (%(default)s)")
     parser.add_argument("--start", default="identity", help="identity, random, or a file of weights (%(default)s)")
     parser.add_argument("--sides", type=int, nargs=2, default=SIDES, help="of the pairs, at first and last (128 256)")
     parser.add_argument("--batch", type=int, default=64, help="pairs of the first size (%(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="largest, of AdamW (%(default)s)")
-    parser.add_argument("--radius", type=float, default=16.0, help="largest, of blur, in pixels (%(default)s)")
+    parser.add_argument(
+        "--radius",
+        type=float,
+        default=16.0,
+        help="largest, of blur, in pixels (%(default)s); 1.86 times it in enlarged pairs",
+    )
     parser.add_argument("--frequency", type=float, default=0.5, help="weight of the Fourier loss (%(default)s)")
     parser.add_argument("--form", choices=FORMS, help="of the network, instead of the fastest")
     parser.add_argument("--dtype", choices=DTYPES, help="of the features (bf16 on a GPU, fp32 on a CPU)")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The training pairs of the weights that ship: make_pairs.sh DATA PHOTOGRAPHS OUT
+# The training pairs of the weights that those that ship started from: make_pairs.sh DATA PHOTOGRAPHS OUT
 #   DATA         has lf-stanford-chess, lf-lytro-2067 and rgbd-middlebury (sources and licences: docs/model_card.md)
 #   PHOTOGRAPHS  sharp pictures
 #   OUT          gets the folders chess, lytro, middlebury, held-out (never trained on), photos and photos-2 to photos-4

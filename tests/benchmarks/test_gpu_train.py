@@ -29,7 +29,7 @@ def pictures(tmp_path):
 
 
 def test_a_run_on_a_cpu(pictures, tmp_path):
-    numbers = {"seconds": 6, "width": 6, "batch": 2, "radius": 2, "rate": 1e-4}
+    numbers = {"seconds": 3, "width": 6, "batch": 2, "radius": 2, "rate": 1e-4}
     options = [f"--{name}={value}" for name, value in numbers.items()]
     options += ["--device", "cpu", "--sides", "16", "24"]
     assert train([str(pictures), "--out", str(tmp_path / "out"), *options]) == 0
@@ -75,6 +75,11 @@ def test_parts_make_the_whole(tmp_path, capsys):
     parts = split(path, 1000)
     assert [part.name for part in parts] == [f"weights.safetensors.part{n}of3" for n in range(3)]
     assert not path.exists()
+    (tmp_path / f"{path.name}.part9of9").write_bytes(b"of another file")
+    with pytest.raises(ValueError, match="parts of two files"):
+        join(tmp_path, tmp_path)
+    path.write_bytes(data)
+    parts = split(path, 1000)  # what an earlier one left is gone
     out = tmp_path / "out"
     out.mkdir()
     assert main([str(tmp_path), "--out", str(out)]) == 0
@@ -98,16 +103,24 @@ def test_the_script_trains_with_what_is_given(tmp_path):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     log = tmp_path / "log"
+    (tmp_path / "pictures").mkdir()
     settings = {"LOG": str(log), "OUT": str(tmp_path / "out"), "GPU_KIT": str(tmp_path / "none")}
     environment = os.environ | settings | {"PATH": f"{programs}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", str(SCRIPT), "pictures", "100", "--width", "16"], env=environment, capture_output=True, timeout=60
+        ["bash", str(SCRIPT), "pictures", "100", "--width", "16"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     lines = log.read_text().splitlines()
     assert lines[1].startswith("-m pip install")
     assert lines[2] == "limit 160"
-    assert lines[3] == f"-m benchmarks.gpu.train pictures --out {tmp_path / 'out'} --seconds 100 --width 16"
+    places = f"{tmp_path / 'pictures'} --out {tmp_path / 'out'}"
+    assert lines[3] == f"-m benchmarks.gpu.train {places} --seconds 100 --width 16"
+    subprocess.run(["bash", str(SCRIPT), "pictures", "--width", "16"], env=environment, cwd=tmp_path, timeout=60)
+    assert log.read_text().splitlines()[-1].endswith("--seconds 240 --width 16")
     none = subprocess.run(["bash", str(SCRIPT)], env=environment, capture_output=True, text=True, timeout=60)
     assert none.returncode != 0
     assert "needs a folder of sharp pictures" in none.stderr

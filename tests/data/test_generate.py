@@ -184,7 +184,7 @@ def test_webdataset_reads_the_shards(tmp_path):
         assert np.asarray(defocused).shape == np.asarray(truth).shape == (told["height"], told["width"], 3)
 
 
-@pytest.mark.parametrize("layout", [pytest.param("lfdof", marks=pytest.mark.slow), "webdataset"])
+@pytest.mark.parametrize("layout", ["lfdof", pytest.param("webdataset", marks=pytest.mark.slow)])
 def test_the_same_bytes_whatever_the_workers(tmp_path, layout):
     folder = write_scenes(tmp_path / "scenes", 3, h=40, w=37)
     (folder / "scene1" / "view_01_01.png").write_bytes(b"broken")
@@ -296,7 +296,7 @@ OPTIONS = ("--aperture", "disk:1", "--disparity=-1:1:3", "--dual-pixel", "--shar
     [
         pytest.param(1, "lfdof", "*.png", 5, id="in a scene"),
         pytest.param(1, "lfdof", "*.png", 20, id="scenes later", marks=pytest.mark.slow),
-        pytest.param(2, "webdataset", "*.tar", 1, id="after a shard"),
+        pytest.param(2, "webdataset", "*.tar", 1, id="after a shard", marks=pytest.mark.slow),
         pytest.param(2, "webdataset", "*.tar", 2, id="shards later", marks=pytest.mark.slow),
     ],
 )
@@ -348,6 +348,7 @@ def test_a_full_disk(tmp_path, capsys, layout):
     assert run()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_one_error(tmp_path):
     """As the kernel does when memory runs out."""
     scenes, out = write_scenes(tmp_path / "scenes", 3, h=150, w=150), tmp_path / "out"

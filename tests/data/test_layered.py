@@ -8,7 +8,7 @@ import pyvips
 import torch
 import torch.nn.functional as F
 
-from lfdeblur_models.data import DataError
+from lfdeblur_models.data import DataError, ImageError
 from lfdeblur_models.data.datasets.rendered_pairs import RenderedPairs
 from lfdeblur_models.data.rendering.layered import PairRenderer, PicturePool, RenderingOptions
 from lfdeblur_models.data.rendering.layered.apertures import draw_apertures, transfer_functions
@@ -296,7 +296,12 @@ def test_patches_are_the_pictures_turned(pool):
         (lambda: RenderingOptions(radius=0.1), "radius: got 0.1, want 0.6 to 64"),
         (lambda: RenderingOptions(layers=5), "layers: got 5, want whole number from 1 to 4"),
         (lambda: RenderingOptions(noisy=1.5), "noisy: got 1.5, want a share from 0 to 1"),
+        (lambda: RenderingOptions(layers=2.0), "layers: got 2.0, want whole number from 1 to 4"),
+        (lambda: PicturePool([torch.zeros(3, 40, 40, dtype=torch.int64)]), "pictures: got dtype torch.int64"),
+        (lambda: PicturePool([torch.full((3, 40, 40), torch.nan)]), r"pictures: got values outside \[0, 1\]"),
         (lambda: PairRenderer(PicturePool([smooth(3, 40, 40)]), seed=-1), "seed: got -1"),
+        (lambda: PairRenderer(PicturePool([smooth(3, 40, 40)]))([-1]), "numbers: got -1, want whole numbers from 0"),
+        (lambda: PairRenderer(PicturePool([smooth(3, 40, 40)]))([1.5]), "numbers: got 1.5, want whole numbers from 0"),
     ],
 )
 def test_what_cannot_be_rendered(make, error):
@@ -328,6 +333,40 @@ def test_halves_of_a_dual_pixel_add_up_to_the_picture(pool):
     alone = PairRenderer(pool, options)(range(8))
     assert float((alone["defocused"] - whole).abs().max()) <= 1.01 / 255
     assert torch.equal(alone["sharp"], pair["sharp"])
+
+
+def test_no_pairs(pool):
+    pair = PairRenderer(pool, RenderingOptions(side=24, radius=6), dual_pixel=True)([])
+    assert {name: tuple(value.shape) for name, value in pair.items()} == dict.fromkeys(
+        ("defocused", "sharp", "left", "right"), (0, 3, 24, 24)
+    )
+
+
+def test_pictures_of_16_bits_are_those_of_8(tmp_path):
+    picture = torch.randint(0, 256, (3, 40, 50), generator=torch.Generator().manual_seed(0))
+    eight, sixteen = (PicturePool([values]) for values in (picture.to(torch.uint8), (picture * 257).to(torch.uint16)))
+    assert torch.equal(eight.pixels, sixteen.pixels)
+    write_image(tmp_path / "small.png", torch.rand(3, 40, 15), bits=8)
+    with pytest.raises(ImageError, match=r"small\.png: 15x40 pixels, want at least 16 along each side"):
+        PicturePool.read([tmp_path / "small.png"])
+
+
+def test_halves_of_a_dual_pixel_have_the_noise_of_half_the_light():
+    many = draws(400)
+    light = torch.full((400, 3, 8, 8), 0.5)
+    whole, left, right = (
+        with_noise(light, many, 1.0, name, share) - light for name, share in (("", 1.0), ("left", 0.5), ("right", 0.5))
+    )
+    both = (left + right) / 2
+    assert float(left.square().mean() / whole.square().mean()) == pytest.approx(2.3, abs=0.3)  # photons 2, read-out 4
+    assert float(both.square().mean() / whole.square().mean()) == pytest.approx(1.15, abs=0.15)
+
+
+def test_grey_stays_grey_under_compression():
+    grey = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    for quality in (55.0, 78.0, 90.0):
+        out = compressed(grey, torch.tensor([quality]))
+        assert float((out.amax(1) - out.amin(1)).max()) < 1e-4
 
 
 def test_pairs_of_a_folder(pool, tmp_path):

@@ -11,6 +11,7 @@ from lfdeblur_models.io.errors import OutputError
 
 from .toy_scenes import tree, write_scenes
 
+pytestmark = pytest.mark.slow  # Ray takes seconds to start
 RECIPE = Recipe((Aperture("disk", 1.0),), (-1.0, 1.0), dual_pixel=True, noise=Noise(1e-3, 1e-3), shard_scenes=1, seed=3)
 
 

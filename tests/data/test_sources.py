@@ -229,7 +229,9 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "lf-stanford-chess" else ()) for name in REAL]
+)
 def test_one_command_makes_a_training_set_of_each_kind_of_data(name, tmp_path, capsys):
     source = data_folder(name)
     assert len(list(find_sources(source))) == REAL[name]

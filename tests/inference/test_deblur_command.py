@@ -341,7 +341,9 @@ def test_progress_counts_every_pixel(tmp_path):
     assert len(seen) > 3
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_interrupts_leave_whole_files_only(tmp_path, weights, number, code):
     write_image(tmp_path / "0.png", colours(300, 400))
     data = (tmp_path / "0.png").read_bytes()

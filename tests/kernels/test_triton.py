@@ -30,6 +30,7 @@ pytestmark = [] if INTERPRETED else [pytest.mark.cuda]
 DEVICE = "cpu" if INTERPRETED else "cuda"
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 INFINITE = (-math.inf, math.inf)
+LAYOUTS = ["strided", *(pytest.param(layout, marks=pytest.mark.slow) for layout in ("contiguous", "sliced"))]
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +105,7 @@ def test_conv3x3(dtype, channels, channels2, outputs, stride):
     check(conv.conv3x3, conv_arguments(1, channels, outputs, 5, 7, dtype, c2=channels2, stride=stride))
 
 
+@pytest.mark.slow
 def test_conv3x3_of_several_blocks():
     """Of pixels, of output channels and of input channels."""
     check(conv.conv3x3, conv_arguments(2, 70, 130, 3, 17, torch.float16, c2=3))
@@ -127,9 +129,8 @@ def test_conv3x3_layouts_and_absent_tensors(layout, channels):
 @pytest.mark.parametrize(
     ("channels", "outputs", "dtype"),
     [
-        (64, 32, torch.float16),
         (33, 24, torch.float16),
-        *(pytest.param(64, 32, dtype, marks=pytest.mark.slow) for dtype in (torch.float32, torch.bfloat16)),
+        *(pytest.param(64, 32, dtype, marks=pytest.mark.slow) for dtype in DTYPES),
     ],
 )
 def test_conv_transpose4x4(channels, outputs, dtype):
@@ -191,7 +192,15 @@ def head_arguments(
     )
 
 
-@pytest.mark.parametrize(("k", "dtype"), [*((7, dtype) for dtype in DTYPES), *((k, torch.float16) for k in (1, 3, 5))])
+@pytest.mark.parametrize(
+    ("k", "dtype"),
+    [
+        (7, torch.float16),
+        (3, torch.float32),
+        *(pytest.param(7, dtype, marks=pytest.mark.slow) for dtype in DTYPES if dtype != torch.float16),
+        *(pytest.param(k, torch.float16, marks=pytest.mark.slow) for k in (1, 3, 5)),
+    ],
+)
 def test_drb_head(k, dtype):
     check(head.drb_head, head_arguments(k, dtype, clip=(-0.5, 0.6)))
 
@@ -201,7 +210,7 @@ def test_drb_head_of_large_kernels(dtype):
     check(head.drb_head, head_arguments(9, dtype, size=(1, 1, 3)))
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "sliced", "strided"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_drb_head_layouts(layout):
     check(head.drb_head, head_arguments(7, torch.float16, size=(1, 3, 4), layout=layout, bias=False))
     check(head.drb_head, head_arguments(15, torch.float16, size=(1, 1, 1), layout=layout, colors=5))
@@ -252,9 +261,8 @@ def small_image_tiles(monkeypatch):
 @pytest.mark.parametrize(
     ("k", "dtype"),
     [
-        (7, torch.float16),
         (3, torch.float32),
-        (1, torch.float32),
+        *(pytest.param(k, dtype, marks=pytest.mark.slow) for k, dtype in ((7, torch.float16), (1, torch.float32))),
         *(pytest.param(3, dtype, marks=pytest.mark.slow) for dtype in DTYPES[1:]),
     ],
 )
@@ -268,6 +276,7 @@ def test_drb_head_backward_in_tiles_that_are_launched():
     check_gradients(head_arguments(3, torch.float32, size=(1, 2, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_image_tiles")
 def test_drb_head_backward_of_several_blocks():
     """Of features."""
@@ -282,7 +291,7 @@ def test_drb_head_backward_of_several_blocks_of_all():
 
 
 @pytest.mark.usefixtures("small_image_tiles")
-@pytest.mark.parametrize("layout", ["contiguous", "sliced", "strided"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_drb_head_backward_layouts(layout):
     size = (1, 1, 1) if layout == "contiguous" else (1, 3, 2)
     check_gradients(head_arguments(3, torch.float16, size=size, layout=layout, bias=layout != "strided"))

@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("selection", "marked", "least"),
     [
-        ("drb_head", "not slow", 26),
-        ("not drb_head", "not slow", 36),
-        pytest.param("test_", "slow", 5, marks=pytest.mark.slow),
+        ("drb_head", "not slow", 16),
+        ("not drb_head", "not slow", 33),
+        pytest.param("test_", "slow", 19, marks=pytest.mark.slow),
     ],
 )
 def test_kernels_by_the_interpreter(selection, marked, least):

@@ -169,6 +169,7 @@ def test_rows_leave_out_what_they_say(folders, finished):
         assert recipe["network"]["start"].endswith("last.ckpt") == (row.group != "data")
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_gives_the_same_table(run, folders, finished, few_rows, tmp_path):
     config, broken, whole = write(tmp_path / "ablate.toml", folders), tmp_path / "broken", tmp_path / "whole"
     shutil.copytree(finished, whole)

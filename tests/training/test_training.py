@@ -77,6 +77,7 @@ def test_a_network_learns_and_its_weights_load(pairs, tmp_path):
     assert b"validation/" in events.read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_in_mid_epoch_and_resumed_is_the_unbroken_run(pairs, tmp_path):
     config = recipe(pairs, run={"steps": 50, "checkpoint_every": 5, "validate_every": 20}, validation=watching(pairs))
     file, whole, broken = write(tmp_path / "recipe.toml", config), tmp_path / "whole", tmp_path / "broken"
@@ -189,6 +190,7 @@ def test_interrupted(run, pairs, tmp_path):
     assert not list(out.glob(".*"))
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one_with_the_doubled_batch(pairs, tmp_path):
     one = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1}, optimizer={"clip": 0.0})
     two = recipe(pairs, run={"steps": 1, "batch": 4, "checkpoint_every": 1, "devices": 2}, optimizer={"clip": 0.0})

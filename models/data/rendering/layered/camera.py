@@ -15,18 +15,21 @@ SHOT, READ = 4e-4, 0.003  # most: variance at white of photon noise, deviation o
 QUALITY = (75, 98)
 
 
-def with_noise(light: Tensor, draws: Draws, share: float, name: str = "") -> Tensor:
-    """Photon and read-out noise, their sum normally distributed (Foi et al., IEEE TIP 2008), on a share of pairs.
+def with_noise(light: Tensor, draws: Draws, chance: float, name: str = "", share: Tensor | float = 1.0) -> Tensor:
+    """Photon and read-out noise, their sum normally distributed (Foi et al., IEEE TIP 2008), on some of the pairs.
 
     Args:
         light: ``[B, 3, H, W]`` linear light in [0, 1]. draws: of the pairs, on its device.
-        share: of pairs with noise. name: of the sensor: another one has other noise.
+        chance: of noise. name: of the sensor: another one has other noise.
+        share: ``[B, 1, 1, 1]``, of all light, that falls on this sensor; half of a dual pixel has fewer photons, and
+            its read-out is louder once brought to full scale.
     """
-    noisy = draws.happens("noisy", share)[:, None, None, None]
+    noisy = draws.happens("noisy", chance)[:, None, None, None]
     shot = draws.log_between("photons", SHOT / 30, SHOT)[:, None, None, None]
     read = draws.log_between("read-out", READ / 40, READ)[:, None, None, None]
     grain = draws.normal("grain" + name, *light.shape[1:])
-    return torch.where(noisy, light + grain * (shot * light + read.square()).sqrt_(), light)
+    deviation = (shot / share * light + (read / share).square()).sqrt_()
+    return torch.where(noisy, light + grain * deviation, light)
 
 
 def demosaiced(light: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ def compressed(picture: Tensor, quality: Tensor) -> Tensor:
     ycc = torch.einsum("ij,bjyx->biyx", to_ycc, padded)
     scale = (2 - quality / 50).clamp_min(0.01)[:, None, None, None, None, None]
     luma, chroma = _tables().to(picture.device)
-    y = _quantised(ycc[:, :1], (luma * scale).round().clamp_min(1))
+    y = _quantised(ycc[:, :1] - 0.5, (luma * scale).round().clamp_min(1)) + 0.5
     c = _quantised(F.avg_pool2d(ycc[:, 1:], 2), (chroma * scale).round().clamp_min(1))
     c = F.interpolate(c, scale_factor=2.0, mode="bilinear", align_corners=False)
     back = torch.einsum("ij,bjyx->biyx", torch.linalg.inv(to_ycc.cpu()).to(picture.device), torch.cat([y, c], 1))
@@ -94,9 +97,9 @@ def _quantised(planes: Tensor, table: Tensor) -> Tensor:
     """``[B, C, H, W]`` through an 8x8 cosine transform in steps of ``table`` of 255."""
     basis = _cosines().to(planes.device)
     blocks = planes.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).permute(0, 1, 2, 4, 3, 5)  # [B, C, h, w, 8, 8]
-    waves = basis @ (blocks * 255 - 128) @ basis.T
+    waves = basis @ (blocks * 255) @ basis.T
     waves = (waves / table).round_() * table
-    blocks = (basis.T @ waves @ basis + 128) / 255
+    blocks = basis.T @ waves @ basis / 255
     return blocks.permute(0, 1, 2, 4, 3, 5).flatten(4, 5).flatten(2, 3)
 
 
@@ -110,7 +113,7 @@ def _cosines() -> Tensor:
 
 @cache
 def _ycc() -> Tensor:
-    """To Y, Cb, Cr without the offset of 128: the transform takes the mean off by itself."""
+    """To Y, Cb, Cr, the latter two around 0."""
     return torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 

@@ -11,12 +11,13 @@ class RenderingOptions:
     """Each share is the chance, from 0 to 1, that a layer or a pair has the property.
 
     Attributes:
-        side: of the pictures, in pixels, >= 8.
+        side: of the pictures, in pixels, 8 to 4096.
         layers: most layers of a scene, the background counted, 1 to 4.
-        radius: largest radius of the circle of confusion, in pixels, 0.6 to 64; log-uniform from 0.6 on.
+        radius: largest radius of the circle of confusion, in pixels, 0.6 to 64; log-uniform from 0.6 on. Of pairs that
+            are ``enlarged`` before they are, so that it is 1.86 times as large in the picture.
         sharp: layers in focus: their radius is exactly 0.
         slanted: layers whose radius changes over the picture.
-        highlights: layers whose brightest parts shine up to 8 times as bright as white.
+        highlights: layers whose brightest parts shine up to 8 times as bright as they were.
         enlarged: pairs as from a lenslet camera: through 9 to 14 discrete views along each axis, and both pictures
             enlarged 1.86 times, as the pairs of LFDOF are (Ruan et al., AIFNet, IEEE TCI 2021).
         noisy: defocused pictures with photon and read-out noise, deviation up to 0.02 at white.
@@ -38,10 +39,11 @@ class RenderingOptions:
     compressed: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, low, high in (("side", 8, math.inf), ("layers", 1, 4), ("radius", 0.6, 64)):
+        for name, low, high in (("side", 8, 4096), ("layers", 1, 4), ("radius", 0.6, 64)):
             value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
             whole = " whole number from" if name != "radius" else ""
-            if not low <= value <= high or (whole and value != int(value)):
+            if not number or not low <= value <= high or (whole and not isinstance(value, int)):
                 raise ValueError(f"{name}: got {value}, want{whole} {low:g} to {high:g}")
         for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:

@@ -1,6 +1,7 @@
 """``PairRenderer``: batches of defocused pictures and their all-in-focus truth."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +32,7 @@ class PairRenderer:
         dual_pixel: also render what the left and right halves of the aperture see; each has its own noise, and their
             weighted mean is the defocused picture. These pairs are not compressed.
 
-    Raises: ValueError: a bad seed.
+    Raises: ValueError: a bad seed, or in a call bad numbers.
     """
 
     def __init__(
@@ -47,13 +48,19 @@ class PairRenderer:
         """Render pairs.
 
         Args:
-            numbers: of the pairs, each from 0 to 2^63 - 1.
+            numbers: of the pairs, whole ones, each from 0 to 2^63 - 1.
 
         Returns:
             ``defocused`` and ``sharp``, with ``dual_pixel`` also ``left`` and ``right``: ``[B, 3, side, side]`` float32
             in [0, 1], sRGB-encoded in steps of 1/255, on the pool's device.
         """
         options, device, count = self.options, self.pool.pixels.device, len(numbers)
+        wrong = [number for number in numbers if not (isinstance(number, Integral) and 0 <= number < 2**63)]
+        if wrong:
+            raise ValueError(f"numbers: got {wrong[0]}, want whole numbers from 0 to 2^63 - 1")
+        if not count:
+            names = ("defocused", "sharp", "left", "right") if self.dual_pixel else ("defocused", "sharp")
+            return {name: torch.empty(0, 3, options.side, options.side, device=device) for name in names}
         draws = Draws(self.seed, torch.as_tensor(numbers, dtype=torch.int64))
         enlarged = draws.happens("enlarged", options.enlarged)
         there = draws.to(device)
@@ -72,8 +79,8 @@ class PairRenderer:
         left = weights * ((places < 0) + 0.5 * (places == 0))[:, None]
         share = (left.sum((1, 2)) / weights.sum((1, 2)))[:, None, None, None]
         halves = {
-            name: with_noise(through(part).clamp_(0, 1), there, options.noisy, name)
-            for name, part in (("left", left), ("right", weights - left))
+            name: with_noise(through(part).clamp_(0, 1), there, options.noisy, name, part_share)
+            for name, part, part_share in (("left", left, share), ("right", weights - left, 1 - share))
         }
         light = {"defocused": share * halves["left"] + (1 - share) * halves["right"]} | halves
         return {name: developed(with_bayer(value, there, options)) for name, value in light.items()} | pair

@@ -1,15 +1,18 @@
 """Sharp pictures in memory, from which scenes take their layers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....io.errors import ImageError
 from ....io.images import read_image
 from ...transfer import srgb_to_linear
 
+LEAST = 16  # pixels along each side
+LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 REDUCED = (1.0, 0.6, 0.36)  # sizes in which each picture is kept
 
 
@@ -17,7 +20,7 @@ class PicturePool:
     """Sharp pictures in linear light, each also reduced in size: smaller things, and sharper ones.
 
     Args:
-        pictures: ``[3, H, W]``, sRGB-encoded: uint8, or floating point in [0, 1]; any sizes from 16 pixels on.
+        pictures: ``[3, H, W]``, sRGB-encoded: uint8, uint16, or floating point in [0, 1]; any sizes from 16 pixels on.
         device: where they are kept, as 16 bits per channel.
         reduced: sizes in which each is kept, as shares of its own, antialiased in linear light; those that leave a side
             below ``least`` pixels are left out, but for the first.
@@ -27,7 +30,7 @@ class PicturePool:
         count: of pictures, the reduced ones counted.
 
     Raises:
-        ValueError: no pictures, or one that is misshaped or too small.
+        ValueError: no pictures, or one that is misshaped, too small, or of another type or range.
     """
 
     def __init__(
@@ -41,9 +44,7 @@ class PicturePool:
         parts: list[Tensor] = []
         sizes: list[tuple[int, int]] = []
         for picture in pictures:
-            if picture.dim() != 3 or picture.shape[0] != 3 or min(picture.shape[1:]) < 16:
-                raise ValueError(f"pictures: got shape {list(picture.shape)}, want [3, H, W] with H, W >= 16")
-            light = srgb_to_linear(picture.float() / 255 if picture.dtype == torch.uint8 else picture.float())
+            light = srgb_to_linear(_checked(picture))
             for number, scale in enumerate(reduced):
                 size = [round(side * scale) for side in light.shape[1:]]
                 if number and min(size) < least:
@@ -64,8 +65,17 @@ class PicturePool:
 
     @classmethod
     def read(cls, paths: Sequence[str | Path], device: torch.device | str = "cpu") -> "PicturePool":
-        """The pool of picture files. Raises ImageError where one cannot be read; the rest as the class."""
-        return cls((read_image(path)[0].expand(3, -1, -1) for path in paths), device)
+        """The pool of picture files. Raises ImageError where one cannot be read or is too small; else as the class."""
+
+        def opened() -> Iterator[Tensor]:
+            for path in paths:
+                picture = read_image(path)[0].expand(3, -1, -1)
+                if min(picture.shape[1:]) < LEAST:
+                    size = f"{picture.shape[2]}x{picture.shape[1]}"
+                    raise ImageError(f"{path}: {size} pixels, want at least {LEAST} along each side")
+                yield picture
+
+        return cls(opened(), device)
 
     def patches(self, choice: Tensor, y: Tensor, x: Tensor, turn: Tensor, side: int) -> Tensor:
         """Square parts of pictures, mirrored at the borders of smaller ones.
@@ -92,6 +102,19 @@ class PicturePool:
         across = (turn & 4 > 0)[..., None]
         index = torch.where(across, rows[:, None, :] + columns[:, :, None], rows[:, :, None] + columns[:, None, :])
         return self.pixels[index].permute(0, 3, 1, 2).float()
+
+
+def _checked(picture: Tensor) -> Tensor:
+    """A picture as float32 in [0, 1]."""
+    if picture.dim() != 3 or picture.shape[0] != 3 or min(picture.shape[1:]) < LEAST:
+        raise ValueError(f"pictures: got shape {list(picture.shape)}, want [3, H, W] with H, W >= {LEAST}")
+    if picture.dtype in LEVELS:
+        return picture.float() / LEVELS[picture.dtype]
+    if not picture.is_floating_point():
+        raise ValueError(f"pictures: got dtype {picture.dtype}, want uint8, uint16 or floating point in [0, 1]")
+    if not bool(((picture >= 0) & (picture <= 1)).all()):
+        raise ValueError("pictures: got values outside [0, 1], want floating point in [0, 1]")
+    return picture.float()
 
 
 def _mirrored(index: Tensor, length: Tensor) -> Tensor:
