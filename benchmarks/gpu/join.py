@@ -1,6 +1,6 @@
 """Put together what came back in parts: ``python -m benchmarks.gpu.join FOLDER`` makes NAME of its NAME.part0of2, ...
 
-What returns from a lent machine is a few files of limited size.
+For ways back from a machine that take files of limited size alone.
 """
 
 import argparse

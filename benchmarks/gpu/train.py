@@ -1,7 +1,7 @@
 """Train a DRBNet for minutes on one GPU, from rendered pairs: ``python -m benchmarks.gpu.train PICTURES --out DIR``.
 
 Sharp pictures go to the device once; pairs are rendered there, a step of training is one CUDA graph, and the time
-allowed decides the number of steps: what a lent machine is good for. Longer runs, validation and exact resuming are
+allowed decides the number of steps. Longer runs, validation and exact resuming are
 ``lfdeblur train``'s. Runs on a CPU too, slowly, without a graph.
 """
 
@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lfdeblur_models import DRBNet
+from lfdeblur_models.data.datasets.picture_files import pictures_in
 from lfdeblur_models.data.rendering.layered import PairRenderer, PicturePool, RenderingOptions
-from lfdeblur_models.io.images import is_image_name
 from lfdeblur_models.networks.official import official_tensors
 from lfdeblur_models.networks.reference import straightforward
 from lfdeblur_models.networks.weights import save_weights
@@ -214,8 +214,7 @@ class Run:
         cuda = self.device.type == "cuda"
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = True
-        paths = sorted(path for path in options.pictures.iterdir() if is_image_name(path))
-        pool = PicturePool.read(paths, self.device)
+        pool = PicturePool.read(pictures_in(options.pictures), self.device)
         net = start_network(NetworkConfig(width=options.width, start=options.start), options.seed).to(self.device)
         self.average = copy.deepcopy(net).requires_grad_(False)
         self.rate = torch.tensor(0.0, device=self.device)
@@ -299,7 +298,7 @@ class Run:
             "steps": self.count,
             "pairs": self.drawn,
             "seconds": time.perf_counter() - self.begin,
-            "options": {name: str(value) for name, value in vars(self.options).items()},
+            "options": {k: str(v) for k, v in vars(self.options).items() if k not in ("pictures", "out")},
         }
         (self.options.out / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
 

@@ -52,7 +52,7 @@ def fourier_difference(output: Tensor, target: Tensor) -> Tensor:
     edge.
 
     Args:
-        output, target: ``[N, C, H, W]`` floating point, but float16 and bfloat16.
+        output, target: ``[N, C, H, W]`` float32 or float64.
 
     Returns: a scalar.
     """

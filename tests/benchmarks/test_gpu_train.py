@@ -1,4 +1,4 @@
-"""Training on a lent GPU, its script and its parts, on a CPU."""
+"""Training on a GPU for minutes, its script and its parts, on a CPU."""
 
 import json
 import os

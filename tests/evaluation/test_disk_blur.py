@@ -7,22 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lfdeblur_models import cli
 from lfdeblur_models.data import linear_to_srgb, srgb_to_linear
 from lfdeblur_models.evaluation.disk_blur import disk_blurred, disk_kernel
 from lfdeblur_models.io.images import write_image
 from lfdeblur_models.networks import DRBNet
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["evaluate", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lfdeblur_models import DRBNet, cli, deblur, load_network
+from lfdeblur_models import DRBNet, deblur, load_network
 from lfdeblur_models.evaluation.picture_sets import SCENE_KINDS
 from lfdeblur_models.evaluation.scores import PROTOCOLS, choose_metrics
 from lfdeblur_models.evaluation.sheet import error_map
@@ -21,19 +21,6 @@ from ..natural import natural
 from ..training.training_runs import write_pairs
 
 metrics = pytest.importorskip("skimage.metrics", reason="the extra 'test' brings scikit-image")
-
-
-@pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["evaluate", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 def save(path, **sizes):

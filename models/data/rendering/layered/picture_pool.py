@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ....io.errors import ImageError
 from ....io.images import read_image
-from ...transfer import srgb_to_linear
+from ...transfer import to_linear
 
 LEAST = 16  # pixels along each side
-LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 REDUCED = (1.0, 0.6, 0.36)  # sizes in which each picture is kept
 
 
@@ -44,7 +43,8 @@ class PicturePool:
         parts: list[Tensor] = []
         sizes: list[tuple[int, int]] = []
         for picture in pictures:
-            light = srgb_to_linear(_checked(picture))
+            _check(picture)
+            light = to_linear(picture).float()
             for number, scale in enumerate(reduced):
                 size = [round(side * scale) for side in light.shape[1:]]
                 if number and min(size) < least:
@@ -104,17 +104,14 @@ class PicturePool:
         return self.pixels[index].permute(0, 3, 1, 2).float()
 
 
-def _checked(picture: Tensor) -> Tensor:
-    """A picture as float32 in [0, 1]."""
+def _check(picture: Tensor) -> None:
     if picture.dim() != 3 or picture.shape[0] != 3 or min(picture.shape[1:]) < LEAST:
         raise ValueError(f"pictures: got shape {list(picture.shape)}, want [3, H, W] with H, W >= {LEAST}")
-    if picture.dtype in LEVELS:
-        return picture.float() / LEVELS[picture.dtype]
     if not picture.is_floating_point():
-        raise ValueError(f"pictures: got dtype {picture.dtype}, want uint8, uint16 or floating point in [0, 1]")
-    if not bool(((picture >= 0) & (picture <= 1)).all()):
+        if picture.dtype not in (torch.uint8, torch.uint16):
+            raise ValueError(f"pictures: got dtype {picture.dtype}, want uint8, uint16 or floating point in [0, 1]")
+    elif not bool(((picture >= 0) & (picture <= 1)).all()):
         raise ValueError("pictures: got values outside [0, 1], want floating point in [0, 1]")
-    return picture.float()
 
 
 def _mirrored(index: Tensor, length: Tensor) -> Tensor:
