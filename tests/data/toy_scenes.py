@@ -2,8 +2,11 @@
 
 import torch
 
-from lfdeblur_models.data import LightField
+from lfdeblur_models.data import Aperture, LightField, Recipe
 from lfdeblur_models.io.images import write_image
+
+SMALL = Recipe(apertures=(Aperture("disk", 1),), disparities=(-1.0, 1.0))
+HIDDEN = ".lfdeblur/"  # what the generator keeps for itself in its folder
 
 
 def plane(disparity, v=5, u=5, h=24, w=20, dtype=torch.uint8, seed=1):
@@ -40,3 +43,8 @@ def write_scenes(folder, count, **size):
 def tree(folder):
     """Every file below a folder, with its bytes."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def seen(folder):
+    """The files a user sees, as ``tree`` gives them."""
+    return {name: data for name, data in tree(folder).items() if not name.startswith(HIDDEN)}
