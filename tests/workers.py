@@ -10,6 +10,7 @@ TOGETHER = (
     "tests/data/test_ray_generate.py",
     "tests/kernels/cuda_on_cpu/",
     "tests/kernels/test_cuda_build.py",
+    "tests/ops/test_distributed.py",
     "tests/training/test_ablate.py",
 )
 
