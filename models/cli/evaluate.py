@@ -13,7 +13,7 @@ import lfdeblur_ops
 from ..drawing.contact_sheet import Tile, contact_sheet, write_contact_sheet
 from ..evaluation.evaluate import Evaluation, restorer
 from ..evaluation.evaluate import evaluate as run_evaluation
-from ..evaluation.picture_sets import DISK_BLUR, SCENE_KINDS, PictureSet, Scene
+from ..evaluation.picture_sets import DISK_BLUR, SCENE_KINDS, STACK, PictureSet, Scene
 from ..evaluation.report import as_text, write_csv, write_json
 from ..evaluation.scores import PROTOCOLS, choose_metrics, least_side
 from ..evaluation.sheet import WIDTH, shown_pictures, tiles_of
@@ -33,7 +33,7 @@ RESTORED = "restored"
 
 def evaluate(
     data: Annotated[str, typer.Option(metavar="KIND", help=f"Kind of data set: {', '.join(SCENE_KINDS)}.")],
-    root: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    root: Annotated[Path | None, typer.Option(help="Folder of the data set. Default: the stack that ships.")] = None,
     out: Out = Path("evaluation"),
     weights: Annotated[
         Path | None, typer.Option(help="Published checkpoint or own weights. Default: those that ship.")
@@ -71,6 +71,8 @@ def evaluate(
     if data != "folders" and (defocused is not None or sharp is not None):
         raise CommandError("--defocused and --sharp: only for --data folders")
     blur = _blur(data, radius, noise)
+    if root is None and data in SCENE_KINDS and data != STACK:
+        raise CommandError(f"--root: missing; {data} is a folder of yours (only {STACK} ships)")
     with bad_option("--memory"):
         allowed = None if memory is None else parse_size(memory)
     file = weights or default_weights()
@@ -119,7 +121,13 @@ def evaluate(
         )
     settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": tiled.overlap, "memory": memory}
     facts: dict[str, Any] = {
-        "data": {"kind": data, "root": str(root), "split": split, "pictures": len(scenes), "truth": scenes.truth}
+        "data": {
+            "kind": data,
+            "root": None if root is None else str(root),
+            "split": split,
+            "pictures": len(scenes),
+            "truth": scenes.truth,
+        }
         | blur,
         "weights": _facts(file, network),
         "settings": settings,

@@ -15,8 +15,9 @@ from ..io.errors import ImageError
 from ..io.images import ImageInfo, open_image, read_image
 from .disk_blur import disk_blurred
 
-PIXEL4, DISK_BLUR = "pixel4", "disk-blur"
-SCENE_KINDS = (*KINDS, PIXEL4, DISK_BLUR)
+PIXEL4, DISK_BLUR, STACK = "pixel4", "disk-blur", "stack"
+SCENE_KINDS = (*KINDS, PIXEL4, DISK_BLUR, STACK)
+SHIPPED_STACK = Path(__file__).parents[1] / "assets" / "stack"
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class PictureSet:
     Args:
         kind: those of ``find_pictures``, or ``pixel4`` (``NNN_left.png``, ``NNN_right.png``, ``NNN_gt.png`` and the
             gain of the right view; grey, the truth's exposure fitted to the defocused picture's), or ``disk-blur``
-            (sharp pictures, each put out of focus by ``disk_blurred``).
-        root: the set's folder.
+            (sharp pictures, each put out of focus by ``disk_blurred``), or ``stack`` (real defocus with its truth, of
+            focal stacks: ``input`` and ``truth``).
+        root: the set's folder; None: the ``stack`` that ships with the package.
         split, listing, defocused, sharp: as for ``find_pictures``.
         dual: also the left and right views.
         scenes: of ``pixel4``, only these.
@@ -66,7 +68,7 @@ class PictureSet:
     def __init__(
         self,
         kind: str,
-        root: str | Path,
+        root: str | Path | None,
         *,
         split: str = "test",
         dual: bool = False,
@@ -80,17 +82,22 @@ class PictureSet:
     ) -> None:
         if kind not in SCENE_KINDS:
             raise DataError(f"data: got {kind!r}, want one of {', '.join(SCENE_KINDS)}")
+        if root is None and kind != STACK:
+            raise DataError(f"root: missing; {kind} is a folder of yours")
+        root = Path(root or SHIPPED_STACK)
         self._pixel4 = None
         self.blur = (radius, noise) if kind == DISK_BLUR else None
         if kind == DISK_BLUR:
-            self.items = _sharp_pictures(Path(root), dual)
+            self.items = _sharp_pictures(root, dual)
         elif kind == PIXEL4:
             from ..data.datasets.pixel4 import Pixel4Pairs
 
-            if not Path(root).is_dir():
+            if not root.is_dir():
                 raise DataError(f"{root}: no such folder")
             self._pixel4 = Pixel4Pairs(root, dual=dual, keep=False, scenes=scenes)
             self.items = self._pixel4.items
+        elif kind == STACK:
+            self.items = find_pictures("folders", root, dual=dual, defocused="input", sharp="truth")
         else:
             self.items = find_pictures(
                 kind, root, split=split, dual=dual, defocused=defocused, sharp=sharp, listing=listing

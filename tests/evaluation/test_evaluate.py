@@ -1,6 +1,5 @@
 """``lfdeblur evaluate``: scores against scikit-image, both protocols, data sets without truth, broken files."""
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -19,6 +18,7 @@ from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS
 from ..data_paths import data_folder
 from ..natural import natural
 from ..training.training_runs import write_pairs
+from .score_files import scores
 
 metrics = pytest.importorskip("skimage.metrics", reason="the extra 'test' brings scikit-image")
 
@@ -36,17 +36,6 @@ def weights(tmp_path):
 @pytest.fixture
 def pairs(tmp_path):
     return write_pairs(tmp_path / "pairs", height=42, width=50)
-
-
-def scores(out):
-    """The CSV: protocol, picture and row to the numbers by name."""
-    with open(out / "scores.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    keys = ("protocol", "picture", "row")
-    return {
-        tuple(row[key] for key in keys): {name: float(value) for name, value in row.items() if name not in keys}
-        for row in rows
-    }
 
 
 def by_scikit_image(output, truth):
