@@ -29,19 +29,19 @@ UNITS = torch.tensor([1e-3, 1e-3, 1.0, 1.0])  # of scale, turn in radians, shift
 
 class Crop(NamedTuple):
     stack: str
-    top: int  # in the defocused frame, at half its size
+    top: int  # in the defocused frame, at half its size; the sharp one shows all of it
     left: int
     sharp: int  # numbers of frames
     defocused: int
 
 
 CROPS = (
-    Crop("stack-depthmap", 16, 16, 3, 2),
+    Crop("stack-depthmap", 40, 16, 3, 2),
     Crop("stack-depthmap", 16, 16, 3, 4),
-    Crop("stack-depthmap", 16, 400, 3, 2),
-    Crop("stack-depthmap", 16, 400, 3, 1),
-    Crop("stack-depthmap", 16, 716, 3, 2),
-    Crop("stack-depthmap", 16, 716, 3, 1),
+    Crop("stack-depthmap", 40, 400, 3, 2),
+    Crop("stack-depthmap", 40, 400, 3, 1),
+    Crop("stack-depthmap", 40, 716, 3, 2),
+    Crop("stack-depthmap", 40, 716, 3, 1),
     Crop("stack-depthmap", 216, 754, 3, 2),
     Crop("stack-depthmap", 216, 754, 3, 4),
     Crop("stack-depthmap", 380, 754, 3, 4),
