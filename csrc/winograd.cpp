@@ -1,6 +1,5 @@
-// torch glue of `winograd_conv3x3`: checks, allocation, the CPU's implementation. The schema stands in
-// lfdeblur_ops/_winograd.py.
-#include "cpu/winograd.h"
+// torch glue of `winograd_conv3x3`: schema, checks, allocation, the CPU's implementation.
+#include "winograd.h"
 
 #include <torch/csrc/stable/library.h>
 
@@ -8,6 +7,7 @@
 #include <optional>
 
 #include "common/dispatch.h"
+#include "cpu/winograd.h"
 
 namespace lfdeblur {
 namespace {
@@ -43,6 +43,8 @@ void check_pair(const std::optional<Tensor>& above, const Tensor& part, const Te
   check_dense(*above, x, "winograd_conv3x3: above");
   check_shape(*above, "winograd_conv3x3: above", {x.size(0), part.size(1), rows_above, x.size(3)});
 }
+
+}  // namespace
 
 Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional<Tensor> x2_above,
                             std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
@@ -116,7 +118,16 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
   return torch::stable::transpose(torch::stable::transpose(out, 1, 3), 2, 3);  // [N, O, H, W], channels-last
 }
 
-}  // namespace
+STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
+  // x [N, C, H, W] and x2 [N, C2, H, W], channels dense, with rows above them [N, C or C2, A, W]; weight that of
+  // `winograd_weight`; bias [O] float32; residual [N, O, R, W] with rows above; pad_top, pad_bottom: 0 or 1 rows of
+  // zeros; negative_slope 0 to 1 -> [N, O, A + H - 2 + pad_top + pad_bottom, W], channels-last. activated: as x, output
+  // of a LeakyReLU whose derivative x is multiplied by.
+  m.def(
+      "winograd_conv3x3(Tensor? above, Tensor x, Tensor? x2_above, Tensor? x2, Tensor weight, Tensor? bias, "
+      "Tensor? residual_above, Tensor? residual, int pad_top, int pad_bottom, float negative_slope, "
+      "Tensor? activated=None, float activated_slope=1.0) -> Tensor");
+}
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) { m.impl("winograd_conv3x3", TORCH_BOX(&winograd_conv3x3_cpu)); }
 

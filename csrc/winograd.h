@@ -1,0 +1,40 @@
+// What `conv3x3` and `residual_block` run by Winograd's transforms: F(4x4, 3x3), float32, stride 1.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "common/checks.h"
+
+namespace lfdeblur {
+
+// How a convolution is computed on the CPU, an argument of the ops: `direct` by oneDNN, `winograd`, or `fast`: by the
+// transforms where there are pixels enough for those of the weights to pay. The result of the last two is
+// channels-last.
+inline constexpr const char *kDirect = "direct", *kWinograd = "winograd", *kFast = "fast";
+
+// Checks the algorithm, and for one that may be Winograd's that the tensors fit it; whether it is for this x.
+bool by_winograd(const std::string& algorithm, const char* op, const Tensor& x, const std::optional<Tensor>& x2,
+                 int64_t outputs, int64_t stride);
+
+struct WinogradOptions {
+  double slope = 1;                                // of LeakyReLU; 1 is no activation
+  bool flipped = false;                            // the convolution that is the gradient of the input
+  std::optional<Tensor> activated = std::nullopt;  // x is multiplied by the derivative of the LeakyReLU that gave it
+  double activated_slope = 1;
+};
+
+// leaky_relu(conv(cat([x, x2])) + bias) + residual, channels-last.
+Tensor winograd_convolve(const Tensor& x, const std::optional<Tensor>& x2, const Tensor& weight,
+                         const std::optional<Tensor>& bias, const std::optional<Tensor>& residual,
+                         const WinogradOptions& options);
+
+// Of the ops of winograd.cpp and winograd_gradient.cpp.
+Tensor winograd_weight_cpu(Tensor weight, bool flipped);
+Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional<Tensor> x2_above,
+                            std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
+                            std::optional<Tensor> residual_above, std::optional<Tensor> residual, int64_t pad_top,
+                            int64_t pad_bottom, double slope, std::optional<Tensor> activated, double activated_slope);
+std::tuple<Tensor, Tensor> winograd_weight_gradient_cpu(Tensor grad, std::optional<Tensor> activated, Tensor x,
+                                                        std::optional<Tensor> x2, double slope);
+
+}  // namespace lfdeblur
