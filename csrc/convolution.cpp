@@ -9,6 +9,7 @@
 
 #include "common/dispatch.h"
 #include "common/onednn.h"
+#include "cpu/epilogue.h"
 
 namespace lfdeblur {
 namespace {
@@ -89,17 +90,8 @@ Tensor by_onednn(const Tensor& x, const Tensor& weight, const std::optional<Tens
 void epilogue(const Tensor& out, const std::optional<Tensor>& residual, double slope) {
   dispatch_float(out.scalar_type(), "convolution", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    T* const values = mutable_data<T>(out);
-    const T* const added = residual ? const_data<T>(*residual) : nullptr;
-    const auto factor = static_cast<acc_t<T>>(slope);
     torch::stable::parallel_for(0, out.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
-      if (slope != 1)
-        for (int64_t i = begin; i < end; ++i) {
-          const auto value = to_acc(values[i]);
-          values[i] = from_acc<T>(value > 0 ? value : value * factor);
-        }
-      if (added)
-        for (int64_t i = begin; i < end; ++i) values[i] = from_acc<T>(to_acc(values[i]) + to_acc(added[i]));
+      cpu::epilogue(mutable_data<T>(out), residual ? const_data<T>(*residual) : nullptr, slope, begin, end);
     });
   });
 }

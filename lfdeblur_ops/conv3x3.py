@@ -42,13 +42,13 @@ def conv3x3(
         x2: ``[N, C2, H, W]``, further input channels after those of ``x``; or None.
         stride: 1 or 2.
         negative_slope: of LeakyReLU, from 0 to 1; it is not read without an activation.
-        backend: ``auto``, or ``triton | cpu | winograd | reference``, a forced one never falls back; or ``fast``. Triton runs
-            float32 only where ``torch.backends.cudnn.conv.fp32_precision`` is ``"tf32"``, PyTorch's default, and as
-            TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto`` never takes, is
-            F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the result) multiples
-            of 16; a quarter of the multiplications, forward and backward, at three times the rounding error.
-            Channels-last, without second derivatives. ``fast`` is ``auto``, but on the CPU what ``winograd`` can run is
-            channels-last and runs so from 2048 pixels of all pictures on: the fastest at every size.
+        backend: ``auto``, or ``triton | cpu | winograd | reference``, a forced one never falls back; or ``fast``.
+            Triton runs float32 only where ``torch.backends.cudnn.conv.fp32_precision`` is ``"tf32"``, PyTorch's
+            default, and as TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto``
+            never takes, is F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the
+            result) multiples of 16; a quarter of the multiplications, forward and backward, at three times the rounding
+            error. Channels-last, without second derivatives. ``fast`` is ``auto``, but on the CPU what ``winograd`` can
+            run is channels-last, and runs so from 2048 pixels of all pictures together on, where it pays.
 
     Returns:
         ``[N, O, OH, OW]``, dtype of ``x``; summed in float32 (float64 for float64). On the CPU channels-last where the

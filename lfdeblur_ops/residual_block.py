@@ -90,7 +90,9 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     if ctx.algorithm != "direct":
         backward = torch.ops.lfdeblur.winograd_backward
         first, second = need_weight1 or need_bias1, need_weight2 or need_bias2
-        grad_hidden, *grads2 = backward(grad, None, hidden, None, weight2, None, 1.0, need_hidden, second, ctx.algorithm)
+        grad_hidden, *grads2 = backward(
+            grad, None, hidden, None, weight2, None, 1.0, need_hidden, second, ctx.algorithm
+        )
         grads1 = (None, None, None)
         if need_hidden:
             added = grad if need_x else None
@@ -109,4 +111,7 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
 
 
 torch.library.register_autograd("lfdeblur::residual_block", _backward, setup_context=_setup_context)
-register("residual_block", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu", convolution_missing), "winograd": _winograd.IMPL})
+register(
+    "residual_block",
+    {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu", convolution_missing), "winograd": _winograd.IMPL},
+)

@@ -211,7 +211,9 @@ def test_op_with_winograd_tells_what_it_cannot_run():
         torch.ops.lfdeblur.conv3x3(x, None, weight, None, None, 1, 1.0, "quick")
 
 
-@pytest.mark.parametrize(("size", "like"), [((2, 31, 33), "cpu"), ((2, 32, 32), "winograd"), ((1, 1, 2048), "winograd")])
+@pytest.mark.parametrize(
+    ("size", "like"), [((2, 31, 33), "cpu"), ((2, 32, 32), "winograd"), ((1, 1, 2048), "winograd")]
+)
 def test_fast_is_winograd_from_2048_pixels_on(size, like):
     """Result and gradients, channels-last whatever runs."""
     arguments = make(size, 16, 32, c2=16, x_layout="channels_last", x2_layout="channels_last", grad=True)
@@ -221,11 +223,13 @@ def test_fast_is_winograd_from_2048_pixels_on(size, like):
     assert run(contiguous, 0.1, "fast").is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("change", [{"stride": 2}, {"c": 15}, {"dtype": torch.float64}], ids=str)
+@pytest.mark.parametrize("change", [{"stride": 2}, {"c": 15}, {"dtype": torch.float64}, {"autocast": True}], ids=str)
 def test_fast_is_auto_where_winograd_cannot_run(change):
-    options = {"c": 16, "stride": 1, "dtype": torch.float32} | change
+    options = {"c": 16, "stride": 1, "dtype": torch.float32, "autocast": False} | change
+    autocast = options.pop("autocast")
     arguments = make((2, 40, 40), options.pop("c"), 16, **options)
-    assert torch.equal(run(arguments, 0.1, "fast"), run(arguments, 0.1, "auto"))
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        assert torch.equal(run(arguments, 0.1, "fast"), run(arguments, 0.1, "auto"))
 
 
 def test_onednn_can_be_switched_off():
