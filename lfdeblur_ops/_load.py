@@ -1,5 +1,7 @@
-"""Import of the compiled extension ``lfdeblur_ops._C``, which loads the library of the ops beside it; without it every op
-runs on its PyTorch reference."""
+"""Import of the compiled extension ``lfdeblur_ops._C``, which loads the library of the ops that stands beside it.
+
+Without it every op runs on its PyTorch reference.
+"""
 
 import importlib
 import os

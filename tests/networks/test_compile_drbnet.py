@@ -1,0 +1,116 @@
+"""DRBNet compiled, exported and compiled ahead of time: one program serves every size."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lfdeblur_ops.testing import MANY_ROUNDINGS, NETWORK_GRADIENT
+
+from ..exported import SIZES, exported, packaged
+from ..natural import natural
+
+# N, H, W; multiples of the network's and others, above and below the pixels from which Winograd's transforms pay.
+TRACED = [(5, 34, 50), (3, 37, 51), (2, 40, 64), (4, 33, 31), (3, 64, 96), (2, 9, 70), (5, 128, 17), (2, 8, 8)]
+
+
+def network(views=1):
+    return natural(views=views, width=16, scales=2, kernel_size=3).eval()
+
+
+def pictures(size, views=1):
+    n, height, width = size
+    return [torch.rand(n, 3, height, width) * 2 - 1 for _ in range(1 if views == 1 else 3)]
+
+
+def quick(*chosen, among):
+    return [pytest.param(*case, marks=() if case in chosen else pytest.mark.slow) for case in among]
+
+
+CASES = [(dynamic, training) for dynamic in (None, True) for training in (False, True)]
+
+
+@pytest.mark.parametrize(("dynamic", "training"), quick((None, True), among=CASES))
+def test_one_graph_serves_every_size(dynamic, training):
+    """After the first, or by default the second: no size is asked for in the program, inference or training step."""
+    torch._dynamo.reset()
+    net = network()
+    compiled = torch.compile(net, fullgraph=True, dynamic=dynamic, backend="aot_eager")
+    for number, size in enumerate(TRACED):
+        known = number > 0 if dynamic else number > 1
+        inputs = pictures(size)
+        with torch.set_grad_enabled(training), torch.compiler.set_stance("fail_on_recompile" if known else "default"):
+            got = compiled(*inputs)
+        want = net(*inputs)
+        torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
+        if training:
+            weights = list(net.parameters())
+            gradients = [torch.autograd.grad(out.square().mean(), weights) for out in (got, want)]
+            for mine, theirs in zip(*gradients, strict=True):
+                assert (mine - theirs).norm() <= NETWORK_GRADIENT * theirs.norm()
+
+
+@pytest.mark.parametrize("size", [(1, 20, 30), (2, 2, 3), (1, 1, 1)], ids=str)
+def test_sizes_that_torch_makes_a_graph_of_their_own_for(size):
+    """One picture, and pictures of one pixel at the coarsest scale."""
+    torch._dynamo.reset()
+    net, inputs = network(), pictures(size)
+    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend="eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(*inputs), net(*inputs), rtol=0, atol=MANY_ROUNDINGS)
+
+
+@pytest.mark.parametrize(("views", "strict"), quick((1, True), (2, False), among=[(1, False), (1, True), (2, False)]))
+def test_an_exported_program_serves_every_size(views, strict):
+    net = network(views)
+    program = exported(net, views=views, strict=strict)
+    sizes = [str(node.args[1:]) for node in program.graph.nodes if node.op == "call_function"]
+    assert not [size for size in sizes if "64" in size]  # those of the example
+    run = program.module()
+    with torch.no_grad():
+        for size in SIZES:
+            inputs = pictures(size, views)
+            torch.testing.assert_close(run(*inputs), net(*inputs), rtol=0, atol=MANY_ROUNDINGS)
+
+
+def test_the_least_size_of_an_exported_program_is_told():
+    """Two pixels at the coarsest scale."""
+    run = exported(network()).module()
+    run(*pictures((1, 3, 3)))
+    with pytest.raises(AssertionError, match=r"Guard failed: center.size\(\)\[2\] >= 3"):
+        run(*pictures((1, 2, 3)))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    net = network()
+    return net, packaged(exported(net), tmp_path_factory.mktemp("aoti") / "net.pt2")
+
+
+def test_compiled_ahead_of_time(package):
+    """Two scales: the head of the coarser one has no bounds."""
+    net, path = package
+    run = torch._inductor.aoti_load_package(path)
+    with torch.no_grad():
+        for size in SIZES:
+            inputs = pictures(size)
+            torch.testing.assert_close(run(*inputs), net(*inputs), rtol=0, atol=MANY_ROUNDINGS)
+
+
+def test_files_name_the_ops_that_are_not_there(package, tmp_path):
+    """What docs/compile.md tells to look for."""
+    program = tmp_path / "program.pt2"
+    torch.export.save(exported(network()), program)
+    code = f"""
+import torch
+for load, file in ((torch._inductor.aoti_load_package, {package[1]!r}), (torch.export.load, {str(program)!r})):
+    try:
+        load(file)
+    except RuntimeError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert "Could not find schema for lfdeblur::" in done.stdout
+    assert "Please import the custom op" in done.stderr
+    assert "torch.ops.lfdeblur." in done.stderr
