@@ -1,14 +1,11 @@
-"""DRBNet compiled, exported and compiled ahead of time: one program serves every size."""
-
-import subprocess
-import sys
+"""DRBNet compiled and exported: one program serves every size."""
 
 import pytest
 import torch
 
 from lfdeblur_ops.testing import MANY_ROUNDINGS, NETWORK_GRADIENT
 
-from ..exported import SIZES, exported, packaged
+from ..exported import SIZES, exported
 from ..natural import natural
 
 # N, H, W; multiples of the network's and others, above and below the pixels from which Winograd's transforms pay.
@@ -80,37 +77,3 @@ def test_the_least_size_of_an_exported_program_is_told():
     run(*pictures((1, 3, 3)))
     with pytest.raises(AssertionError, match=r"Guard failed: center.size\(\)\[2\] >= 3"):
         run(*pictures((1, 2, 3)))
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    net = network()
-    return net, packaged(exported(net), tmp_path_factory.mktemp("aoti") / "net.pt2")
-
-
-def test_compiled_ahead_of_time(package):
-    """Two scales: the head of the coarser one has no bounds."""
-    net, path = package
-    run = torch._inductor.aoti_load_package(path)
-    with torch.no_grad():
-        for size in SIZES:
-            inputs = pictures(size)
-            torch.testing.assert_close(run(*inputs), net(*inputs), rtol=0, atol=MANY_ROUNDINGS)
-
-
-def test_files_name_the_ops_that_are_not_there(package, tmp_path):
-    """What docs/compile.md tells to look for."""
-    program = tmp_path / "program.pt2"
-    torch.export.save(exported(network()), program)
-    code = f"""
-import torch
-for load, file in ((torch._inductor.aoti_load_package, {package[1]!r}), (torch.export.load, {str(program)!r})):
-    try:
-        load(file)
-    except RuntimeError as error:
-        print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert "Could not find schema for lfdeblur::" in done.stdout
-    assert "Please import the custom op" in done.stderr
-    assert "torch.ops.lfdeblur." in done.stderr
