@@ -5,8 +5,9 @@
 
 #include <torch/csrc/stable/library.h>
 
-#include <array>
+#include <vector>
 
+#include "common/call.h"
 #include "common/dispatch.h"
 #include "common/onednn.h"
 #include "cpu/epilogue.h"
@@ -16,15 +17,8 @@ namespace {
 
 using torch::headeronly::MemoryFormat;
 using torch::stable::contiguous;
-using torch::stable::detail::from;
 
 bool is_half(ScalarType type) { return type == ScalarType::Half || type == ScalarType::BFloat16; }
-
-bool asked(const char* op) {
-  std::array<StableIValue, 1> stack{};
-  return torch_call_dispatcher(op, "", stack.data(), TORCH_ABI_VERSION) == AOTI_TORCH_SUCCESS &&
-         torch::stable::detail::to<bool>(stack[0]);
-}
 
 // Whether this processor and this torch have a fused convolution of the dtype.
 bool fused(ScalarType type) {
@@ -32,11 +26,11 @@ bool fused(ScalarType type) {
       !aoti_torch_cpu_mkldnn__convolution_transpose_pointwise)
     return false;
   if (type == ScalarType::BFloat16) {
-    static const bool has = asked("mkldnn::_is_mkldnn_bf16_supported");
+    static const bool has = call<bool>("mkldnn::_is_mkldnn_bf16_supported");
     return has;
   }
   if (type == ScalarType::Half) {
-    static const bool has = asked("mkldnn::_is_mkldnn_fp16_supported");
+    static const bool has = call<bool>("mkldnn::_is_mkldnn_fp16_supported");
     return has;
   }
   return type == ScalarType::Float;
@@ -51,12 +45,8 @@ struct Pair {
 
 Tensor plain(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias, const ConvolutionOptions& o) {
   const Pair stride{o.stride, o.stride}, padding{o.pad_rows, 1}, one{1, 1}, zero{0, 0};
-  std::array<StableIValue, 9> stack{
-      from(x),          from(weight),       from(bias),        from(stride.list()), from(padding.list()),
-      from(one.list()), from(o.transposed), from(zero.list()), from(int64_t{1})};
-  STD_TORCH_CHECK(torch_call_dispatcher("aten::convolution", "", stack.data(), TORCH_ABI_VERSION) == AOTI_TORCH_SUCCESS,
-                  "lfdeblur: PyTorch's convolution failed");
-  return torch::stable::detail::to<Tensor>(stack[0]);
+  return call<Tensor>("aten::convolution", x, weight, bias, stride.list(), padding.list(), one.list(), o.transposed,
+                      zero.list(), int64_t{1});
 }
 
 // With the activation, or the residual where there is one and no activation.
@@ -158,10 +148,7 @@ Tensor convolution(const Tensor& x_, const Tensor& weight_, const std::optional<
 
 Tensor cat_channels(const Tensor& x, const std::optional<Tensor>& x2) {
   if (!x2) return x;
-  std::array<StableIValue, 2> stack{from(std::vector<Tensor>{x, *x2}), from(int64_t{1})};
-  STD_TORCH_CHECK(torch_call_dispatcher("aten::cat", "", stack.data(), TORCH_ABI_VERSION) == AOTI_TORCH_SUCCESS,
-                  "lfdeblur: PyTorch's concatenation failed");
-  return torch::stable::detail::to<Tensor>(stack[0]);
+  return call<Tensor>("aten::cat", std::vector<Tensor>{x, *x2}, int64_t{1});
 }
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {

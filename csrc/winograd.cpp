@@ -1,5 +1,5 @@
 // torch glue of `winograd_conv3x3`: schema, checks, allocation, the CPU's implementation.
-#include "winograd.h"
+#include "cpu/winograd.h"
 
 #include <torch/csrc/stable/library.h>
 
@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "common/dispatch.h"
-#include "cpu/winograd.h"
 
 namespace lfdeblur {
 namespace {
@@ -43,8 +42,6 @@ void check_pair(const std::optional<Tensor>& above, const Tensor& part, const Te
   check_dense(*above, x, "winograd_conv3x3: above");
   check_shape(*above, "winograd_conv3x3: above", {x.size(0), part.size(1), rows_above, x.size(3)});
 }
-
-}  // namespace
 
 Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional<Tensor> x2_above,
                             std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
@@ -117,6 +114,8 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
   }
   return torch::stable::transpose(torch::stable::transpose(out, 1, 3), 2, 3);  // [N, O, H, W], channels-last
 }
+
+}  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
   // x [N, C, H, W] and x2 [N, C2, H, W], channels dense, with rows above them [N, C or C2, A, W]; weight that of

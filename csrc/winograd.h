@@ -28,13 +28,4 @@ Tensor winograd_convolve(const Tensor& x, const std::optional<Tensor>& x2, const
                          const std::optional<Tensor>& bias, const std::optional<Tensor>& residual,
                          const WinogradOptions& options);
 
-// Of the ops of winograd.cpp and winograd_gradient.cpp.
-Tensor winograd_weight_cpu(Tensor weight, bool flipped);
-Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional<Tensor> x2_above,
-                            std::optional<Tensor> x2, Tensor weight, std::optional<Tensor> bias,
-                            std::optional<Tensor> residual_above, std::optional<Tensor> residual, int64_t pad_top,
-                            int64_t pad_bottom, double slope, std::optional<Tensor> activated, double activated_slope);
-std::tuple<Tensor, Tensor> winograd_weight_gradient_cpu(Tensor grad, std::optional<Tensor> activated, Tensor x,
-                                                        std::optional<Tensor> x2, double slope);
-
 }  // namespace lfdeblur

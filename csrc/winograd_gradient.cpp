@@ -9,7 +9,6 @@
 #include <tuple>
 
 #include "common/dispatch.h"
-#include "winograd.h"
 
 namespace lfdeblur {
 namespace {
@@ -32,8 +31,6 @@ cpu::WinogradInput<float> input(const Tensor& t, const char* name, const Tensor&
   in.sn = t.stride(0), in.sy = t.stride(2), in.sx = t.stride(3);
   return in;
 }
-
-}  // namespace
 
 Tensor winograd_weight_cpu(Tensor weight, bool flipped) {
   STD_TORCH_CHECK(weight.dim() == 4 && weight.scalar_type() == ScalarType::Float && weight.is_contiguous(),
@@ -73,6 +70,8 @@ std::tuple<Tensor, Tensor> winograd_weight_gradient_cpu(Tensor grad, std::option
   const torch::headeronly::IntHeaderOnlyArrayRef parts(&part, 1);
   return {torch::stable::sum(weights, parts), torch::stable::sum(biases, parts)};
 }
+
+}  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
   // weight [O, C, 3, 3] at the 36 products of a tile -> [36, O / 16, C, 16] float32; flipped: weights of the

@@ -1,10 +1,10 @@
-// What the ops do by Winograd's transforms, and `winograd_backward`, the gradients of what they did: on the kernels'
-// glue in winograd.cpp and winograd_gradient.cpp.
+// What the ops do by Winograd's transforms, and `winograd_backward`, the gradients of what they did: on the ops
+// of winograd.cpp and winograd_gradient.cpp.
 #include <torch/csrc/stable/library.h>
 
-#include <array>
 #include <tuple>
 
+#include "common/call.h"
 #include "common/dispatch.h"
 #include "convolution.h"
 #include "winograd.h"
@@ -15,7 +15,6 @@ namespace {
 using torch::headeronly::MemoryFormat;
 using torch::stable::contiguous;
 using torch::stable::new_empty;
-using torch::stable::detail::from;
 using Gradients = std::tuple<Tensor, Tensor, Tensor>;
 
 constexpr int64_t kLeastPixels = 2048;  // of all pictures together, for the transforms of the weights to pay
@@ -45,22 +44,10 @@ Gradients direct_backward(const Tensor& grad_, const std::optional<Tensor>& acti
   const Tensor grad = before_activation(grad_, activated, slope);
   const int64_t outputs[] = {weight.size(0)}, one[] = {1, 1}, zero[] = {0, 0};
   const bool mask[] = {need_x, need_weight, need_weight};
-  const torch::headeronly::IntHeaderOnlyArrayRef ones(one, 2);
-  std::array<StableIValue, 11> stack{from(grad),
-                                     from(cat_channels(x, x2)),
-                                     from(contiguous(weight)),
-                                     from(std::optional(torch::headeronly::IntHeaderOnlyArrayRef(outputs, 1))),
-                                     from(ones),
-                                     from(ones),
-                                     from(ones),
-                                     from(false),
-                                     from(torch::headeronly::IntHeaderOnlyArrayRef(zero, 2)),
-                                     from(int64_t{1}),
-                                     from(torch::headeronly::HeaderOnlyArrayRef<bool>(mask, 3))};
-  STD_TORCH_CHECK(
-      torch_call_dispatcher("aten::convolution_backward", "", stack.data(), TORCH_ABI_VERSION) == AOTI_TORCH_SUCCESS,
-      "winograd_backward: PyTorch's gradient of a convolution failed");
-  auto grads = torch::stable::detail::unbox_to_tuple<Tensor, Tensor, Tensor>(stack.data());
+  const torch::headeronly::IntHeaderOnlyArrayRef ones(one, 2), zeros(zero, 2), sizes(outputs, 1);
+  auto grads =
+      call<Gradients>("aten::convolution_backward", grad, cat_channels(x, x2), contiguous(weight), std::optional(sizes),
+                      ones, ones, ones, false, zeros, int64_t{1}, torch::headeronly::HeaderOnlyArrayRef<bool>(mask, 3));
   auto& [grad_x, grad_weight, grad_bias] = grads;
   if (need_x) {
     if (added) grad_x = torch::stable::subtract(grad_x, *added, -1.0);
@@ -93,7 +80,8 @@ Gradients winograd_backward_cpu(Tensor grad_, std::optional<Tensor> activated_, 
                       ? winograd_convolve(grad, std::nullopt, weight, std::nullopt, added, {1, true, activated, slope})
                       : new_empty(x, {0});
   if (!need_weight) return {grad_x, new_empty(x, {0}), new_empty(x, {0})};
-  const auto [grad_weight, grad_bias] = winograd_weight_gradient_cpu(grad, activated, x, x2, slope);
+  const auto [grad_weight, grad_bias] =
+      call<std::tuple<Tensor, Tensor>>("lfdeblur::winograd_weight_gradient", grad, activated, x, x2, slope);
   return {grad_x, grad_weight, grad_bias};
 }
 
@@ -115,11 +103,12 @@ bool by_winograd(const std::string& algorithm, const char* op, const Tensor& x, 
 Tensor winograd_convolve(const Tensor& x, const std::optional<Tensor>& x2, const Tensor& weight,
                          const std::optional<Tensor>& bias, const std::optional<Tensor>& residual,
                          const WinogradOptions& options) {
-  const Tensor packed = winograd_weight_cpu(contiguous(weight), options.flipped);
-  const Tensor out = winograd_conv3x3_cpu(std::nullopt, *channels_inside(x), std::nullopt, channels_inside(x2), packed,
-                                          bias ? std::optional(contiguous(*bias)) : std::nullopt, std::nullopt,
-                                          channels_inside(residual), 1, 1, options.slope,
-                                          channels_inside(options.activated), options.activated_slope);
+  const Tensor packed = call<Tensor>("lfdeblur::winograd_weight", contiguous(weight), options.flipped);
+  const std::optional<Tensor> none;
+  const std::optional<Tensor> dense_bias = bias ? std::optional(contiguous(*bias)) : none;
+  const Tensor out = call<Tensor>("lfdeblur::winograd_conv3x3", none, *channels_inside(x), none, channels_inside(x2),
+                                  packed, dense_bias, none, channels_inside(residual), int64_t{1}, int64_t{1},
+                                  options.slope, channels_inside(options.activated), options.activated_slope);
   return contiguous(out, MemoryFormat::ChannelsLast);  // one channel or pixel lies like any other
 }
 
