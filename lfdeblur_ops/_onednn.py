@@ -21,7 +21,7 @@ def fused(dtype: torch.dtype) -> bool:
 def convolution_missing() -> str | None:
     """Why the back end ``cpu`` of the convolutions cannot run."""
     missing = cpu_missing()
-    # The switch cannot be traced: a compiled program heeds it as it was when the program was made by not asking it.
+    # The switch cannot be traced: compiled code goes by oneDNN.
     if missing is None and not torch.compiler.is_compiling() and not torch.backends.mkldnn.enabled:
         return "oneDNN is switched off by torch.backends.mkldnn.enabled"
     return missing
