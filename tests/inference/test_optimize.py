@@ -92,8 +92,7 @@ def test_without_the_extension(monkeypatch):
     monkeypatch.setattr("lfdeblur_ops.row_layers.cpu_missing", lambda: "not here")
     net = natural(width=8, scales=3)
     fast = optimize(net)
-    assert "oneDNN" in fast.choices["convolutions"]
-    assert "Winograd" not in fast.choices["convolutions"]
+    assert fast.choices["convolutions"].endswith("by plain PyTorch")
     inputs = pictures(1, 37, 29)
     torch.testing.assert_close(fast(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
