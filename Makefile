@@ -119,4 +119,4 @@ check-oldest:
 	cd $(OLDEST)/source && $(abspath $(OLDEST_VENV))/bin/python -m pytest -q -n 2 -m 'not slow' tests/ops tests/kernels/test_symbols.py
 
 clean:
-	rm -rf build dist demo *.egg-info lfdeblur_ops/_C*.so
+	rm -rf build dist demo *.egg-info lfdeblur_ops/*.so

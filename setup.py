@@ -1,6 +1,8 @@
-"""Build of the extension ``lfdeblur_ops._C``: CPU kernels always, CUDA kernels where nvcc is found.
+"""Build of the compiled extension: CPU kernels always, CUDA kernels where nvcc is found.
 
-One ninja file compiles and links it, in a build folder that stays: what has not changed is not compiled again.
+``lfdeblur_ops/liblfdeblur_ops.so`` has the ops, on the libtorch stable ABI and without Python, for C++ programs too;
+``lfdeblur_ops._C`` is the Python module that loads it. One ninja file compiles and links both, in a build folder that
+stays: what has not changed is not compiled again.
 
 Environment:
     LFDEBLUR_EXTENSION: ``0`` leaves the extension out; nothing is compiled then.
@@ -28,6 +30,8 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent.resolve()
 # The oldest torch whose stable ABI the extension uses; one build serves this and every later one.
 TORCH_TARGET_VERSION = "0x020b000000000000"  # 2.11
+LIBRARY = "liblfdeblur_ops.so"  # beside the module
+MODULE_SOURCE = "module.cpp"  # the one that knows Python
 INCLUDES = ["-Icsrc", "-Icsrc/include"]
 CXX_FLAGS = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fwrapv", "-ffp-contract=fast", "-Wall", "-Wno-psabi"]
 FAST = ["-O3", "-DNDEBUG"]
@@ -104,6 +108,13 @@ class Build(build_ext):
         super().finalize_options()
         self.force = True  # put the library in place whenever it was made: a debug build there may be the newer file
 
+    def copy_extensions_to_source(self) -> None:
+        super().copy_extensions_to_source()
+        for ext in self.extensions:
+            made = Path(self.build_lib, *ext.name.split(".")[:-1], LIBRARY)
+            package = self.get_finalized_command("build_py").get_package_dir(ext.name.rpartition(".")[0])
+            self.copy_file(str(made), str(Path(package, LIBRARY)))
+
     def build_extension(self, ext: Extension) -> None:
         torch, version = find_torch()
         print(f"lfdeblur_ops: torch {version}, CUDA kernels: {CUDA_HOME or 'no'}", file=sys.stderr)
@@ -126,7 +137,8 @@ class Build(build_ext):
         # libtorch is kept though no strong symbol needs it: it leads to torch's CUDA library and to the weak symbol in
         # csrc/common/stream_symbol.h.
         link = [f"-L{torch / 'lib'}", "-lc10", "-ltorch_cpu", "-Wl,--exclude-libs,ALL", "-Wl,--no-as-needed", "-ltorch"]
-        link += ["-fsanitize=address"] if self.debug else ["-s"]
+        finish = ["-fsanitize=address"] if self.debug else ["-s"]
+        finish += shlex.split(os.environ.get("LDFLAGS", ""))
         if CUDA_HOME is not None:
             macros += [
                 "-DLFD_CUDA",
@@ -135,7 +147,6 @@ class Build(build_ext):
             ]
             system += [CUDA_HOME / "include"]
             link += [f"-L{CUDA_HOME}/lib64", f"-L{CUDA_HOME}/lib", "-lcudart_static", "-lrt", "-lpthread", "-ldl"]
-        link += shlex.split(os.environ.get("LDFLAGS", ""))
         compiler = [*shlex.split(os.environ.get("CXX", "c++")), *flags]
         # The kernels see no header of torch: another torch, or LFDEBLUR_CUDA, compiles only the glue anew.
         commands = {
@@ -150,7 +161,8 @@ class Build(build_ext):
         if CUDA_HOME is not None:
             nvcc = [f"{CUDA_HOME}/bin/nvcc", *NVCC_FLAGS, *arch_flags(ARCH_LIST), *INCLUDES]
             commands["cuda"] = ("csrc/cuda/*.cu", nvcc)
-        lines, objects = [], []
+        lines: list[str] = []
+        objects: dict[str, list[str]] = {LIBRARY: [], target.name: []}  # of each of the two libraries
         for rule, (pattern, command) in commands.items():
             lines += [
                 *ninja_rule(rule, [*command, "-MD", "-MF", "$out.d", "-c", "$in", "-o", "$out"], f"{rule}: $in"),
@@ -158,12 +170,15 @@ class Build(build_ext):
                 "  deps = gcc",
             ]
             for source in sorted(path.relative_to(ROOT) for path in ROOT.glob(pattern)):
-                objects.append(folder / rule / f"{source.name}.o")
-                lines.append(f"build {ninja_path(objects[-1])}: {rule} {source}")
-        lines += ninja_rule(
-            "link", [*shlex.split(os.environ.get("CXX", "c++")), "-shared", "$in", "-o", "$out", *link], "link $out"
-        )
-        lines.append(f"build {ninja_path(target)}: link {' '.join(map(ninja_path, objects))}")
+                made = ninja_path(folder / rule / f"{source.name}.o")
+                objects[target.name if source.name == MODULE_SOURCE else LIBRARY].append(made)
+                lines.append(f"build {made}: {rule} {source}")
+        linker = [*shlex.split(os.environ.get("CXX", "c++")), "-shared", "$in", "-o", "$out"]
+        library = target.with_name(LIBRARY)
+        lines += ninja_rule("library", [*linker, f"-Wl,-soname,{LIBRARY}", *link, *finish], "link $out")
+        lines += ninja_rule("module", [*linker, "-Wl,-rpath,$ORIGIN", *finish], "link $out")
+        lines.append(f"build {ninja_path(library)}: library {' '.join(objects[LIBRARY])}")
+        lines.append(f"build {ninja_path(target)}: module {' '.join(objects[target.name])} {ninja_path(library)}")
         return "\n".join([f"builddir = {ninja_path(folder)}", *lines]) + "\n"
 
 

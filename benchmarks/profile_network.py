@@ -12,8 +12,7 @@ from ._network import official_weights, pictures
 
 PARTS = {
     "lfdeblur::winograd_conv3x3": "3x3 convolutions, stride 1",
-    "mkldnn::_convolution_pointwise": "other convolutions (oneDNN; with fast bfloat16 all but the transposed)",
-    "mkldnn::_convolution_transpose_pointwise": "transposed convolutions (oneDNN)",
+    "lfdeblur::convolution": "other convolutions (oneDNN; with fast bfloat16 all)",
     "lfdeblur::drb_head_rows": "heads",
     "aten::copy_": "copies: casts, rows kept for the next band, whole maps",
 }
@@ -24,7 +23,8 @@ TRAINING_PARTS = {
     "winograd_weight_gradient": "gradients of weights (Winograd)",
     "winograd": "convolutions and gradients of their inputs (Winograd)",
     "convolution_backward": "convolutions, backward (oneDNN)",
-    "convolution": "convolutions, forward (oneDNN)",
+    "conv": "convolutions, forward (oneDNN)",
+    "residual_block": "convolutions, forward (oneDNN)",
     "drb_head": "heads",
     "copy_": "copies",
 }

@@ -1,10 +1,10 @@
-// torch glue of `drb_head`: checks, allocation, the CPU's implementation. The schema stands in
-// lfdeblur_ops/drb_head.py.
+// torch glue of `drb_head`: schema, checks, allocation, the CPU's implementation.
 #include "cpu/drb_head.h"
 
 #include <torch/csrc/stable/library.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -31,7 +31,8 @@ struct Inputs {
 };
 
 // first_row: of the picture, under the features' first; negative: the features cover the picture.
-DrbHeadShape check(const Inputs& in, int64_t k, double slope, double low, double high, int64_t first_row = -1) {
+DrbHeadShape check(const Inputs& in, int64_t k, double slope, std::optional<double> low, std::optional<double> high,
+                   int64_t first_row = -1) {
   STD_TORCH_CHECK(in.image.dim() == 4 && in.kernel_features.dim() == 4 && in.residual_features.dim() == 4,
                   "drb_head: want image and features [N, C, H, W]");
   STD_TORCH_CHECK(k % 2 == 1 && k >= 1 && k <= 15, "drb_head: kernel_size: want an odd number from 1 to 15");
@@ -63,8 +64,8 @@ DrbHeadShape check(const Inputs& in, int64_t k, double slope, double low, double
           layout(in.kernel_features),
           layout(in.residual_features),
           slope,
-          low,
-          high,
+          low.value_or(-std::numeric_limits<double>::infinity()),
+          high.value_or(std::numeric_limits<double>::infinity()),
           in.image.size(2),
           std::max<int64_t>(0, first_row)};
 }
@@ -109,7 +110,8 @@ int64_t rows_per_task(const DrbHeadShape& s) {
 
 Tensor drb_head_rows_cpu(Tensor kernel_features, Tensor kernel_weight, std::optional<Tensor> kernel_bias,
                          Tensor residual_features, Tensor residual_weight, std::optional<Tensor> residual_bias,
-                         Tensor image, int64_t first_row, int64_t kernel_size, double slope, double low, double high) {
+                         Tensor image, int64_t first_row, int64_t kernel_size, double slope, std::optional<double> low,
+                         std::optional<double> high) {
   const Inputs in{kernel_features, kernel_weight, kernel_bias,      residual_features,
                   residual_weight, residual_bias, contiguous(image)};
   const DrbHeadShape s = check(in, kernel_size, slope, low, high, first_row);
@@ -129,7 +131,7 @@ Tensor drb_head_rows_cpu(Tensor kernel_features, Tensor kernel_weight, std::opti
 
 Tensor drb_head_cpu(Tensor kernel_features, Tensor kernel_weight, std::optional<Tensor> kernel_bias,
                     Tensor residual_features, Tensor residual_weight, std::optional<Tensor> residual_bias, Tensor image,
-                    int64_t kernel_size, double slope, double low, double high) {
+                    int64_t kernel_size, double slope, std::optional<double> low, std::optional<double> high) {
   return drb_head_rows_cpu(kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight,
                            residual_bias, image, -1, kernel_size, slope, low, high);
 }
@@ -208,7 +210,8 @@ using SevenTensors = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, 
 SevenTensors drb_head_backward_cpu(Tensor grad_, Tensor kernel_features, Tensor kernel_weight,
                                    std::optional<Tensor> kernel_bias, Tensor residual_features, Tensor residual_weight,
                                    std::optional<Tensor> residual_bias, Tensor image, int64_t kernel_size, double slope,
-                                   double low, double high, bool need_kernel, bool need_residual, bool need_image) {
+                                   std::optional<double> low, std::optional<double> high, bool need_kernel,
+                                   bool need_residual, bool need_image) {
   const Inputs in{kernel_features, kernel_weight, kernel_bias,      residual_features,
                   residual_weight, residual_bias, contiguous(image)};
   const DrbHeadShape s = check(in, kernel_size, slope, low, high);
@@ -261,6 +264,27 @@ SevenTensors drb_head_backward_cpu(Tensor grad_, Tensor kernel_features, Tensor 
 }
 
 }  // namespace
+
+// kernel_features [N, F, H, W], kernel_weight [k*k, F], kernel_bias [k*k], residual_features [N, R, H, W],
+// residual_weight [C, R], residual_bias [C], image [N, C, H, W]
+#define LFD_HEAD_TENSORS                                                                          \
+  "Tensor kernel_features, Tensor kernel_weight, Tensor? kernel_bias, Tensor residual_features, " \
+  "Tensor residual_weight, Tensor? residual_bias, Tensor image, "
+// kernel_size odd, negative_slope 0 to 1, low and high (none: no bound)
+#define LFD_HEAD_OPTIONS "int kernel_size, float negative_slope, float? low, float? high"
+
+STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
+  // -> [N, C, H, W], contiguous, dtype of image: that of the features, or float32
+  m.def("drb_head(" LFD_HEAD_TENSORS LFD_HEAD_OPTIONS ") -> Tensor");
+  // The same for features [N, F, R, W] that lie on the rows from first_row on of the image -> [N, C, R, W]
+  m.def("drb_head_rows(" LFD_HEAD_TENSORS "int first_row, " LFD_HEAD_OPTIONS ") -> Tensor");
+  // grad [N, C, H, W] -> gradients of the seven tensors, in their shapes and dtypes (those of the features
+  // channels-last, of the image contiguous; of an absent bias as if it were there). Those of a group that is not needed
+  // are empty, (0,).
+  m.def("drb_head_backward(Tensor grad, " LFD_HEAD_TENSORS LFD_HEAD_OPTIONS
+        ", bool need_kernel, bool need_residual, bool need_image) "
+        "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+}
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {
   m.impl("drb_head", TORCH_BOX(&drb_head_cpu));

@@ -1,4 +1,5 @@
-// The extension module lfdeblur_ops._C: importing it registers the ops; it tells the facts of the build.
+// The extension module lfdeblur_ops._C: importing it loads the library, which registers the ops; it tells the facts of
+// the build.
 // The pybind11 that torch 2.11 and 2.12 bundle refuses the stable ABI's target; this file includes no header of torch.
 #undef TORCH_TARGET_VERSION
 #include <pybind11/pybind11.h>

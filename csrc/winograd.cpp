@@ -1,5 +1,4 @@
-// torch glue of `winograd_conv3x3`: checks, allocation, the CPU's implementation. The schema stands in
-// lfdeblur_ops/_winograd.py.
+// torch glue of `winograd_conv3x3`: schema, checks, allocation, the CPU's implementation.
 #include "cpu/winograd.h"
 
 #include <torch/csrc/stable/library.h>
@@ -117,6 +116,17 @@ Tensor winograd_conv3x3_cpu(std::optional<Tensor> above, Tensor x, std::optional
 }
 
 }  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
+  // x [N, C, H, W] and x2 [N, C2, H, W], channels dense, with rows above them [N, C or C2, A, W]; weight that of
+  // `winograd_weight`; bias [O] float32; residual [N, O, R, W] with rows above; pad_top, pad_bottom: 0 or 1 rows of
+  // zeros; negative_slope 0 to 1 -> [N, O, A + H - 2 + pad_top + pad_bottom, W], channels-last. activated: as x, output
+  // of a LeakyReLU whose derivative x is multiplied by.
+  m.def(
+      "winograd_conv3x3(Tensor? above, Tensor x, Tensor? x2_above, Tensor? x2, Tensor weight, Tensor? bias, "
+      "Tensor? residual_above, Tensor? residual, int pad_top, int pad_bottom, float negative_slope, "
+      "Tensor? activated=None, float activated_slope=1.0) -> Tensor");
+}
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) { m.impl("winograd_conv3x3", TORCH_BOX(&winograd_conv3x3_cpu)); }
 

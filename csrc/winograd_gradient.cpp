@@ -1,5 +1,5 @@
-// torch glue of `winograd_weight` and `winograd_weight_gradient`: checks, allocation, the CPU's implementation. The
-// schemas stand in lfdeblur_ops/_winograd.py.
+// torch glue of `winograd_weight` and `winograd_weight_gradient`: schemas, checks, allocation, the CPU's
+// implementation.
 #include "cpu/winograd_gradient.h"
 
 #include <torch/csrc/stable/library.h>
@@ -19,19 +19,6 @@ using torch::stable::parallel_for;
 constexpr int64_t kMostParts = 32, kLeastBlock = 64;
 constexpr int64_t kSums = 64 * 128;  // inputs times outputs whose sums at the 36 points the second-level cache holds
 
-Tensor winograd_weight_cpu(Tensor weight, bool flipped) {
-  STD_TORCH_CHECK(weight.dim() == 4 && weight.scalar_type() == ScalarType::Float && weight.is_contiguous(),
-                  "winograd_weight: weight: want contiguous float32");
-  check_shape(weight, "winograd_weight: weight", {weight.size(0), weight.size(1), 3, 3});
-  const int64_t outputs = weight.size(flipped ? 1 : 0), inputs = weight.size(flipped ? 0 : 1);
-  STD_TORCH_CHECK(outputs % 16 == 0, "winograd_weight: weight: want a multiple of 16 outputs");
-  const Tensor packed = new_empty(weight, {36, outputs / 16, inputs, 16});
-  const cpu::WinogradWeights call{const_data<float>(weight), outputs, inputs, flipped, mutable_data<float>(packed)};
-  parallel_for(0, outputs / 16 * inputs, 64,
-               [&](int64_t begin, int64_t end) { cpu::winograd_weight(call, begin, end); });
-  return packed;
-}
-
 cpu::WinogradInput<float> input(const Tensor& t, const char* name, const Tensor& grad) {
   STD_TORCH_CHECK(t.dim() == 4 && t.scalar_type() == ScalarType::Float && t.size(1) % 16 == 0, name,
                   ": want [N, C, H, W] float32 with a multiple of 16 channels");
@@ -43,6 +30,19 @@ cpu::WinogradInput<float> input(const Tensor& t, const char* name, const Tensor&
   in.channels = t.size(1);
   in.sn = t.stride(0), in.sy = t.stride(2), in.sx = t.stride(3);
   return in;
+}
+
+Tensor winograd_weight_cpu(Tensor weight, bool flipped) {
+  STD_TORCH_CHECK(weight.dim() == 4 && weight.scalar_type() == ScalarType::Float && weight.is_contiguous(),
+                  "winograd_weight: weight: want contiguous float32");
+  check_shape(weight, "winograd_weight: weight", {weight.size(0), weight.size(1), 3, 3});
+  const int64_t outputs = weight.size(flipped ? 1 : 0), inputs = weight.size(flipped ? 0 : 1);
+  STD_TORCH_CHECK(outputs % 16 == 0, "winograd_weight: weight: want a multiple of 16 outputs");
+  const Tensor packed = new_empty(weight, {36, outputs / 16, inputs, 16});
+  const cpu::WinogradWeights call{const_data<float>(weight), outputs, inputs, flipped, mutable_data<float>(packed)};
+  parallel_for(0, outputs / 16 * inputs, 64,
+               [&](int64_t begin, int64_t end) { cpu::winograd_weight(call, begin, end); });
+  return packed;
 }
 
 std::tuple<Tensor, Tensor> winograd_weight_gradient_cpu(Tensor grad, std::optional<Tensor> activated, Tensor x,
@@ -72,6 +72,17 @@ std::tuple<Tensor, Tensor> winograd_weight_gradient_cpu(Tensor grad, std::option
 }
 
 }  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
+  // weight [O, C, 3, 3] at the 36 products of a tile -> [36, O / 16, C, 16] float32; flipped: weights of the
+  // convolution from O to C channels that gives the input's gradient.
+  m.def("winograd_weight(Tensor weight, bool flipped) -> Tensor");
+  // grad and activated [N, O, H, W], x and x2 as those of `winograd_conv3x3`; negative_slope of the activation
+  // -> gradients of weight [O, C + C2, 3, 3] and bias [O]
+  m.def(
+      "winograd_weight_gradient(Tensor grad, Tensor? activated, Tensor x, Tensor? x2, float negative_slope) "
+      "-> (Tensor, Tensor)");
+}
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {
   m.impl("winograd_weight", TORCH_BOX(&winograd_weight_cpu));

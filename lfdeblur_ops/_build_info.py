@@ -11,7 +11,8 @@ from ._version import __version__
 def build_info() -> dict[str, Any]:
     """Version and build of this installation.
 
-    Returns a dict: ``version``; ``extension`` (True, or why it is missing); ``cuda`` (kernels built in);
+    Returns a dict: ``version``; ``extension`` (True, or why it is missing); ``library`` (the path of the
+    shared library of the ops, which C++ programs load; None without the extension); ``cuda`` (kernels built in);
     ``cuda_version`` and ``cuda_architectures`` of the build (None without); ``cpu_capability``, the CPU instruction
     set in use: ``baseline``, ``avx2`` or ``avx512`` (None without the extension; the environment variable
     ``LFDEBLUR_CPU_ISA`` lowers it); ``torch_built`` and ``torch_running``.
@@ -20,6 +21,7 @@ def build_info() -> dict[str, Any]:
     return {
         "version": __version__,
         "extension": True if _load.extension is not None else _load.MISSING,
+        "library": None if (library := _load.library()) is None else str(library),
         "cuda": facts.get("cuda", False),
         "cuda_version": facts.get("cuda_version"),
         "cuda_architectures": facts.get("cuda_architectures"),

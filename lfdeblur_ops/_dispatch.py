@@ -124,22 +124,27 @@ def tensor_core_unfit(dtype: torch.dtype) -> str | None:
 TRITON_CONVOLUTION = Impl("cuda", triton_missing, tensor_core_unfit)
 
 
-def define(schema: str, *, triton: bool = False) -> None:
-    """Declare ``torch.ops.lfdeblur.<op>``. The compiled extension adds its kernels to it, where there is one.
+SCHEMAS: dict[str, str] = {}  # those that `define` was given, by op; a test holds them against the library's
 
-    With ``triton``, CUDA tensors go to the function named like the op in ``lfdeblur_ops.triton.<op>`` (that of
-    ``<op>_backward`` too), imported at the first call: neither Triton nor a GPU is needed to import the library.
+
+def define(schema: str) -> None:
+    """``torch.ops.lfdeblur.<op>`` of an op that Triton has a kernel of.
+
+    The compiled library declares it, and all others; where it is missing Triton's ops are declared here. CUDA tensors
+    go to the function named like the op in ``lfdeblur_ops.triton.<op>`` (that of ``<op>_backward`` too), imported at
+    the first call: neither Triton nor a GPU is needed to import the library.
     """
     name = schema[: schema.index("(")]
-    torch.library.define(f"lfdeblur::{name}", schema[len(name) :], tags=torch.Tag.pt2_compliant_tag)
-    if triton:
-        module = f"lfdeblur_ops.triton.{name.removesuffix('_backward')}"
+    SCHEMAS[name] = schema
+    if not hasattr(torch.ops.lfdeblur, name):
+        torch.library.define(f"lfdeblur::{name}", schema[len(name) :], tags=torch.Tag.pt2_compliant_tag)
+    module = f"lfdeblur_ops.triton.{name.removesuffix('_backward')}"
 
-        @functools.cache
-        def function() -> Callable[..., Any]:
-            return getattr(importlib.import_module(module), name)
+    @functools.cache
+    def function() -> Callable[..., Any]:
+        return getattr(importlib.import_module(module), name)
 
-        torch.library.impl(f"lfdeblur::{name}", "cuda", lambda *args: function()(*args))
+    torch.library.impl(f"lfdeblur::{name}", "cuda", lambda *args: function()(*args))
 
 
 _IMPLS: dict[str, dict[str, Impl]] = {}

@@ -1,8 +1,12 @@
-"""Import of the compiled extension ``lfdeblur_ops._C``; without it every op runs on its PyTorch reference."""
+"""Import of the compiled extension ``lfdeblur_ops._C``, which loads the library of the ops that stands beside it.
+
+Without it every op runs on its PyTorch reference.
+"""
 
 import importlib
 import os
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 MISSING: str | None = None  # why the extension is not there
@@ -27,3 +31,10 @@ if extension is not None and (wrong := extension.isa_error()):
 
 # Read once: torch.compile cannot trace a call into the extension that is not an operator.
 FACTS: dict[str, object] | None = None if extension is None else dict(extension.build_facts())
+
+
+def library() -> Path | None:
+    """The shared library that has the ops, for C++ programs too; None without the extension."""
+    if extension is None or extension.__file__ is None:
+        return None
+    return Path(extension.__file__).with_name("liblfdeblur_ops.so")

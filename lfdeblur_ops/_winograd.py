@@ -1,41 +1,17 @@
 """``conv3x3`` and ``residual_block`` on the CPU by Winograd's F(4x4, 3x3), a quarter of the multiplications: float32.
 
-The back end ``winograd``, which is taken by name only: what the ops run where their argument ``winograd`` is true.
-Gradients run by the same transforms: that of the input is a convolution with the weights turned round, that of the
-weight sums the products of transformed tiles.
+The back end ``winograd``, which is taken by name only, and ``fast``, which takes it where there are pixels enough: the
+argument ``algorithm`` of the ops (csrc/winograd.h). Gradients run by the same transforms: that of the input is a
+convolution with the weights turned round, that of the weight sums the products of transformed tiles.
 """
 
 import torch
 from torch import Tensor
 
+from . import _load
 from ._checks import autocast_dtype
-from ._dispatch import BackendError, Impl, cpu_missing, define
+from ._dispatch import BackendError, Impl, cpu_missing, select
 from ._layouts import empty_output
-
-# weight [O, C, 3, 3] at the 36 products of a tile -> [36, O / 16, C, 16] float32; flipped: weights of the convolution
-# from O to C channels that gives the input's gradient.
-define("winograd_weight(Tensor weight, bool flipped) -> Tensor")
-# x [N, C, H, W] and x2 [N, C2, H, W], channels dense, with rows above them [N, C or C2, A, W]; weight that of
-# `winograd_weight`; bias [O] float32; residual [N, O, R, W] with rows above; pad_top, pad_bottom: 0 or 1 rows of zeros;
-# negative_slope 0 to 1 -> [N, O, A + H - 2 + pad_top + pad_bottom, W], channels-last. activated: as x, output of a
-# LeakyReLU whose derivative x is multiplied by.
-define(
-    "winograd_conv3x3(Tensor? above, Tensor x, Tensor? x2_above, Tensor? x2, Tensor weight, Tensor? bias, "
-    "Tensor? residual_above, Tensor? residual, int pad_top, int pad_bottom, float negative_slope, "
-    "Tensor? activated=None, float activated_slope=1.0) -> Tensor"
-)
-# grad and activated [N, O, H, W], x and x2 as above; negative_slope of the activation
-# -> gradients of weight [O, C + C2, 3, 3] and bias [O]
-define(
-    "winograd_weight_gradient(Tensor grad, Tensor? activated, Tensor x, Tensor? x2, float negative_slope) "
-    "-> (Tensor, Tensor)"
-)
-# Of `conv3x3` with `winograd`, activated its result -> gradients of cat([x, x2]) (plus `added`, of its shape), weight
-# and bias; empty ones that are not needed.
-define(
-    "winograd_backward(Tensor grad, Tensor? activated, Tensor x, Tensor? x2, Tensor weight, Tensor? added, "
-    "float negative_slope, bool need_x, bool need_weight) -> (Tensor, Tensor, Tensor)"
-)
 
 MULTIPLE = 16  # of channels, in and out
 
@@ -75,75 +51,75 @@ def require(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1
         raise BackendError(f"no backend can run this call: winograd: {reason}")
 
 
-def _channels_last(x: Tensor | None) -> Tensor | None:
-    return x if x is None or x.stride(1) == 1 else x.contiguous(memory_format=torch.channels_last)
-
-
-def convolve(
-    x: Tensor,
-    x2: Tensor | None,
-    weight: Tensor,
-    bias: Tensor | None,
-    residual: Tensor | None,
-    slope: float,
-    *,
-    flipped: bool = False,
-    activated: Tensor | None = None,
-    activated_slope: float = 1.0,
-) -> Tensor:
-    """``leaky_relu(conv(cat([x, x2])) + bias) + residual``, channels-last; ``x`` times the derivative of the LeakyReLU
-    that gave ``activated``. ``flipped``: the convolution that is the gradient of the input."""
-    packed = torch.ops.lfdeblur.winograd_weight(weight.contiguous(), flipped)
-    bias = None if bias is None else bias.contiguous()
-    x, x2, residual, activated = map(_channels_last, (x, x2, residual, activated))  # type: ignore[assignment]
-    out: Tensor = torch.ops.lfdeblur.winograd_conv3x3(
-        None, x, None, x2, packed, bias, None, residual, 1, 1, slope, activated, activated_slope
-    )
-    return out.contiguous(memory_format=torch.channels_last)  # one channel or pixel lies like any other
-
-
-@torch.library.impl("lfdeblur::winograd_backward", "cpu")
-def _(
-    grad: Tensor,
-    activated: Tensor | None,
-    x: Tensor,
-    x2: Tensor | None,
-    weight: Tensor,
-    added: Tensor | None,
-    negative_slope: float,
-    need_x: bool,
-    need_weight: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    grad, activated, x, x2 = map(_channels_last, (grad, activated, x, x2))  # type: ignore[assignment]
-    options = {"flipped": True, "activated": activated, "activated_slope": negative_slope}
-    grad_x = convolve(grad, None, weight, None, added, 1.0, **options) if need_x else x.new_empty(0)  # type: ignore[arg-type]
-    if not need_weight:
-        return grad_x, x.new_empty(0), x.new_empty(0)
-    return grad_x, *torch.ops.lfdeblur.winograd_weight_gradient(grad, activated, x, x2, negative_slope)
-
-
-@torch.library.register_fake("lfdeblur::winograd_backward")
-def _(
-    grad: Tensor,
-    activated: Tensor | None,
-    x: Tensor,
-    x2: Tensor | None,
-    weight: Tensor,
-    added: Tensor | None,
-    negative_slope: float,
-    need_x: bool,
-    need_weight: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    n, _, h, w = x.shape
-    shape = (n, weight.shape[1], h, w)
-    grad_x = empty_output(x, shape, torch.channels_last) if need_x else x.new_empty(0)
-    if not need_weight:
-        return grad_x, x.new_empty(0), x.new_empty(0)
-    return grad_x, x.new_empty(weight.shape), x.new_empty(weight.shape[:1])
+def choose(
+    op: str, backend: str, x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1
+) -> tuple[str, str]:
+    """The back end that runs the call, and the argument ``algorithm`` of the op."""
+    chosen = select(op, "auto" if backend == "fast" else backend, x.device, x.dtype)
+    if chosen == "winograd":
+        require(x, weight, x2, stride)
+        return chosen, "winograd"
+    # How many pixels there are is asked within the op: code that is compiled or exported serves every size.
+    takes_part = backend == "fast" and chosen == "cpu" and unfit(x, weight, x2, stride) is None
+    return chosen, "fast" if takes_part else "direct"
 
 
 def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
     raise RuntimeError("winograd: second derivatives are not implemented; use backend='cpu' for them")
 
 
-torch.library.register_autograd("lfdeblur::winograd_backward", _no_second_derivative)
+if _load.extension is not None:
+
+    @torch.library.register_fake("lfdeblur::winograd_weight")
+    def _(weight: Tensor, flipped: bool) -> Tensor:
+        outputs, inputs = weight.shape[:2] if not flipped else weight.shape[1::-1]
+        return weight.new_empty((36, outputs // MULTIPLE, inputs, MULTIPLE))
+
+    @torch.library.register_fake("lfdeblur::winograd_conv3x3")
+    def _(
+        above: Tensor | None,
+        x: Tensor,
+        x2_above: Tensor | None,
+        x2: Tensor | None,
+        weight: Tensor,
+        bias: Tensor | None,
+        residual_above: Tensor | None,
+        residual: Tensor | None,
+        pad_top: int,
+        pad_bottom: int,
+        negative_slope: float,
+        activated: Tensor | None = None,
+        activated_slope: float = 1.0,
+    ) -> Tensor:
+        n, _, height, width = x.shape
+        rows = height + (0 if above is None else above.shape[2]) - 2 + pad_top + pad_bottom
+        return empty_output(x, (n, MULTIPLE * weight.shape[1], rows, width), torch.channels_last)
+
+    @torch.library.register_fake("lfdeblur::winograd_weight_gradient")
+    def _(
+        grad: Tensor, activated: Tensor | None, x: Tensor, x2: Tensor | None, negative_slope: float
+    ) -> tuple[Tensor, Tensor]:
+        inputs = x.shape[1] + (0 if x2 is None else x2.shape[1])
+        return grad.new_empty((grad.shape[1], inputs, 3, 3)), grad.new_empty((grad.shape[1],))
+
+    @torch.library.register_fake("lfdeblur::winograd_backward")
+    def _(
+        grad: Tensor,
+        activated: Tensor | None,
+        x: Tensor,
+        x2: Tensor | None,
+        weight: Tensor,
+        added: Tensor | None,
+        negative_slope: float,
+        need_x: bool,
+        need_weight: bool,
+        algorithm: str = "winograd",
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        n, _, h, w = x.shape
+        shape = (n, weight.shape[1], h, w)
+        grad_x = empty_output(x, shape, torch.channels_last) if need_x else x.new_empty(0)
+        if not need_weight:
+            return grad_x, x.new_empty(0), x.new_empty(0)
+        return grad_x, x.new_empty(weight.shape), x.new_empty(weight.shape[:1])
+
+    torch.library.register_autograd("lfdeblur::winograd_backward", _no_second_derivative)

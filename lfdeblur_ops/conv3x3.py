@@ -5,18 +5,15 @@ from torch import Tensor
 
 from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, slope_of
-from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
+from ._dispatch import TRITON_CONVOLUTION, Impl, define, register
 from ._gradients import activation_backward, convolution_backward
-from ._layouts import empty_output, layout_of
-from ._onednn import convolution
+from ._layouts import empty_output
+from ._onednn import convolution_missing
 
-# x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
-# negative_slope 0 to 1 (1: no activation) -> [N, O, OH, OW], OH = (H - 1) // stride + 1. winograd: on the CPU by
-# Winograd's transforms, of what _winograd.unfit has nothing to say about.
+# What the arguments are: csrc/conv3x3.cpp.
 define(
     "conv3x3(Tensor x, Tensor? x2, Tensor weight, Tensor? bias, Tensor? residual, int stride, float negative_slope, "
-    "bool winograd=False) -> Tensor",
-    triton=True,
+    "str algorithm='direct') -> Tensor"
 )
 
 
@@ -45,12 +42,13 @@ def conv3x3(
         x2: ``[N, C2, H, W]``, further input channels after those of ``x``; or None.
         stride: 1 or 2.
         negative_slope: of LeakyReLU, from 0 to 1; it is not read without an activation.
-        backend: ``auto``, or ``triton | cpu | winograd | reference``; a forced one never falls back. Triton runs
-            float32 only where ``torch.backends.cudnn.conv.fp32_precision`` is ``"tf32"``, PyTorch's default, and as
-            TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto`` never takes, is
-            F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the result) multiples
-            of 16; a quarter of the multiplications, forward and backward, at three times the rounding error.
-            Channels-last, without second derivatives.
+        backend: ``auto``, or ``triton | cpu | winograd | reference``, a forced one never falls back; or ``fast``.
+            Triton runs float32 only where ``torch.backends.cudnn.conv.fp32_precision`` is ``"tf32"``, PyTorch's
+            default, and as TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto``
+            never takes, is F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the
+            result) multiples of 16; a quarter of the multiplications, forward and backward, at three times the rounding
+            error. Channels-last, without second derivatives. ``fast`` is ``auto``, but on the CPU what ``winograd`` can
+            run is channels-last, and runs so from 2048 pixels of all pictures together on, where it pays.
 
     Returns:
         ``[N, O, OH, OW]``, dtype of ``x``; summed in float32 (float64 for float64). On the CPU channels-last where the
@@ -78,32 +76,10 @@ def conv3x3(
     outputs = weight.shape[0]
     check_like("bias", bias, (outputs,), x)
     check_like("residual", residual, (n, outputs, (h - 1) // stride + 1, (w - 1) // stride + 1), x)
-    chosen = select("conv3x3", backend, x.device, x.dtype)
+    chosen, algorithm = _winograd.choose("conv3x3", backend, x, weight, x2, stride)
     if chosen == "reference":
         return reference.conv3x3(x, x2, weight, bias, residual, stride, slope)
-    if chosen == "winograd":
-        _winograd.require(x, weight, x2, stride)
-    return torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, residual, stride, slope, chosen == "winograd")
-
-
-@torch.library.impl("lfdeblur::conv3x3", "cpu")
-def _cpu(
-    x: Tensor,
-    x2: Tensor | None,
-    weight: Tensor,
-    bias: Tensor | None,
-    residual: Tensor | None,
-    stride: int,
-    negative_slope: float,
-    winograd: bool = False,
-) -> Tensor:
-    if winograd:
-        _winograd.require(x, weight, x2, stride)
-        return _winograd.convolve(x, x2, weight, bias, residual, negative_slope)
-    joint = x if x2 is None else torch.cat([x, x2], 1)
-    return convolution(
-        joint, weight, bias, stride=stride, negative_slope=negative_slope, residual=residual, layout=layout_of(x)
-    )
+    return torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, residual, stride, slope, algorithm)
 
 
 @torch.library.register_fake("lfdeblur::conv3x3")
@@ -115,15 +91,15 @@ def _(
     residual: Tensor | None,
     stride: int,
     negative_slope: float,
-    winograd: bool = False,
+    algorithm: str = "direct",
 ) -> Tensor:
     n, _, h, w = x.shape
     shape = (n, weight.shape[0], (h - 1) // stride + 1, (w - 1) // stride + 1)
-    return empty_output(x, shape, torch.channels_last if winograd else None)
+    return empty_output(x, shape, None if algorithm == "direct" else torch.channels_last)
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
-    x, x2, weight, bias, residual, ctx.stride, ctx.slope, ctx.winograd = inputs
+    x, x2, weight, bias, residual, ctx.stride, ctx.slope, ctx.algorithm = inputs
     # A sum hides the activation's sign: then it is computed anew.
     ctx.save_for_backward(x, x2, weight, bias, output if residual is None and ctx.slope != 1 else None)
 
@@ -133,12 +109,12 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     need_x, need_x2, need_weight, need_bias, need_residual = ctx.needs_input_grad[:5]
     grad_residual = grad if need_residual else None
     if activated is None and ctx.slope != 1:
-        activated = torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, None, ctx.stride, ctx.slope, ctx.winograd)
+        activated = torch.ops.lfdeblur.conv3x3(x, x2, weight, bias, None, ctx.stride, ctx.slope, ctx.algorithm)
     split = x.shape[1]
-    if ctx.winograd:
+    if ctx.algorithm != "direct":
         need = (need_x or need_x2, need_weight or need_bias)
         joint, grad_weight, grad_bias = torch.ops.lfdeblur.winograd_backward(
-            grad, activated, x, x2, weight, None, ctx.slope, *need
+            grad, activated, x, x2, weight, None, ctx.slope, *need, ctx.algorithm
         )
         return (
             joint[:, :split] if need_x else None,
@@ -161,4 +137,4 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
 
 
 torch.library.register_autograd("lfdeblur::conv3x3", _backward, setup_context=_setup_context)
-register("conv3x3", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu"), "winograd": _winograd.IMPL})
+register("conv3x3", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu", convolution_missing), "winograd": _winograd.IMPL})

@@ -8,14 +8,10 @@ from ._checks import autocast, check_image, check_like, slope_of
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
-from ._onednn import convolution
+from ._onednn import convolution_missing
 
-# x [N, C, H, W], weight [C, O, 4, 4], bias [O], residual [N, O, 2H, 2W], negative_slope 0 to 1 (1: no activation)
-# -> [N, O, 2H, 2W]
-define(
-    "conv_transpose4x4(Tensor x, Tensor weight, Tensor? bias, Tensor? residual, float negative_slope) -> Tensor",
-    triton=True,
-)
+# What the arguments are: csrc/conv_transpose4x4.cpp.
+define("conv_transpose4x4(Tensor x, Tensor weight, Tensor? bias, Tensor? residual, float negative_slope) -> Tensor")
 
 
 def conv_transpose4x4(
@@ -64,11 +60,6 @@ def conv_transpose4x4(
     return run(x, weight, bias, residual, slope)
 
 
-@torch.library.impl("lfdeblur::conv_transpose4x4", "cpu")
-def _cpu(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, negative_slope: float) -> Tensor:
-    return convolution(x, weight, bias, stride=2, transposed=True, negative_slope=negative_slope, residual=residual)
-
-
 @torch.library.register_fake("lfdeblur::conv_transpose4x4")
 def _(x: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, negative_slope: float) -> Tensor:
     n, _, h, w = x.shape
@@ -95,4 +86,4 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
 
 
 torch.library.register_autograd("lfdeblur::conv_transpose4x4", _backward, setup_context=_setup_context)
-register("conv_transpose4x4", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu")})
+register("conv_transpose4x4", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu", convolution_missing)})

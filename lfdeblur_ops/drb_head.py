@@ -1,7 +1,5 @@
 """``drb_head``: the end of DRBNet's dynamic residual block in one pass; its per-pixel filters never reach memory."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -11,21 +9,16 @@ from ._dispatch import Impl, cpu_missing, define, register, select, triton_missi
 
 MAX_KERNEL_SIZE = 15
 
-# kernel_features [N, F, H, W], kernel_weight [k*k, F], kernel_bias [k*k], residual_features [N, R, H, W],
-# residual_weight [C, R], residual_bias [C], image [N, C, H, W], kernel_size odd, negative_slope 0 to 1, low and high
-# (-inf and inf: no clip) -> [N, C, H, W], contiguous, dtype of image: that of the features, or float32.
+# What the arguments are: csrc/drb_head.cpp.
 _ARGUMENTS = (
     "Tensor kernel_features, Tensor kernel_weight, Tensor? kernel_bias, Tensor residual_features, "
-    "Tensor residual_weight, Tensor? residual_bias, Tensor image, int kernel_size, float negative_slope, float low, "
-    "float high"
+    "Tensor residual_weight, Tensor? residual_bias, Tensor image, int kernel_size, float negative_slope, float? low, "
+    "float? high"
 )
-define(f"drb_head({_ARGUMENTS}) -> Tensor", triton=True)
-# grad [N, C, H, W] -> gradients of the seven tensors, in their shapes and dtypes (those of the features channels-last,
-# of the image contiguous; of an absent bias as if it were there). Those of a group that is not needed are empty, (0,).
+define(f"drb_head({_ARGUMENTS}) -> Tensor")
 define(
     f"drb_head_backward(Tensor grad, {_ARGUMENTS}, bool need_kernel, bool need_residual, bool need_image) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-    triton=True,
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 
 
@@ -123,14 +116,16 @@ def drb_head(
     )
 
 
-def _check_options(kernel_size: int, negative_slope: float, clip: tuple[float, float] | None) -> tuple[float, float]:
+def _check_options(
+    kernel_size: int, negative_slope: float, clip: tuple[float, float] | None
+) -> tuple[float | None, float | None]:
     if isinstance(kernel_size, bool) or not isinstance(kernel_size, (int, torch.SymInt)):
         raise ValueError(f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
     if kernel_size % 2 == 0 or not 1 <= kernel_size <= MAX_KERNEL_SIZE:
         raise ValueError(f"kernel_size: got {kernel_size}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
     check_slope(negative_slope)
     if clip is None:
-        return -math.inf, math.inf
+        return None, None
     bounds = isinstance(clip, (tuple, list)) and all(isinstance(bound, (int, float)) for bound in clip)
     if not bounds or len(clip) != 2 or not clip[0] <= clip[1]:
         raise ValueError(f"clip: got {clip!r}, want None or (low, high) with low <= high")

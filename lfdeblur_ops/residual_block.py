@@ -5,17 +5,15 @@ from torch import Tensor
 
 from . import _winograd, reference
 from ._checks import autocast, check_image, check_like, check_slope
-from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
+from ._dispatch import TRITON_CONVOLUTION, Impl, define, register
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
-from ._onednn import convolution
+from ._onednn import convolution_missing
 
-# x [N, C, H, W], weight1 and weight2 [C, C, 3, 3], bias1 and bias2 [C], negative_slope 0 to 1
-# -> [N, C, H, W]; winograd: as for `conv3x3`
+# What the arguments are: csrc/residual_block.cpp.
 define(
     "residual_block(Tensor x, Tensor weight1, Tensor? bias1, Tensor weight2, Tensor? bias2, float negative_slope, "
-    "bool winograd=False) -> Tensor",
-    triton=True,
+    "str algorithm='direct') -> Tensor"
 )
 
 
@@ -36,7 +34,7 @@ def residual_block(
         weight1, weight2: ``[C, C, 3, 3]``, as those of ``torch.nn.Conv2d``; dtype and device of ``x``, as all others.
         bias1, bias2: ``[C]`` or None.
         negative_slope: of LeakyReLU, from 0 to 1.
-        backend: ``auto``, or ``triton | cpu | winograd | reference``, as for ``conv3x3``.
+        backend: ``auto``, or ``triton | cpu | winograd | reference | fast``, as for ``conv3x3``.
 
     Returns:
         ``[N, C, H, W]``, dtype of ``x``, laid out as by ``conv3x3``; summed in float32 (float64 for float64).
@@ -58,31 +56,11 @@ def residual_block(
             raise TypeError(f"weight{number}: got None, want a tensor")
         check_like(f"weight{number}", weight, (c, c, 3, 3), x)
         check_like(f"bias{number}", bias, (c,), x)
-    chosen = select("residual_block", backend, x.device, x.dtype)
+    chosen, algorithm = _winograd.choose("residual_block", backend, x, weight1)
     slope = float(negative_slope)
     if chosen == "reference":
         return reference.residual_block(x, weight1, bias1, weight2, bias2, slope)
-    if chosen == "winograd":
-        _winograd.require(x, weight1)
-    return torch.ops.lfdeblur.residual_block(x, weight1, bias1, weight2, bias2, slope, chosen == "winograd")
-
-
-@torch.library.impl("lfdeblur::residual_block", "cpu")
-def _cpu(
-    x: Tensor,
-    weight1: Tensor,
-    bias1: Tensor | None,
-    weight2: Tensor,
-    bias2: Tensor | None,
-    negative_slope: float,
-    winograd: bool = False,
-) -> Tensor:
-    if winograd:
-        _winograd.require(x, weight1)
-        hidden = _winograd.convolve(x, None, weight1, bias1, None, negative_slope)
-        return _winograd.convolve(hidden, None, weight2, bias2, x, 1.0)
-    hidden = convolution(x, weight1, bias1, negative_slope=negative_slope)
-    return convolution(hidden, weight2, bias2, residual=x)
+    return torch.ops.lfdeblur.residual_block(x, weight1, bias1, weight2, bias2, slope, algorithm)
 
 
 @torch.library.register_fake("lfdeblur::residual_block")
@@ -93,13 +71,13 @@ def _(
     weight2: Tensor,
     bias2: Tensor | None,
     negative_slope: float,
-    winograd: bool = False,
+    algorithm: str = "direct",
 ) -> Tensor:
-    return empty_output(x, x.shape, torch.channels_last if winograd else None)
+    return empty_output(x, x.shape, None if algorithm == "direct" else torch.channels_last)
 
 
 def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
-    *tensors, ctx.slope, ctx.winograd = inputs
+    *tensors, ctx.slope, ctx.algorithm = inputs
     ctx.save_for_backward(*tensors[:4])
 
 
@@ -107,16 +85,18 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     x, weight1, bias1, weight2 = ctx.saved_tensors
     need_x, need_weight1, need_bias1, need_weight2, need_bias2 = ctx.needs_input_grad[:5]
     need_hidden = need_x or need_weight1 or need_bias1
-    hidden = torch.ops.lfdeblur.conv3x3(x, None, weight1, bias1, None, 1, ctx.slope, ctx.winograd)
+    hidden = torch.ops.lfdeblur.conv3x3(x, None, weight1, bias1, None, 1, ctx.slope, ctx.algorithm)
     grad_x = grad_weight1 = grad_bias1 = None
-    if ctx.winograd:
+    if ctx.algorithm != "direct":
         backward = torch.ops.lfdeblur.winograd_backward
         first, second = need_weight1 or need_bias1, need_weight2 or need_bias2
-        grad_hidden, *grads2 = backward(grad, None, hidden, None, weight2, None, 1.0, need_hidden, second)
+        grad_hidden, *grads2 = backward(
+            grad, None, hidden, None, weight2, None, 1.0, need_hidden, second, ctx.algorithm
+        )
         grads1 = (None, None, None)
         if need_hidden:
             added = grad if need_x else None
-            grads1 = backward(grad_hidden, hidden, x, None, weight1, added, ctx.slope, need_x, first)
+            grads1 = backward(grad_hidden, hidden, x, None, weight1, added, ctx.slope, need_x, first, ctx.algorithm)
         grads, wanted = (*grads1, *grads2), ctx.needs_input_grad
         return *(g if want else None for g, want in zip(grads, wanted, strict=False)), None, None
     wanted = (need_hidden, need_weight2, need_bias2)
@@ -131,4 +111,7 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
 
 
 torch.library.register_autograd("lfdeblur::residual_block", _backward, setup_context=_setup_context)
-register("residual_block", {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu"), "winograd": _winograd.IMPL})
+register(
+    "residual_block",
+    {"triton": TRITON_CONVOLUTION, "cpu": Impl("cpu", convolution_missing), "winograd": _winograd.IMPL},
+)

@@ -6,19 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import reference
+from . import _load, reference
 from ._checks import slope_of
-from ._dispatch import cpu_missing, define
-from ._onednn import convolution, fused
-
-# As `drb_head`, for features [N, F, R, W] that lie on the rows from first_row on of the image -> [N, C, R, W].
-define(
-    "drb_head_rows(Tensor kernel_features, Tensor kernel_weight, Tensor? kernel_bias, Tensor residual_features, "
-    "Tensor residual_weight, Tensor? residual_bias, Tensor image, int first_row, int kernel_size, "
-    "float negative_slope, float low, float high) -> Tensor"
-)
-
-_HALF = (torch.bfloat16, torch.float16)
+from ._dispatch import cpu_missing
+from ._layouts import empty_output
+from ._onednn import HALF, fused
 
 
 class PackedConvolution:
@@ -66,29 +58,29 @@ class PackedConvolution:
         self.transposed, self.stride, self.dtype = transposed, stride, dtype
         self.outputs = weight.shape[1 if transposed else 0]
         # Where the processor has no convolution of a narrow type, float32 is a hundred times as fast.
-        self.compute = torch.float32 if dtype in _HALF and not fused(dtype) else dtype
+        self.compute = torch.float32 if dtype in HALF and not fused(dtype) else dtype
         weight = weight.detach().to(self.compute, copy=True)
         self.bias = None if bias is None else bias.detach().to(self.compute, copy=True)
         if stride == 1 and self.compute == torch.float32 and _winograd_fits(weight, second):
             self.method, self.weight = "winograd", torch.ops.lfdeblur.winograd_weight(weight.contiguous(), False)
-        elif fused(self.compute):
-            self.method, self.weight = "onednn", weight if transposed else self._reordered(weight)
         else:
-            self.method, self.weight = "pytorch", weight
+            self.method = "onednn" if cpu_missing() is None and fused(self.compute) else "pytorch"
+            self.weight = weight
+        self._reorder()
+
+    def _reorder(self) -> None:
+        """For oneDNN once more as it lays the weight out itself, which can be neither traced, copied nor pickled."""
+        self.reordered = self.weight
+        if self.method == "onednn" and not self.transposed:
+            around = ([1, 1], [self.stride] * 2, [1, 1], 1, None)
+            self.reordered = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *around)
 
     def __getstate__(self) -> dict[str, Any]:
-        """oneDNN's own layouts can be neither copied nor pickled: the weight as it was."""
-        return self.__dict__ | ({"weight": self.weight.to_dense()} if self.weight.is_mkldnn else {})
+        return {name: value for name, value in self.__dict__.items() if name != "reordered"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self.method == "onednn" and not self.transposed:
-            self.weight = self._reordered(self.weight)
-
-    def _reordered(self, weight: Tensor) -> Tensor:
-        around = ([1, 1], [self.stride] * 2, [1, 1], 1, None)
-        reordered: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, *around)
-        return reordered
+        self._reorder()
 
     def __call__(
         self,
@@ -142,21 +134,22 @@ class PackedConvolution:
             cut = (int(not top), int(not bottom))
         elif top != bottom:
             x, padding = F.pad(x, (0, 0, int(top), int(bottom))), 0
-        out = convolution(
-            x,
-            self.weight,
-            self.bias,
-            stride=self.stride,
-            padding=(padding, 1),
-            transposed=self.transposed,
-            negative_slope=self.slope,
-            residual=None if any(cut) else residual,
-            layout=torch.channels_last,
-        )
+        out = self._convolve(x, padding, None if any(cut) else residual)
         if any(cut):
             out = out[:, :, cut[0] : out.shape[2] - cut[1]]
             out = out if residual is None else out.add_(residual)
         return out.to(self.dtype).contiguous(memory_format=torch.channels_last)
+
+    def _convolve(self, x: Tensor, rows_of_zeros: int, residual: Tensor | None) -> Tensor:
+        if self.method == "onednn":
+            weight = self.weight if torch.compiler.is_compiling() else self.reordered
+            out: Tensor = torch.ops.lfdeblur.convolution(
+                x, weight, self.bias, residual, self.stride, rows_of_zeros, self.transposed, self.slope
+            )
+            return out
+        convolve = F.conv_transpose2d if self.transposed else F.conv2d
+        out = F.leaky_relu_(convolve(x, self.weight, self.bias, self.stride, (rows_of_zeros, 1)), self.slope)
+        return out if residual is None else out.add_(residual)
 
 
 class PackedHead:
@@ -189,8 +182,8 @@ class PackedHead:
         residual_features: Tensor,
         image: Tensor,
         first_row: int,
-        low: float = -float("inf"),
-        high: float = float("inf"),
+        low: float | None = None,
+        high: float | None = None,
     ) -> Tensor:
         """The rows from ``first_row`` on of ``drb_head``.
 
@@ -198,7 +191,7 @@ class PackedHead:
             kernel_features, residual_features: ``[N, F, R, W]``, on the image's rows from ``first_row`` on.
             image: ``[N, C, H, W]`` contiguous, of their dtype or float32.
             first_row: of the result, in the image.
-            low, high: bounds of the result.
+            low, high: bounds of the result; None: there is none.
 
         Returns: ``[N, C, R, W]`` contiguous, dtype of ``image``.
         """
@@ -243,3 +236,26 @@ def _winograd_fits(weight: Tensor, second: int) -> bool:
 def stacked(above: Tensor | None, x: Tensor) -> Tensor:
     """Rows of a picture and those above them, as one tensor."""
     return x if above is None else torch.cat([above, x], 2)
+
+
+if _load.extension is not None:
+
+    @torch.library.register_fake("lfdeblur::convolution")
+    def _(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        residual: Tensor | None,
+        stride: int,
+        pad_rows: int,
+        transposed: bool,
+        negative_slope: float,
+    ) -> Tensor:
+        n, _, h, w = x.shape
+        size = (2 * h, 2 * w) if transposed else ((h + 2 * pad_rows - 3) // stride + 1, (w - 1) // stride + 1)
+        return empty_output(x, (n, weight.shape[1 if transposed else 0], *size), torch.channels_last)
+
+    @torch.library.register_fake("lfdeblur::drb_head_rows")
+    def _(kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight, residual_bias, image, *rest):  # type: ignore[no-untyped-def]
+        n, c, _, w = image.shape
+        return image.new_empty((n, c, kernel_features.shape[2], w))

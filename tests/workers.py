@@ -8,8 +8,10 @@ CORES = max(1, (os.cpu_count() or 1) // WORKERS)
 # What these tests share takes long to make: those of a file or folder run in one worker.
 TOGETHER = (
     "tests/data/test_ray_generate.py",
+    "tests/inference/test_compile_optimized.py",
     "tests/kernels/cuda_on_cpu/",
     "tests/kernels/test_cuda_build.py",
+    "tests/networks/test_ahead_of_time.py",
     "tests/ops/test_distributed.py",
     "tests/training/test_ablate.py",
 )

@@ -55,10 +55,10 @@ def extension_architectures() -> set[str]:
 
 
 def _up_to_date_extension() -> Path | None:
-    spec = importlib.util.find_spec("lfdeblur_ops._C")
-    if spec is None or spec.origin is None:
+    library = lfdeblur_ops.build_info()["library"]
+    if library is None:
         return None
-    built = Path(spec.origin)
+    built = Path(library)
     sources = [*CSRC.glob("cuda/*"), *CSRC.glob("include/**/*.h")]
     return built if built.stat().st_mtime > max(source.stat().st_mtime for source in sources) else None
 

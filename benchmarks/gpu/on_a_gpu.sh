@@ -48,7 +48,7 @@ for wheel in sys.argv[1:]:
 LIST
   )
   step wheels 10 python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" "${missing[@]}"
-  cp "$KIT"/lfdeblur_ops/_C*.so lfdeblur_ops/
+  cp "$KIT"/lfdeblur_ops/*.so lfdeblur_ops/
   LFDEBLUR_COMMIT=$(cat "$KIT/COMMIT" 2>/dev/null)
   export LFDEBLUR_COMMIT
   export PYTHONPATH="$PWD:$site"

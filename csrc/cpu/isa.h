@@ -4,13 +4,16 @@
 
 namespace lfdeblur::cpu {
 
+// The Python module asks the library; all else in it is hidden.
+#define LFD_EXPORT __attribute__((visibility("default")))
+
 enum class Isa { baseline, avx2, avx512 };
 
 // The best this processor has; the environment variable LFDEBLUR_CPU_ISA lowers it (tests, bug reports).
-Isa isa();
-const char* isa_name(Isa isa);
+LFD_EXPORT Isa isa();
+LFD_EXPORT const char* isa_name(Isa isa);
 
 // What is wrong with LFDEBLUR_CPU_ISA; empty if nothing is.
-std::string isa_error();
+LFD_EXPORT std::string isa_error();
 
 }  // namespace lfdeblur::cpu

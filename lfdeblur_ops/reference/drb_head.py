@@ -18,8 +18,8 @@ def drb_head(
     image: Tensor,
     kernel_size: int,
     negative_slope: float,
-    low: float,
-    high: float,
+    low: float | None,
+    high: float | None,
 ) -> Tensor:
     """``clamp(image + dynamic_filter(image, filters) + residual, low, high)``, both predicted by 1x1 convolutions.
 
@@ -32,7 +32,9 @@ def drb_head(
         residual = _conv1x1(residual_features.to(acc), residual_weight.to(acc), residual_bias)
     wide = image.to(acc)
     out = wide + dynamic_filter(wide, filters, kernel_size) + F.leaky_relu(residual, negative_slope)
-    return out.clamp(low, high).to(image.dtype).contiguous()
+    if low is not None or high is not None:
+        out = out.clamp(low, high)
+    return out.to(image.dtype).contiguous()
 
 
 def _conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -188,6 +188,10 @@ def launch(
     return [pack, head], out
 
 
+def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
 def drb_head(
     kernel_features: Tensor,
     kernel_weight: Tensor,
@@ -198,13 +202,13 @@ def drb_head(
     image: Tensor,
     kernel_size: int,
     negative_slope: float,
-    low: float,
-    high: float,
+    low: float | None,
+    high: float | None,
 ) -> Tensor:
     """The op, as ``lfdeblur_ops.drb_head`` describes it."""
     launches, out = launch(
         kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight, residual_bias,
-        image, kernel_size, negative_slope, low, high, image.dtype,
+        image, kernel_size, negative_slope, *_bounds(low, high), image.dtype,
     )  # fmt: skip
     return run(launches, out)
 
@@ -220,8 +224,8 @@ def drb_head_backward(
     image: Tensor,
     kernel_size: int,
     negative_slope: float,
-    low: float,
-    high: float,
+    low: float | None,
+    high: float | None,
     need_kernel: bool,
     need_residual: bool,
     need_image: bool,
@@ -231,14 +235,15 @@ def drb_head_backward(
         kernel = _zeros(kernel_features, kernel_weight, need_kernel)
         residual = _zeros(residual_features, residual_weight, need_residual)
         return *kernel, *residual, image.new_empty(image.shape if need_image else 0)
-    if low > -math.inf or high < math.inf:
+    least, most = _bounds(low, high)
+    if least > -math.inf or most < math.inf:
         # What was clipped has no gradient; the result before the clip is computed once more to know.
         launches, out = launch(
             kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight, residual_bias,
             image, kernel_size, negative_slope, -math.inf, math.inf, torch.float32,
         )  # fmt: skip
         run(launches, out)
-        grad = torch.where((out >= low) & (out <= high), grad, 0.0)
+        grad = torch.where((out >= least) & (out <= most), grad, 0.0)
     groups: list[Tensor] = []
     if need_kernel:
         groups += backward.kernel_branch(grad, image, kernel_features, kernel_weight, kernel_size)

@@ -11,6 +11,7 @@ from ..networks import DRBNet
 from ..networks.drbnet import check_views
 from .engines.cpu_bands import RowEngine
 from .engines.cuda_graphs import GraphEngine
+from .engines.whole import whole_pictures
 
 
 class OptimizedDRBNet(nn.Module):
@@ -49,13 +50,19 @@ class OptimizedDRBNet(nn.Module):
             TypeError: ``left`` and ``right`` missing or surplus, not tensors, or not floating point.
         """
         # Not a decorator: that imports the compiler, two seconds and 150 MB, for everyone who imports this package.
-        run = torch.compiler.disable(self._run) if torch.compiler.is_compiling() else self._run
+        apart = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+        run = torch.compiler.disable(self._run) if apart else self._run
         return run(center, left, right)
 
     def _run(self, center: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
         check_views(self.views, self.device, center, left, right)
-        with torch.no_grad(), without_autocast(center.new_empty(0, dtype=torch.float32)):
-            return self.engine(center, left, right).to(center.dtype)
+        with without_autocast(center.new_empty(0, dtype=torch.float32)):
+            if torch.compiler.is_exporting():  # with no_grad the program would have a second one within
+                engine = self.engine
+                whole = whole_pictures if isinstance(engine, RowEngine) else GraphEngine.__call__
+                return whole(engine, center, left, right).to(center.dtype)  # type: ignore[arg-type]
+            with torch.no_grad():
+                return self.engine(center, left, right).to(center.dtype)
 
     def extra_repr(self) -> str:
         return "\n".join(f"{subject}: {choice}" for subject, choice in self.choices.items())

@@ -3,22 +3,15 @@
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block, winograd_unfit
+from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block
 
 from .configuration import Configuration
 
 SLOPE = 0.1  # of every LeakyReLU
 RANGE = (-1.0, 1.0)  # of the restored picture
-LEAST_PIXELS = 2048  # of all pictures together, for the transforms of the weights to pay
-
-
-def backend_for(x: Tensor, weight: Tensor, x2: Tensor | None = None, stride: int = 1) -> str:
-    """Winograd's transforms where they run and pay; else what runs by default."""
-    pays = x.shape[0] * x.shape[2] * x.shape[3] >= LEAST_PIXELS
-    return "winograd" if pays and winograd_unfit(x, weight, x2, stride) is None else "auto"
+BACKEND = "fast"  # of the 3x3 convolutions: Winograd's transforms where they run and pay
 
 
 class Layers(Protocol):
@@ -46,7 +39,7 @@ class ConvAct(nn.Conv2d):
             activation="leaky_relu",
             stride=stride,
             negative_slope=SLOPE,
-            backend=backend_for(x, self.weight, stride=stride),
+            backend=BACKEND,
         )
 
 
@@ -67,7 +60,7 @@ class ResBlock(nn.Module):
             second.weight,
             second.bias,
             negative_slope=SLOPE,
-            backend=backend_for(x, first.weight),
+            backend=BACKEND,
         )
 
 
@@ -133,7 +126,7 @@ class DynamicResidual(nn.Module):
             activation="leaky_relu",
             x2=of_image,
             negative_slope=SLOPE,
-            backend=backend_for(features, weight, of_image),
+            backend=BACKEND,
         )
         del features, of_image
         for_filters, for_residual = both.split([to_filters[0].out_channels, to_residual[0].out_channels], 1)
@@ -161,10 +154,27 @@ def laid_out(picture: Tensor) -> Tensor:
 def reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Reflect at the bottom and right up to multiples; tiny pictures are reflected to and fro, one pixel replicated."""
     for axis in (2, 3):
-        missing = -x.shape[axis] % multiple
-        while missing:
-            step = min(missing, max(x.shape[axis] - 1, 1))
-            mode = "reflect" if x.shape[axis] > 1 else "replicate"
-            x = F.pad(x, (0, 0, 0, step) if axis == 2 else (0, step, 0, 0), mode=mode)
-            missing -= step
+        size = x.shape[axis]
+        whole = (size + multiple - 1) // multiple * multiple
+        # Traced code asks nothing of sizes: it serves every size.
+        if torch.compiler.is_compiling() or whole != size:
+            x = x.index_select(axis, _to_and_fro(size, whole, x.device))
     return x
+
+
+def cropped(x: Tensor, height: int, width: int) -> Tensor:
+    """The top left part, contiguous."""
+    if (
+        torch.compiler.is_compiling()
+    ):  # of a view tracing asks whether it is contiguous, which differs from size to size
+        for axis, size in ((2, height), (3, width)):
+            x = x.index_select(axis, torch.arange(size, device=x.device))
+        return x
+    return x[..., :height, :width].contiguous()
+
+
+def _to_and_fro(size: int, whole: int, device: torch.device) -> Tensor:
+    """``0 ... size - 1 ... 0 ... size - 1 ...``, ``whole`` numbers."""
+    last = size - 1
+    steps = torch.arange(whole, device=device) % torch.sym_max(2 * last, 1)
+    return last - (steps - last).abs()

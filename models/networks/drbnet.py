@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import RANGE, ConvAct, DynamicResidual, ResBlock, UpLevel, laid_out, reflect_to_multiple
+from .blocks import RANGE, ConvAct, DynamicResidual, ResBlock, UpLevel, cropped, laid_out, reflect_to_multiple
 from .configuration import Configuration
 from .identity import set_identity
 from .official import published_tensors, renamed, views_of
@@ -121,7 +121,7 @@ class DRBNet(nn.Module):
                 image = F.interpolate(image, scale_factor=2.0, mode="nearest")
             if level < len(self.restore):
                 image = self.restore[level](image, features, RANGE if level == 0 else None)
-        return image[..., :height, :width].contiguous()
+        return cropped(image, height, width)
 
     @classmethod
     def from_official(cls, state_dict: Mapping[str, Any]) -> "DRBNet":

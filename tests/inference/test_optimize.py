@@ -92,8 +92,7 @@ def test_without_the_extension(monkeypatch):
     monkeypatch.setattr("lfdeblur_ops.row_layers.cpu_missing", lambda: "not here")
     net = natural(width=8, scales=3)
     fast = optimize(net)
-    assert "oneDNN" in fast.choices["convolutions"]
-    assert "Winograd" not in fast.choices["convolutions"]
+    assert fast.choices["convolutions"].endswith("by plain PyTorch")
     inputs = pictures(1, 37, 29)
     torch.testing.assert_close(fast(**inputs), plain(net, inputs), rtol=0, atol=MANY_ROUNDINGS)
 
@@ -215,7 +214,8 @@ BACKENDS = ("reference", "cpu", pytest.param("triton", marks=pytest.mark.cuda))
 @pytest.fixture(params=BACKENDS)
 def forced(request, monkeypatch):
     """Every block of the network on one back end."""
-    for name in ("conv3x3", "conv_transpose4x4", "drb_head", "residual_block"):
+    monkeypatch.setattr(blocks, "BACKEND", request.param)
+    for name in ("conv_transpose4x4", "drb_head"):
         monkeypatch.setattr(blocks, name, partial(getattr(blocks, name), backend=request.param))
     return request.param
 
@@ -244,7 +244,8 @@ def test_training_gradients_are_those_of_the_formulas(forced, kind):
 
 @pytest.mark.parametrize("views", [1, 2])
 def test_gradcheck_on_the_reference(monkeypatch, views):
-    for name in ("conv3x3", "conv_transpose4x4", "drb_head", "residual_block"):
+    monkeypatch.setattr(blocks, "BACKEND", "reference")
+    for name in ("conv_transpose4x4", "drb_head"):
         monkeypatch.setattr(blocks, name, partial(getattr(blocks, name), backend="reference"))
     net = natural(views=views, width=2, kernel_size=3, scales=2).double()
     inputs = tuple(view.requires_grad_() for view in pictures(views, 4, 6, dtype=torch.float64).values())

@@ -5,7 +5,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models.networks import DRBNet
-from lfdeblur_models.networks.blocks import backend_for
 from lfdeblur_models.networks.configuration import Configuration
 from lfdeblur_models.networks.official import official_tensors
 from lfdeblur_models.networks.reference import straightforward
@@ -52,18 +51,6 @@ def test_official_checkpoint_gives_the_published_output(kind):
         torch.testing.assert_close(
             net.double()(**{k: v.double() for k, v in views.items()}), double, rtol=0, atol=FLOAT64_ROUNDINGS
         )
-
-
-def test_winograd_runs_where_it_fits():
-    """Float32 with channels that fit and enough pixels for its transforms; by default nothing else does."""
-    x, weight = torch.empty(2, 16, 32, 32), torch.empty(32, 16, 3, 3)
-    assert backend_for(x, weight) == "winograd"
-    assert backend_for(x[:1], weight) == "auto"
-    assert backend_for(x.double(), weight.double()) == "auto"
-    assert backend_for(x, weight, stride=2) == "auto"
-    assert backend_for(x[:, :3], weight[:, :3]) == "auto"
-    with torch.autocast("cpu", torch.bfloat16):
-        assert backend_for(x, weight) == "auto"
 
 
 def test_gradients_of_a_picture_as_of_the_published_form():

@@ -93,7 +93,7 @@ def test_tf32_after_the_new_switch_was_used(float32_convolutions):
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="no readelf")
 def test_the_extension_is_linked_to_libtorch():
     """It leads to the CUDA library and its stream; no strong symbol asks for it, and the linker would drop it."""
-    command = ["readelf", "-d", _load.extension.__file__]
+    command = ["readelf", "-d", str(_load.library())]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert "[libtorch.so]" in done.stdout
 

@@ -137,7 +137,8 @@ def test_opcheck(backend, device):
         for layout, other in PAIRS if backend != "winograd" or stride == 1 else ():
             options = {"x_layout": layout, "x2_layout": other, "device": device, "grad": True}
             arguments = make((2, 5, 6), c, 16, c2=c2, stride=stride, **options)
-            cases.append((*arguments, slope, backend == "winograd"))
+            algorithms = ("winograd", "fast") if backend == "winograd" else ("direct",)
+            cases += [(*arguments, slope, algorithm) for algorithm in algorithms]
     opcheck(torch.ops.lfdeblur.conv3x3.default, *cases)
 
 
@@ -202,10 +203,41 @@ def test_winograd_tells_what_it_cannot_run(change, text):
 
 def test_op_with_winograd_tells_what_it_cannot_run():
     x, weight = draw(1, 16, 6, 7), draw(16, 16, 3, 3)
-    with pytest.raises(BackendError, match="winograd: no kernel for stride 2"):
-        torch.ops.lfdeblur.conv3x3(x, None, weight, None, None, 2, 1.0, True)
-    with pytest.raises(BackendError, match="winograd: x has 15 channels"):
-        torch.ops.lfdeblur.residual_block(x[:, :15], weight[:15, :15], None, weight[:15, :15], None, 1.0, True)
+    with pytest.raises(RuntimeError, match="conv3x3: winograd: no kernel for stride 2"):
+        torch.ops.lfdeblur.conv3x3(x, None, weight, None, None, 2, 1.0, "winograd")
+    with pytest.raises(RuntimeError, match="residual_block: winograd: want multiples of 16 channels"):
+        torch.ops.lfdeblur.residual_block(x[:, :15], weight[:15, :15], None, weight[:15, :15], None, 1.0, "fast")
+    with pytest.raises(RuntimeError, match="algorithm: want 'direct', 'winograd' or 'fast', got 'quick'"):
+        torch.ops.lfdeblur.conv3x3(x, None, weight, None, None, 1, 1.0, "quick")
+
+
+@pytest.mark.parametrize(
+    ("size", "like"), [((2, 31, 33), "cpu"), ((2, 32, 32), "winograd"), ((1, 1, 2048), "winograd")]
+)
+def test_fast_is_winograd_from_2048_pixels_on(size, like):
+    """Result and gradients, channels-last whatever runs."""
+    arguments = make(size, 16, 32, c2=16, x_layout="channels_last", x2_layout="channels_last", grad=True)
+    out = check("conv3x3", lambda: run(arguments, 0.1, "fast"), [*arguments, 0.1], like)
+    assert torch.equal(out, run(arguments, 0.1, like))
+    contiguous = [a.detach().contiguous() if isinstance(a, torch.Tensor) else a for a in arguments]
+    assert run(contiguous, 0.1, "fast").is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("change", [{"stride": 2}, {"c": 15}, {"dtype": torch.float64}, {"autocast": True}], ids=str)
+def test_fast_is_auto_where_winograd_cannot_run(change):
+    options = {"c": 16, "stride": 1, "dtype": torch.float32, "autocast": False} | change
+    autocast = options.pop("autocast")
+    arguments = make((2, 40, 40), options.pop("c"), 16, **options)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        assert torch.equal(run(arguments, 0.1, "fast"), run(arguments, 0.1, "auto"))
+
+
+def test_onednn_can_be_switched_off():
+    x, weight = draw(1, 16, 6, 7), draw(16, 16, 3, 3)
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert torch.equal(conv3x3(x, weight), conv3x3(x, weight, backend="reference"))
+        with pytest.raises(BackendError, match="cpu: oneDNN is switched off"):
+            conv3x3(x, weight, backend="cpu")
 
 
 @pytest.mark.parametrize(

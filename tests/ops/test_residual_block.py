@@ -84,7 +84,11 @@ def test_opcheck(backend, device):
     if backend == "reference":
         pytest.skip("not an operator")
     cases = [
-        (*make((2, 3, 4), 32, layout=layout, device=device, grad=True), 0.1, backend == "winograd")
+        (
+            *make((2, 3, 4), 32, layout=layout, device=device, grad=True),
+            0.1,
+            "winograd" if backend == "winograd" else "direct",
+        )
         for layout in LAYOUTS
     ]
     opcheck(torch.ops.lfdeblur.residual_block.default, *cases)

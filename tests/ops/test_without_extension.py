@@ -9,7 +9,9 @@ import torch, lfdeblur_ops as ops
 x, f = torch.ones(1, 3, 6, 7), torch.full((1, 9, 6, 7), 1 / 9)
 assert torch.allclose(ops.dynamic_filter(x, f, 3), x)
 assert torch.allclose(ops.refocus(torch.full((3, 3, 1, 6, 7), 0.5), 1.25), torch.full((1, 6, 7), 0.5))
-assert "extension" in ops.backends("refocus")["cpu"]
+assert ops.conv3x3(x, torch.ones(4, 3, 3, 3), backend="fast").shape == (1, 4, 6, 7)
+assert torch.equal(ops.drb_head(x, torch.zeros(9, 3), None, x, torch.zeros(3, 3), None, x, 3), x)
+assert all("extension" in ops.backends(op)["cpu"] for op in ("refocus", "conv3x3", "residual_block"))
 assert ops.backends("refocus")["reference"] == "ok"
 assert ops.build_info()["extension"] != True
 try:

@@ -78,8 +78,10 @@ class GraphEngine:
     def __call__(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
         """As ``DRBNet.forward``, on pictures of any floating dtype; the result is in ``picture_dtype``."""
         pictures = [view.to(self.picture_dtype) for view in (center, left, right) if view is not None]
-        # Within another capture the kernels become part of that graph.
-        if self.pool is None or center.shape[0] == 0 or torch.cuda.is_current_stream_capturing():
+        # Exported, or within another capture, the kernels become part of that graph.
+        if self.pool is None or torch.compiler.is_exporting():
+            return self.net(*pictures)
+        if center.shape[0] == 0 or torch.cuda.is_current_stream_capturing():
             out: Tensor = self.net(*pictures)
             return out
         with self.lock, torch.cuda.device(self.device):

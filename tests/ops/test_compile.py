@@ -1,0 +1,112 @@
+"""Every op in programs that are traced: compiled or exported once, they serve every size."""
+
+import pytest
+import torch
+from torch.export import Dim, export
+
+import lfdeblur_ops as ops
+from lfdeblur_ops.testing import REORDERED_SUMS
+
+from .checks import draw
+
+# N, H, W. Those of the first are no other number of its tensors: PyTorch takes equal ones for the same.
+SIZES = [(7, 11, 13), (3, 33, 64), (2, 47, 51), (5, 16, 9), (3, 5, 3), (2, 100, 21), (4, 7, 7), (3, 64, 33)]
+
+
+def picture(n, c, h, w):
+    return draw(n, c, h, w, layout="channels_last", grad=True)
+
+
+def conv3x3(n, h, w):
+    """Of a size where Winograd's transforms pay, or not."""
+    weight, bias = draw(16, 32, 3, 3, grad=True), draw(16, grad=True)
+    x, x2, residual = (picture(n, 16, h, w) for _ in range(3))
+    return (
+        lambda x, x2, weight, bias, residual: ops.conv3x3(
+            x, weight, bias, activation="leaky_relu", residual=residual, x2=x2, backend="fast"
+        ),
+        (x, x2, weight, bias, residual),
+    )
+
+
+def conv3x3_of_stride_2(n, h, w):
+    weight, bias = draw(6, 5, 3, 3, grad=True), draw(6, grad=True)
+    return (
+        lambda x, weight, bias: ops.conv3x3(x, weight, bias, activation="leaky_relu", stride=2),
+        (picture(n, 5, h, w), weight, bias),
+    )
+
+
+def conv_transpose4x4(n, h, w):
+    weight, bias, residual = draw(5, 4, 4, 4, grad=True), draw(4, grad=True), picture(n, 4, 2 * h, 2 * w)
+    return (
+        lambda x, weight, bias, residual: ops.conv_transpose4x4(
+            x, weight, bias, activation="leaky_relu", residual=residual
+        ),
+        (picture(n, 5, h, w), weight, bias, residual),
+    )
+
+
+def residual_block(n, h, w):
+    weights = [draw(*shape, grad=True) for shape in 2 * [(16, 16, 3, 3), (16,)]]
+    return lambda *tensors: ops.residual_block(*tensors, backend="fast"), (picture(n, 16, h, w), *weights)
+
+
+def drb_head(n, h, w):
+    weights = [draw(*shape, grad=True) for shape in ((9, 8), (9,), (3, 4), (3,))]
+    image = draw(n, 3, h, w, grad=True)
+    return (
+        lambda *tensors: ops.drb_head(*tensors, 3),
+        (picture(n, 8, h, w), *weights[:2], picture(n, 4, h, w), *weights[2:], image),
+    )
+
+
+def dynamic_filter(n, h, w):
+    return lambda x, filters: ops.dynamic_filter(x, filters, 3), (picture(n, 3, h, w), draw(n, 9, h, w, grad=True))
+
+
+def refocus(n, h, w):
+    return (
+        ops.refocus,
+        (draw(n, 3, 3, 2, h, w, grad=True), draw(3, h, w, grad=True)),
+    )
+
+
+CASES = (conv3x3, conv3x3_of_stride_2, conv_transpose4x4, residual_block, drb_head, dynamic_filter, refocus)
+
+
+@pytest.mark.parametrize("dynamic", [None, True], ids=["default", "dynamic"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_one_graph_serves_every_size(case, dynamic):
+    """After the first, or by default the second; result and gradients."""
+    torch._dynamo.reset()
+    call = torch.compile(case(*SIZES[0])[0], fullgraph=True, dynamic=dynamic, backend="aot_eager")
+    for number, size in enumerate(SIZES):
+        eager, tensors = case(*size)
+        known = number > 0 if dynamic else number > 1
+        with torch.compiler.set_stance("fail_on_recompile" if known else "default"):
+            got = call(*tensors)
+        want = eager(*tensors)
+        assert torch.equal(got, want)
+        grad = torch.randn_like(want)
+        gradients = (torch.autograd.grad(out, tensors, grad) for out in (got, want))
+        torch.testing.assert_close(*gradients, **REORDERED_SUMS)
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["traced", "strict"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_an_exported_program_serves_every_size(case, strict):
+    class Module(torch.nn.Module):
+        def forward(self, tensors):
+            return call(*tensors)
+
+    call, tensors = case(3, 16, 24)
+    tensors = tuple(t.detach() for t in tensors)
+    free = {3: {0: Dim.AUTO, 1: Dim.AUTO, 2: Dim.AUTO}, 6: {0: Dim.AUTO, 4: Dim.AUTO, 5: Dim.AUTO}}
+    pictures = {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO}
+    sizes = tuple(None if t.dim() < 3 or t.shape[0] != 3 else free.get(t.dim(), pictures) for t in tensors)
+    program = export(Module(), (tensors,), dynamic_shapes=(sizes,), strict=strict).module()
+    for size in ((2, 12, 16), (1, 37, 51), (4, 50, 48)):
+        _, tensors = case(*size)
+        tensors = tuple(t.detach() for t in tensors)
+        assert torch.equal(program(tensors), call(*tensors))
