@@ -2,6 +2,7 @@
 
 from . import reference
 from ._build_info import build_info
+from ._choice import use_backend
 from ._dispatch import BackendError, backends
 from ._version import __version__
 from ._winograd import unfit as winograd_unfit
@@ -24,5 +25,6 @@ __all__ = [
     "reference",
     "refocus",
     "residual_block",
+    "use_backend",
     "winograd_unfit",
 ]

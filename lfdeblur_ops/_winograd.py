@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from ._checks import autocast_dtype
+from ._derivatives import gradients
 from ._dispatch import BackendError, Impl, cpu_missing, define
+from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
 
 # weight [O, C, 3, 3] at the 36 products of a tile -> [36, O / 16, C, 16] float32; flipped: weights of the convolution
@@ -142,8 +144,32 @@ def _(
     return grad_x, x.new_empty(weight.shape), x.new_empty(weight.shape[:1])
 
 
-def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-    raise RuntimeError("winograd: second derivatives are not implemented; use backend='cpu' for them")
+def _plain_backward(
+    grad: Tensor,
+    activated: Tensor | None,
+    x: Tensor,
+    x2: Tensor | None,
+    weight: Tensor,
+    added: Tensor | None,
+    negative_slope: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All of ``winograd_backward``, in plain PyTorch."""
+    before = grad if activated is None else activation_backward(grad, activated, negative_slope)
+    joint = x if x2 is None else torch.cat([x, x2], 1)
+    grad_x, grad_weight, grad_bias = convolution_backward(before, joint, weight, (True, True, True))
+    return grad_x if added is None else grad_x + added, grad_weight, grad_bias  # type: ignore[operator, return-value]
 
 
-torch.library.register_autograd("lfdeblur::winograd_backward", _no_second_derivative)
+def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    *tensors, ctx.slope, ctx.need_x, ctx.need_weight = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _second(ctx, along_x: Tensor, along_weight: Tensor, along_bias: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+    wanted = slice(0 if ctx.need_x else 1, 3 if ctx.need_weight else 1)
+    along = (along_x, along_weight, along_bias)[wanted]
+    found = gradients(lambda *inputs: _plain_backward(*inputs)[wanted], (*ctx.saved_tensors, ctx.slope), along)
+    return *found, None, None
+
+
+torch.library.register_autograd("lfdeblur::winograd_backward", _second, setup_context=_setup_context)

@@ -8,6 +8,7 @@ from ._checks import autocast, check_image, check_like, slope_of
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output, layout_of
+from ._levels import overridable
 from ._onednn import convolution
 
 # x [N, C, H, W], x2 [N, C2, H, W], weight [O, C + C2, 3, 3], bias [O], residual [N, O, OH, OW], stride 1 or 2,
@@ -20,6 +21,7 @@ define(
 )
 
 
+@overridable
 def conv3x3(
     x: Tensor,
     weight: Tensor,

@@ -8,6 +8,7 @@ from ._checks import autocast, check_image, check_like, slope_of
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
+from ._levels import overridable
 from ._onednn import convolution
 
 # x [N, C, H, W], weight [C, O, 4, 4], bias [O], residual [N, O, 2H, 2W], negative_slope 0 to 1 (1: no activation)
@@ -18,6 +19,7 @@ define(
 )
 
 
+@overridable
 def conv_transpose4x4(
     x: Tensor,
     weight: Tensor,

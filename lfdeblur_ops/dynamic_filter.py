@@ -6,11 +6,14 @@ from torch import Tensor
 from . import _load, reference
 from ._checks import autocast
 from ._dispatch import register, select
+from ._filter_function import Filter, FilterBackward
+from ._levels import overridable, transformed
 
 MAX_KERNEL_SIZE = 15
 BORDERS = ("replicate", "zeros")
 
 
+@overridable
 def dynamic_filter(
     x: Tensor, filters: Tensor, kernel_size: int, *, border: str = "replicate", backend: str = "auto"
 ) -> Tensor:
@@ -41,6 +44,8 @@ def dynamic_filter(
     x, filters = autocast(x, filters)  # type: ignore[assignment]
     _check(x, filters, kernel_size, border)
     chosen = select("dynamic_filter", backend, x.device)
+    if chosen == "composed":
+        return Filter.apply(x, filters, kernel_size, border)
     run = reference.dynamic_filter if chosen == "reference" else torch.ops.lfdeblur.dynamic_filter
     return run(x, filters, kernel_size, border)
 
@@ -97,15 +102,13 @@ if _load.extension is not None:
 
     def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         need_x, need_filters = ctx.needs_input_grad[:2]
-        grad_x, grad_filters = torch.ops.lfdeblur.dynamic_filter_backward(
-            grad, *ctx.saved_tensors, ctx.kernel_size, ctx.border, need_x, need_filters
-        )
+        run = FilterBackward.apply if transformed() else torch.ops.lfdeblur.dynamic_filter_backward
+        grad_x, grad_filters = run(grad, *ctx.saved_tensors, ctx.kernel_size, ctx.border, need_x, need_filters)
         return grad_x if need_x else None, grad_filters if need_filters else None, None, None
 
-    def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-        raise RuntimeError("dynamic_filter: second derivatives are not implemented; use backend='reference' for them")
-
     torch.library.register_autograd("lfdeblur::dynamic_filter", _backward, setup_context=_setup_context)
-    torch.library.register_autograd("lfdeblur::dynamic_filter_backward", _no_second_derivative)
+    torch.library.register_autograd(
+        "lfdeblur::dynamic_filter_backward", FilterBackward.backward, setup_context=FilterBackward.setup_context
+    )
 
-register("dynamic_filter")
+register("dynamic_filter", composed=True)

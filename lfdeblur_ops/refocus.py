@@ -8,6 +8,8 @@ from torch import Tensor
 
 from . import _load, reference
 from ._dispatch import register, select
+from ._levels import overridable, readable, transformed
+from ._refocus_function import Refocus, RefocusBackward
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 BORDERS = ("replicate", "valid")
@@ -15,6 +17,7 @@ _FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _DTYPES = (*_FLOATS, torch.uint8, torch.uint16)
 
 
+@overridable
 def refocus(
     light_field: Tensor,
     disparity: Tensor | Sequence[float] | float,
@@ -69,7 +72,7 @@ def refocus(
         weights = aperture.to(acc).reshape(-1, v, u)
         weights = weights / weights.sum((1, 2), keepdim=True)
     chosen = select("refocus", backend, light_field.device)
-    run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
+    run = {"reference": reference.refocus, "composed": Refocus.apply}.get(chosen) or torch.ops.lfdeblur.refocus
     out = run(light_field.reshape(math.prod(lead), v, u, c, h, w), planes, weights, interpolation, border)
     shape = list(lead)
     if aperture is not None and aperture.dim() == 3:
@@ -149,7 +152,7 @@ def _check_aperture(aperture: Tensor, light_field: Tensor) -> None:
 
 def _check_values(name: str, values: Tensor, *, negative: bool) -> None:
     """Read the values of CPU tensors only: reading a GPU's would make the host wait, tracing has none to read."""
-    if torch.compiler.is_compiling() or values.device.type != "cpu" or values.numel() == 0:
+    if not readable(values) or values.numel() == 0:
         return
     values = values.detach()
     low, high = (bound.item() for bound in values.aminmax())
@@ -198,7 +201,8 @@ if _load.extension is not None:
         need = ctx.needs_input_grad[:3]
         if need[0] and grad.is_cuda and ctx.saved_tensors[2].dim() == 3:
             _alert_not_deterministic()
-        grads = torch.ops.lfdeblur.refocus_backward(grad, *ctx.saved_tensors, ctx.interpolation, ctx.border, *need)
+        run = RefocusBackward.apply if transformed() else torch.ops.lfdeblur.refocus_backward
+        grads = run(grad, *ctx.saved_tensors, ctx.interpolation, ctx.border, *need)
         return *(g if n else None for g, n in zip(grads, need, strict=True)), None, None
 
     def _alert_not_deterministic() -> None:
@@ -211,10 +215,9 @@ if _load.extension is not None:
 
         warnings.warn(message, UserWarning, stacklevel=2)
 
-    def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-        raise RuntimeError("refocus: second derivatives are not implemented; use backend='reference' for them")
-
     torch.library.register_autograd("lfdeblur::refocus", _backward, setup_context=_setup_context)
-    torch.library.register_autograd("lfdeblur::refocus_backward", _no_second_derivative)
+    torch.library.register_autograd(
+        "lfdeblur::refocus_backward", RefocusBackward.backward, setup_context=RefocusBackward.setup_context
+    )
 
-register("refocus")
+register("refocus", composed=True)

@@ -8,6 +8,7 @@ from ._checks import autocast, check_image, check_like, check_slope
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
+from ._levels import overridable
 from ._onednn import convolution
 
 # x [N, C, H, W], weight1 and weight2 [C, C, 3, 3], bias1 and bias2 [C], negative_slope 0 to 1
@@ -19,6 +20,7 @@ define(
 )
 
 
+@overridable
 def residual_block(
     x: Tensor,
     weight1: Tensor,
