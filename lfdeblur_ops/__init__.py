@@ -4,10 +4,12 @@ from . import reference
 from ._build_info import build_info
 from ._choice import use_backend
 from ._dispatch import BackendError, backends
+from ._flops import count_flops as _count_flops
 from ._version import __version__
 from ._winograd import unfit as winograd_unfit
 from .conv3x3 import conv3x3
 from .conv_transpose4x4 import conv_transpose4x4
+from .decompositions import decompositions
 from .drb_head import drb_head
 from .dynamic_filter import dynamic_filter
 from .refocus import refocus
@@ -20,6 +22,7 @@ __all__ = [
     "build_info",
     "conv3x3",
     "conv_transpose4x4",
+    "decompositions",
     "drb_head",
     "dynamic_filter",
     "reference",
@@ -28,3 +31,5 @@ __all__ = [
     "use_backend",
     "winograd_unfit",
 ]
+
+_count_flops()
