@@ -25,7 +25,7 @@ def _of_floats(formula: Formula, inputs: Sequence[Any]) -> tuple[Formula, list[i
 def gradients(formula: Formula, inputs: Sequence[Any], cotangents: Any) -> tuple[Tensor | None, ...]:
     """Of what ``formula(*inputs)`` gives, times ``cotangents``; None where an input is no floating-point tensor."""
     call, places = _of_floats(formula, inputs)
-    _, pull_back = torch.func.vjp(call, *(inputs[place] for place in places))
+    _, pull_back = torch.func.vjp(call, *(inputs[place] for place in places))  # type: ignore[misc]
     found = dict(zip(places, pull_back(cotangents), strict=True))
     return tuple(found.get(place) for place in range(len(inputs)))
 
@@ -38,8 +38,8 @@ def tangent(formula: Formula, inputs: Sequence[Any], directions: Sequence[Tensor
     call, places = _of_floats(formula, inputs)
     floats = [inputs[place] for place in places]
     along = [directions[place] for place in places]
-    out, pull_back = torch.func.vjp(call, *floats)
-    _, push = torch.func.vjp(pull_back, tuple(map(torch.zeros_like, out)))
+    out, pull_back = torch.func.vjp(call, *floats)  # type: ignore[misc]
+    _, push = torch.func.vjp(pull_back, tuple(map(torch.zeros_like, out)))  # type: ignore[misc]
     (result,) = push(tuple(torch.zeros_like(x) if d is None else d for x, d in zip(floats, along, strict=True)))
     return result
 

@@ -184,7 +184,8 @@ def select(op: str, backend: str, device: torch.device, dtype: torch.dtype = tor
             reason = impl.unfit(dtype)
         if reason is None:
             if name != "reference" and transformed():
-                return "composed" if op in _COMPOSED else "reference"
+                # torch.compile traces the reference under them, and could not trace the other.
+                return "composed" if op in _COMPOSED and not torch.compiler.is_compiling() else "reference"
             return name
         reasons.append(f"{name}: {reason}")
     raise BackendError("no backend can run this call: " + "; ".join(reasons))

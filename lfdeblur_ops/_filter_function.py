@@ -36,20 +36,20 @@ class Filter(torch.autograd.Function):
         ctx.save_for_forward(x, filters)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         need = ctx.needs_input_grad[:2]
         grads = FilterBackward.apply(grad, *ctx.saved_tensors, *ctx.options, *need)
         return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), None, None
 
     @staticmethod
-    def jvp(ctx: Any, along_x: Tensor | None, along_filters: Tensor | None, *_: None) -> Tensor:  # type: ignore[override]
+    def jvp(ctx: Any, along_x: Tensor | None, along_filters: Tensor | None, *_: None) -> Tensor:
         with primals(*ctx.saved_tensors) as (x, filters):
             terms = [(along_x, filters)] if along_x is not None else []
             terms += [(x, along_filters)] if along_filters is not None else []
-            return sum(Filter.apply(*pair, *ctx.options) for pair in terms)  # type: ignore[return-value]
+            return sum(Filter.apply(*pair, *ctx.options) for pair in terms)
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, filters: Tensor, kernel_size: int, border: str) -> tuple[Tensor, int]:  # type: ignore[override]
+    def vmap(info: Any, in_dims: Any, x: Tensor, filters: Tensor, kernel_size: int, border: str) -> tuple[Tensor, int]:
         size = info.batch_size
         if in_dims[1] is None and filters.shape[1] == kernel_size**2:
             out = Filter.apply(_among_channels(x, in_dims[0]), filters, kernel_size, border)
@@ -75,7 +75,7 @@ class FilterBackward(torch.autograd.Function):
         ctx.save_for_forward(grad, x, filters)
 
     @staticmethod
-    def backward(ctx: Any, along_x: Tensor, along_filters: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, along_x: Tensor, along_filters: Tensor) -> tuple[Tensor | None, ...]:
         grad, x, filters = ctx.saved_tensors
         need_x, need_filters = ctx.need
         want_grad, want_x, want_filters = ctx.needs_input_grad[:3]
@@ -92,7 +92,7 @@ class FilterBackward(torch.autograd.Function):
     @staticmethod
     def jvp(
         ctx: Any, along_grad: Tensor | None, along_x: Tensor | None, along_filters: Tensor | None, *_: None
-    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    ) -> tuple[Tensor, Tensor]:
         with primals(*ctx.saved_tensors) as (grad, x, filters):
             terms = [(along_grad, x, filters)] if along_grad is not None else []
             if along_x is not None or along_filters is not None:
@@ -100,7 +100,7 @@ class FilterBackward(torch.autograd.Function):
                 along_filters = torch.zeros_like(filters) if along_filters is None else along_filters
                 terms.append((grad, along_x, along_filters))
             found = [FilterBackward.apply(*three, *ctx.options, *ctx.need) for three in terms]
-            return tuple(sum(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+            return tuple(sum(parts) for parts in zip(*found, strict=True))
 
     @staticmethod
     def vmap(
@@ -113,7 +113,7 @@ class FilterBackward(torch.autograd.Function):
         border: str,
         need_x: bool,
         need_filters: bool,
-    ) -> tuple[tuple[Tensor, Tensor], tuple[int | None, int | None]]:  # type: ignore[override]
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int | None, int | None]]:
         size, options = info.batch_size, (kernel_size, border, need_x, need_filters)
         if not need_filters and in_dims[0] is not None and in_dims[2] is None and filters.shape[1] == kernel_size**2:
             wide = _among_channels(grad, in_dims[0])
@@ -125,4 +125,4 @@ class FilterBackward(torch.autograd.Function):
             g.unflatten(0, (size, g.shape[0] // size)) if need else g
             for g, need in zip(found, (need_x, need_filters), strict=True)
         )
-        return both, (0 if need_x else None, 0 if need_filters else None)  # type: ignore[return-value]
+        return both, (0 if need_x else None, 0 if need_filters else None)

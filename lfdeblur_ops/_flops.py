@@ -1,4 +1,4 @@
-"""What ``torch.utils.flop_counter`` counts of the ops: multiplications and additions of the formula, as of PyTorch's own.
+"""What ``torch.utils.flop_counter`` counts of the ops: multiplications and additions of the formula.
 
 A convolution is counted as one whichever transforms it runs by; biases, activations and sums are not, nor is what a
 fused backward pass computes anew.
@@ -104,7 +104,7 @@ def _drb_head_backward(grad: Shape, *inputs: Any, **_: Any) -> int:
 
 
 def _winograd_conv3x3(above: Any, x: Shape, x2_above: Any, x2: Any, weight: Shape, *_: Any, **kwargs: Any) -> int:
-    _, blocks, inputs, lanes = weight
+    blocks, inputs, lanes = weight[1:]
     out = kwargs["out_shape"]
     return 2 * 9 * inputs * blocks * lanes * out[0] * prod(out[2:])
 

@@ -1,4 +1,7 @@
-"""What stands between a call and its kernel: transforms, modes, tracers. PyTorch has no public names for them."""
+"""What stands between a call and its kernel: transforms, modes, tracers. PyTorch has no public names for them.
+
+Those used here are the same in torch 2.11 to 2.13.
+"""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -13,24 +16,18 @@ from torch.overrides import handle_torch_function, has_torch_function
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The same names in torch 2.11 to 2.13.
-_functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active  # type: ignore[attr-defined]
-_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # type: ignore[attr-defined]
-
 
 def functorch_active() -> bool:
-    """Whether a transform of ``torch.func`` runs: ``vmap``, ``grad``, ``jvp`` and what is made of them."""
-    return not torch.compiler.is_compiling() and _functorch_active()
+    """Whether a transform of ``torch.func`` (``vmap``, ``grad``, ``jvp``) runs, in traced code too."""
+    return torch._C._are_functorch_transforms_active()
 
 
 def transformed() -> bool:
-    """Whether ``torch.func`` or a dual level of ``torch.autograd.forward_ad`` is active; never in traced code.
+    """Whether ``torch.func`` or a dual level of ``torch.autograd.forward_ad`` is active.
 
     Operators registered by ``torch.library`` know neither: they drop dual numbers silently.
     """
-    if torch.compiler.is_compiling():
-        return False
-    return forward_ad._current_level >= 0 or _functorch_active()
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 @contextmanager
@@ -49,8 +46,8 @@ def readable(values: Tensor) -> bool:
         not torch.compiler.is_compiling()
         and values.device.type == "cpu"
         and type(values) in (Tensor, torch.nn.Parameter)
-        and _dispatch_modes() == 0
-        and not _functorch_active()
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not functorch_active()
     )
 
 

@@ -37,7 +37,7 @@ class Refocus(torch.autograd.Function):
         ctx.save_for_forward(output, *tensors)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         need = ctx.needs_input_grad[:3]
         grads = RefocusBackward.apply(grad, *ctx.saved_tensors, *ctx.options, *need)
         return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), None, None
@@ -53,9 +53,10 @@ class Refocus(torch.autograd.Function):
                 terms.append(Refocus.apply(light_field, disparity, along_aperture, *ctx.options))
                 along_aperture = None
             if along_disparity is not None or along_aperture is not None:
-                inputs = (light_field, disparity, aperture, *ctx.options)
-                terms.append(refocus_tangent(*inputs, along_disparity, along_aperture))
-            return sum(terms)  # type: ignore[return-value]
+                interpolation, border = ctx.options
+                change = (along_disparity, along_aperture)
+                terms.append(refocus_tangent(light_field, disparity, aperture, interpolation, border, *change))
+            return sum(terms)
 
     @staticmethod
     def vmap(
@@ -66,7 +67,7 @@ class Refocus(torch.autograd.Function):
         aperture: Tensor,
         interpolation: str,
         border: str,
-    ) -> tuple[Tensor, int]:  # type: ignore[override]
+    ) -> tuple[Tensor, int]:
         """A batch of one argument lies among the light fields, planes or apertures of one call."""
         size, options = info.batch_size, (interpolation, border)
         tensors = [light_field, disparity, aperture]

@@ -111,10 +111,10 @@ def _meaning(disparity: Tensor, lead: torch.Size) -> tuple[bool, bool]:
         return any(size != 1 for size in axes), False
     if len(axes) == 1 or beside(axes[:-1]):
         return any(size != 1 for size in axes[:-1]), True
-    before = [*map(str, lead)]
+    each, planes = "".join(f"{size}, " for size in lead), "".join(f"{size} or 1, " for size in lead)
     raise RuntimeError(
         f"disparity: got maps of shape {list(disparity.shape)}, want one for all light fields, [H, W], one for each, "
-        f"[{', '.join([*before, 'H', 'W'])}], or planes, [{', '.join([*(f'{size} or 1' for size in before), 'D', 'H', 'W'])}]"
+        f"[{each}H, W], or planes, [{planes}D, H, W]"
     )
 
 
