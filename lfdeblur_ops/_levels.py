@@ -16,6 +16,8 @@ from torch.overrides import handle_torch_function, has_torch_function
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_PLAIN = (Tensor, torch.nn.Parameter)
+
 
 def functorch_active() -> bool:
     """Whether a transform of ``torch.func`` (``vmap``, ``grad``, ``jvp``) runs, in traced code too."""
@@ -44,8 +46,8 @@ def readable(values: Tensor) -> bool:
     """Whether the values of a CPU tensor can be read now: not while something traces, batches or only pretends."""
     return (
         not torch.compiler.is_compiling()
-        and values.device.type == "cpu"
-        and type(values) in (Tensor, torch.nn.Parameter)
+        and type(values) in _PLAIN
+        and values.is_cpu
         and torch._C._len_torch_dispatch_stack() == 0
         and not functorch_active()
     )
@@ -56,11 +58,10 @@ def overridable(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not torch.compiler.is_compiling():
-            given = (*args, *kwargs.values()) if kwargs else args
-            if has_torch_function(given):
-                result: Any = handle_torch_function(call, given, *args, **kwargs)
-                return result
+        given = (*args, *kwargs.values()) if kwargs else args
+        if has_torch_function(given):
+            result: Any = handle_torch_function(call, given, *args, **kwargs)
+            return result
         return function(*args, **kwargs)
 
     return call

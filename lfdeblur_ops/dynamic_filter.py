@@ -55,9 +55,7 @@ def dynamic_filter(
         BackendError: the back end cannot run the call; it says why.
     """
     x, filters = autocast(x, filters)  # type: ignore[assignment]
-    kernel_size = _check(x, filters, kernel_size, border)
-    if filters.shape[0] != x.shape[0]:
-        filters = filters.expand(x.shape[0], -1, -1, -1)
+    filters, kernel_size = _check(x, filters, kernel_size, border)
     chosen = select("dynamic_filter", backend, x.device)
     if chosen == "composed":
         return Filter.apply(x, filters, kernel_size, border)
@@ -65,8 +63,8 @@ def dynamic_filter(
     return run(x, filters, kernel_size, border)
 
 
-def _check(x: Tensor, filters: Tensor, kernel_size: int | Sequence[int] | None, border: str) -> int:
-    """The same errors from every back end, before any work. Returns the kernel size as a number."""
+def _check(x: Tensor, filters: Tensor, kernel_size: int | Sequence[int] | None, border: str) -> tuple[Tensor, int]:
+    """The same errors from every back end, before any work. Returns filters for every picture, and the size."""
     for name, tensor in (("x", x), ("filters", filters)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name}: got {type(tensor).__name__}, want a tensor")
@@ -78,22 +76,23 @@ def _check(x: Tensor, filters: Tensor, kernel_size: int | Sequence[int] | None, 
         raise TypeError(f"filters: got dtype {filters.dtype}, want that of x, {x.dtype}")
     if filters.device != x.device:
         raise RuntimeError(f"filters: got device {filters.device}, want that of x, {x.device}")
+    n, c, h, w = x.shape
+    pictures, channels, height, width = filters.shape
     if type(kernel_size) is not int:
-        kernel_size = _as_number(kernel_size, x.shape[1], filters.shape[1])
+        kernel_size = _as_number(kernel_size, c, channels)
     if kernel_size % 2 == 0 or not 1 <= kernel_size <= MAX_KERNEL_SIZE:
         raise ValueError(f"kernel_size: got {kernel_size}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
     if border not in BORDERS:
         raise ValueError(f"border: got {border!r}, want 'replicate' or 'zeros'")
-    n, c, h, w = x.shape
     taps = kernel_size * kernel_size
-    if filters.shape[2] != h or filters.shape[3] != w or filters.shape[0] not in (n, 1):
+    if height != h or width != w or (pictures != n and pictures != 1):
         raise RuntimeError(_wrong_size(x, filters, kernel_size))
-    if filters.shape[1] != taps and filters.shape[1] != c * taps:
+    if channels != taps and channels != c * taps:
         raise RuntimeError(
-            f"filters: got {filters.shape[1]} channels, want k*k = {taps} (shared by the channels of x) "
+            f"filters: got {channels} channels, want k*k = {taps} (shared by the channels of x) "
             f"or C*k*k = {c * taps}, for kernel_size {kernel_size} and C = {c}"
         )
-    return kernel_size
+    return filters if pictures == n else filters.expand(n, -1, -1, -1), kernel_size
 
 
 def _as_number(kernel_size: Any, channels: int, taps: int) -> int:

@@ -71,23 +71,26 @@ def refocus(
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
     v, u, c, h, w = light_field.shape[-5:]
     lead = light_field.shape[:-5]
-    own, stacked = _meaning(disparity, lead)
+    own, stacked = (False, disparity.dim() == 1) if disparity.dim() < 2 else _meaning(disparity, lead)
     if aperture is None:
         weights = torch.full((1, v, u), 1.0 / max(v * u, 1), dtype=acc, device=light_field.device)
     else:
         weights = aperture.to(acc).reshape(-1, v, u)
         weights = weights / weights.sum((1, 2), keepdim=True)
     chosen = select("refocus", backend, light_field.device)
-    run = {"reference": reference.refocus, "composed": Refocus.apply}.get(chosen) or torch.ops.lfdeblur.refocus
+    if chosen == "composed":
+        run = Refocus.apply
+    else:
+        run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
     light_fields = light_field.reshape(math.prod(lead), v, u, c, h, w)
     planes = disparity.to(acc).reshape(-1, *disparity.shape[-2:] if disparity.dim() >= 2 else ())
-    depth = disparity.shape[-3 if disparity.dim() >= 2 else 0] if stacked else 1
+    depth = disparity.shape[-1 if disparity.dim() == 1 else -3] if stacked else 1
     if own and light_fields.shape[0] > 0:
         maps = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
         pairs = zip(light_fields.split(1), maps.reshape(-1, depth, h, w).unbind(), strict=True)
         out = torch.cat([run(one, its, weights, interpolation, border) for one, its in pairs])
     else:
-        out = run(light_fields, planes[:depth], weights, interpolation, border)
+        out = run(light_fields, planes, weights, interpolation, border)
     shape = list(lead)
     if aperture is not None and aperture.dim() == 3:
         shape.append(weights.shape[0])
@@ -98,8 +101,6 @@ def refocus(
 
 def _meaning(disparity: Tensor, lead: torch.Size) -> tuple[bool, bool]:
     """Whether light fields have maps of their own, and whether there is an axis of planes; as ``refocus`` tells."""
-    if disparity.dim() < 2:
-        return False, disparity.dim() == 1
     axes = disparity.shape[:-2]
 
     def beside(axes: torch.Size) -> bool:
@@ -157,11 +158,10 @@ def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field:
             raise TypeError(
                 f"disparity: got {disparity!r}, want a tensor or numbers, in pixels per view step"
             ) from error
-    if disparity.is_complex() or disparity.dtype == torch.bool:
+    if not disparity.is_floating_point() and (disparity.is_complex() or disparity.dtype == torch.bool):
         raise TypeError(f"disparity: got dtype {disparity.dtype}, want real numbers, in pixels per view step")
     if disparity.dim() >= 2 and (disparity.shape[-2] != h or disparity.shape[-1] != w):
         raise RuntimeError(f"disparity: got a map of shape {list(disparity.shape)}, want [..., {h}, {w}] as the views")
-    _meaning(disparity, light_field.shape[:-5])
     _check_values("disparity", disparity, negative=True)
     if not given:
         disparity = disparity.to(light_field.device)
