@@ -18,7 +18,7 @@ from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, r
 KERNELS, PLAIN = "kernels", "plain PyTorch"
 PARTS = "kernels of `dynamic_filter`"  # the rest is PyTorch's
 BOTH = "kernels and formula"  # refocus: where it is not linear
-LOOP = "kernels, one call a sample where geometry is batched too"
+LOOP = "kernels, one call a sample"  # where the geometry is batched beside another argument
 COLUMNS = ("dynamic_filter", "refocus", "drb_head", "convolutions", "DRBNet")
 
 
@@ -105,7 +105,7 @@ def _batched(tensors: tuple[Tensor, ...], axis: int = 0) -> tuple[Tensor, ...]:
 
 
 def _vjp(call, tensors):
-    out, pull_back = vjp(call, *tensors)
+    out, pull_back = vjp(call, *tensors)  # type: ignore[misc]
     return pull_back(out)
 
 
@@ -164,7 +164,7 @@ ROWS = (
     Row(
         "`torch.autograd.functional.jacobian(vectorize=True)`",
         lambda call, t: torch.autograd.functional.jacobian(call, t, vectorize=True),
-        (KERNELS, LOOP, KERNELS, KERNELS, KERNELS),
+        (KERNELS, LOOP, LOOP, KERNELS, LOOP),
     ),
     Row("gradient of a gradient, any order", _twice, (KERNELS, BOTH, KERNELS, KERNELS, KERNELS)),
     Row(
