@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from . import _load
+from ._choice import chosen
+from ._levels import transformed
 
 # Fastest first, of those that the op has; other devices: the reference.
 ORDER = {"cpu": ("cpu", "reference"), "cuda": ("cuda", "triton", "reference")}
@@ -148,22 +150,31 @@ def define(schema: str) -> None:
 
 
 _IMPLS: dict[str, dict[str, Impl]] = {}
+_COMPOSED: set[str] = set()  # ops that run their kernels under transforms too
 
 
-def register(op: str, compiled: Mapping[str, Impl] | None = None) -> None:
+def register(op: str, compiled: Mapping[str, Impl] | None = None, *, composed: bool = False) -> None:
     """State an op's back ends.
 
     ``compiled``: those beside the reference, fastest first, which ``torch.ops.lfdeblur.<op>`` dispatches to by the
-    device; by default the extension's CUDA and CPU kernels.
+    device; by default the extension's CUDA and CPU kernels. ``composed``: the op has a form that knows the transforms
+    of PyTorch (``select`` gives ``"composed"``); others run on their reference under them.
     """
     if compiled is None:
         compiled = {"cuda": Impl("cuda", _cuda_missing), "cpu": Impl("cpu", cpu_missing)}
     _IMPLS[op] = {**compiled, "reference": Impl(None)}
+    if composed:
+        _COMPOSED.add(op)
 
 
 def select(op: str, backend: str, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
-    """The first back end that can run ``op`` on ``device`` and ``dtype``; a forced one never falls back."""
+    """The first back end that can run ``op`` on ``device`` and ``dtype``; a forced one never falls back.
+
+    Under the transforms of PyTorch, which know no kernels: ``composed`` or ``reference``.
+    """
     impls = _IMPLS[op]
+    if backend == "auto":
+        backend = chosen()
     reasons = []
     for name in ORDER.get(device.type, ("reference",)) if backend == "auto" else (backend,):
         impl = impls.get(name)
@@ -177,6 +188,9 @@ def select(op: str, backend: str, device: torch.device, dtype: torch.dtype = tor
         if reason is None:
             reason = impl.unfit(dtype)
         if reason is None:
+            if name != "reference" and transformed():
+                # torch.compile traces the reference under them, and could not trace the other.
+                return "composed" if op in _COMPOSED and not torch.compiler.is_compiling() else "reference"
             return name
         reasons.append(f"{name}: {reason}")
     raise BackendError("no backend can run this call: " + "; ".join(reasons))

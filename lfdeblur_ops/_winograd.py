@@ -10,7 +10,9 @@ from torch import Tensor
 
 from . import _load
 from ._checks import autocast_dtype
+from ._derivatives import gradients
 from ._dispatch import BackendError, Impl, cpu_missing, select
+from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
 
 MULTIPLE = 16  # of channels, in and out
@@ -64,8 +66,32 @@ def choose(
     return chosen, "fast" if takes_part else "direct"
 
 
-def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-    raise RuntimeError("winograd: second derivatives are not implemented; use backend='cpu' for them")
+def _plain_backward(
+    grad: Tensor,
+    activated: Tensor | None,
+    x: Tensor,
+    x2: Tensor | None,
+    weight: Tensor,
+    added: Tensor | None,
+    negative_slope: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All of ``winograd_backward``, in plain PyTorch."""
+    before = grad if activated is None else activation_backward(grad, activated, negative_slope)
+    joint = x if x2 is None else torch.cat([x, x2], 1)
+    grad_x, grad_weight, grad_bias = convolution_backward(before, joint, weight, (True, True, True))
+    return grad_x if added is None else grad_x + added, grad_weight, grad_bias  # type: ignore[operator, return-value]
+
+
+def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    *tensors, ctx.slope, ctx.need_x, ctx.need_weight, _ = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _second(ctx, along_x: Tensor, along_weight: Tensor, along_bias: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
+    wanted = slice(0 if ctx.need_x else 1, 3 if ctx.need_weight else 1)
+    along = (along_x, along_weight, along_bias)[wanted]
+    found = gradients(lambda *inputs: _plain_backward(*inputs)[wanted], (*ctx.saved_tensors, ctx.slope), along)
+    return *found, None, None, None
 
 
 if _load.extension is not None:
@@ -122,4 +148,4 @@ if _load.extension is not None:
             return grad_x, x.new_empty(0), x.new_empty(0)
         return grad_x, x.new_empty(weight.shape), x.new_empty(weight.shape[:1])
 
-    torch.library.register_autograd("lfdeblur::winograd_backward", _no_second_derivative)
+    torch.library.register_autograd("lfdeblur::winograd_backward", _second, setup_context=_setup_context)

@@ -8,6 +8,7 @@ from ._checks import autocast, check_image, check_like, slope_of
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
+from ._levels import overridable
 from ._onednn import convolution_missing
 
 # What the arguments are: csrc/conv3x3.cpp.
@@ -17,6 +18,7 @@ define(
 )
 
 
+@overridable
 def conv3x3(
     x: Tensor,
     weight: Tensor,
@@ -47,7 +49,7 @@ def conv3x3(
             default, and as TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto``
             never takes, is F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the
             result) multiples of 16; a quarter of the multiplications, forward and backward, at three times the rounding
-            error. Channels-last, without second derivatives. ``fast`` is ``auto``, but on the CPU what ``winograd`` can
+            error. Channels-last. ``fast`` is ``auto``, but on the CPU what ``winograd`` can
             run is channels-last, and runs so from 2048 pixels of all pictures together on, where it pays.
 
     Returns:

@@ -8,12 +8,14 @@ from ._checks import autocast, check_image, check_like, slope_of
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
+from ._levels import overridable
 from ._onednn import convolution_missing
 
 # What the arguments are: csrc/conv_transpose4x4.cpp.
 define("conv_transpose4x4(Tensor x, Tensor weight, Tensor? bias, Tensor? residual, float negative_slope) -> Tensor")
 
 
+@overridable
 def conv_transpose4x4(
     x: Tensor,
     weight: Tensor,

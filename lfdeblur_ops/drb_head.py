@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
-from . import reference
+from . import _composed, reference
 from ._checks import FLOATS, autocast, autocast_dtype, check_image, check_like, check_slope
+from ._derivatives import register_second
 from ._dispatch import Impl, cpu_missing, define, register, select, triton_missing
+from ._levels import overridable
 
 MAX_KERNEL_SIZE = 15
 
@@ -22,6 +24,7 @@ define(
 )
 
 
+@overridable
 def drb_head(
     kernel_features: Tensor,
     kernel_weight: Tensor,
@@ -100,7 +103,8 @@ def drb_head(
     check_like("residual_weight", residual_weight, (c, residual_features.shape[1]), **rest)  # type: ignore[arg-type]
     check_like("residual_bias", residual_bias, (c,), **rest)  # type: ignore[arg-type]
     chosen = select("drb_head", backend, image.device, kernel_features.dtype)
-    run = reference.drb_head if chosen == "reference" else torch.ops.lfdeblur.drb_head
+    others = {"reference": reference.drb_head, "composed": _composed.drb_head}
+    run = others.get(chosen, torch.ops.lfdeblur.drb_head)
     return run(
         kernel_features,
         kernel_weight,
@@ -188,17 +192,14 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), None, None, None, None
 
 
-def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-    raise RuntimeError("drb_head: second derivatives are not implemented; use backend='reference' for them")
-
-
 def _triton_unfit(dtype: torch.dtype) -> str | None:
     return "no kernel for float64" if dtype == torch.float64 else None
 
 
 torch.library.register_autograd("lfdeblur::drb_head", _backward, setup_context=_setup_context)
-torch.library.register_autograd("lfdeblur::drb_head_backward", _no_second_derivative)
+register_second("drb_head_backward", _composed.drb_head, tensors=7, needs=3)
 register(
     "drb_head",
     {"triton": Impl("cuda", triton_missing, _triton_unfit), "cpu": Impl("cpu", cpu_missing)},
+    composed=True,
 )

@@ -1,18 +1,30 @@
 """``dynamic_filter``: every pixel is filtered with its own kernel (FAC, filter adaptive convolution)."""
 
+import operator
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from . import _load, reference
-from ._checks import autocast
+from ._checks import FLOATS, autocast
 from ._dispatch import register, select
+from ._filter_function import Filter, FilterBackward
+from ._levels import overridable, transformed
 
 MAX_KERNEL_SIZE = 15
 BORDERS = ("replicate", "zeros")
 
 
+@overridable
 def dynamic_filter(
-    x: Tensor, filters: Tensor, kernel_size: int, *, border: str = "replicate", backend: str = "auto"
+    x: Tensor,
+    filters: Tensor,
+    kernel_size: int | Sequence[int] | None = None,
+    *,
+    border: str = "replicate",
+    backend: str = "auto",
 ) -> Tensor:
     """Filter each pixel of ``x`` with its own ``k x k`` taps.
 
@@ -20,17 +32,21 @@ def dynamic_filter(
     layer of STFAN (Zhou et al., ICCV 2019) and of DRBNet (Ruan et al., CVPR 2022). No unfolded tensor is made.
 
     Args:
-        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; linear or encoded intensity, any range.
-        filters: ``[N, k*k, H, W]``, shared by the channels, or ``[N, C*k*k, H, W]``; unitless, not normalised here;
-            dtype and device of ``x``. Contiguous and channels-last layouts are both read in place.
-        kernel_size: ``k`` in pixels: odd, 1 to 15 (3, 5 and 7 have kernels of their own).
+        x: ``[N, C, H, W]`` float64, float32, float16 or bfloat16; linear or encoded intensity, any range. Not padded:
+            that is done inside.
+        filters: ``[N, k*k, H, W]``, shared by the channels, or ``[N, C*k*k, H, W]``; ``[1, ...]``: the same for every
+            picture; unitless, not normalised here; dtype and device of ``x``. Contiguous and channels-last layouts are
+            both read in place.
+        kernel_size: ``k`` in pixels: odd, 1 to 15 (3, 5 and 7 have kernels of their own); ``(k, k)`` too. None: as the
+            channels of ``filters`` have it, where only one size fits.
         border: ``replicate`` (the edge pixel goes on) or ``zeros``.
         backend: ``auto``, or ``cuda | cpu | reference``; a forced one never falls back.
 
     Returns:
         ``[N, C, H, W]``, contiguous, dtype of ``x``; summed in float32 (float64 for float64). Differentiable in ``x``
-        and ``filters``; both gradients are gathered without atomics, so they are deterministic. Under autocast both
-        inputs are cast to the autocast dtype, as a convolution's are.
+        and ``filters``, any number of times and under every transform of PyTorch (docs/transforms.md); gradients are
+        gathered without atomics, so they are deterministic. Under autocast both inputs are cast to the autocast dtype,
+        as a convolution's are.
 
     Raises:
         RuntimeError: shapes or devices disagree.
@@ -39,40 +55,81 @@ def dynamic_filter(
         BackendError: the back end cannot run the call; it says why.
     """
     x, filters = autocast(x, filters)  # type: ignore[assignment]
-    _check(x, filters, kernel_size, border)
+    filters, kernel_size = _check(x, filters, kernel_size, border)
     chosen = select("dynamic_filter", backend, x.device)
+    if chosen == "composed":
+        return Filter.apply(x, filters, kernel_size, border)
     run = reference.dynamic_filter if chosen == "reference" else torch.ops.lfdeblur.dynamic_filter
     return run(x, filters, kernel_size, border)
 
 
-def _check(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> None:
-    """The same errors from every back end, before any work."""
+def _check(x: Tensor, filters: Tensor, kernel_size: int | Sequence[int] | None, border: str) -> tuple[Tensor, int]:
+    """The same errors from every back end, before any work. Returns filters for every picture, and the size."""
     for name, tensor in (("x", x), ("filters", filters)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name}: got {type(tensor).__name__}, want a tensor")
         if tensor.dim() != 4:
             raise RuntimeError(f"{name}: got shape {list(tensor.shape)}, want 4 axes [N, C, H, W]")
-    if x.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+    if x.dtype not in FLOATS:
         raise TypeError(f"x: got dtype {x.dtype}, want float64, float32, float16 or bfloat16")
     if filters.dtype != x.dtype:
         raise TypeError(f"filters: got dtype {filters.dtype}, want that of x, {x.dtype}")
     if filters.device != x.device:
         raise RuntimeError(f"filters: got device {filters.device}, want that of x, {x.device}")
-    if isinstance(kernel_size, bool) or not isinstance(kernel_size, (int, torch.SymInt)):
-        raise ValueError(f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+    n, c, h, w = x.shape
+    pictures, channels, height, width = filters.shape
+    if type(kernel_size) is not int:
+        kernel_size = _as_number(kernel_size, c, channels)
     if kernel_size % 2 == 0 or not 1 <= kernel_size <= MAX_KERNEL_SIZE:
         raise ValueError(f"kernel_size: got {kernel_size}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
     if border not in BORDERS:
         raise ValueError(f"border: got {border!r}, want 'replicate' or 'zeros'")
-    n, c, h, w = x.shape
     taps = kernel_size * kernel_size
-    if filters.shape[0] != n or filters.shape[2] != h or filters.shape[3] != w:
-        raise RuntimeError(f"filters: got shape {list(filters.shape)}, want [{n}, ..., {h}, {w}] as x has it")
-    if filters.shape[1] != taps and filters.shape[1] != c * taps:
+    if height != h or width != w or (pictures != n and pictures != 1):
+        raise RuntimeError(_wrong_size(x, filters, kernel_size))
+    if channels != taps and channels != c * taps:
         raise RuntimeError(
-            f"filters: got {filters.shape[1]} channels, want k*k = {taps} (shared by the channels of x) "
+            f"filters: got {channels} channels, want k*k = {taps} (shared by the channels of x) "
             f"or C*k*k = {c * taps}, for kernel_size {kernel_size} and C = {c}"
         )
+    return filters if pictures == n else filters.expand(n, -1, -1, -1), kernel_size
+
+
+def _as_number(kernel_size: Any, channels: int, taps: int) -> int:
+    """``k`` of whatever says it: ``(k, k)``, a NumPy integer, or None and the channels of picture and filters."""
+    if kernel_size is None:
+        odd = range(1, MAX_KERNEL_SIZE + 1, 2)
+        fit = [k for k in odd if taps in (k * k, channels * k * k)]
+        if len(fit) != 1:
+            raise ValueError(
+                f"kernel_size: got None, and {' and '.join(map(str, fit)) or 'no odd size'} fits {taps} channels of "
+                f"filters beside {channels} of x; want it said"
+            )
+        return fit[0]
+    given = kernel_size
+    if isinstance(given, (tuple, list)) and len(given) == 2 and given[0] == given[1]:
+        given = given[0]
+    if isinstance(given, torch.SymInt):
+        return given  # type: ignore[return-value]
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        return operator.index(given)
+    except TypeError:
+        raise ValueError(
+            f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}, or two equal ones"
+        ) from None
+
+
+def _wrong_size(x: Tensor, filters: Tensor, kernel_size: int) -> str:
+    n, _, h, w = x.shape
+    radius = kernel_size // 2
+    if radius and (h - filters.shape[2], w - filters.shape[3]) == (2 * radius, 2 * radius):
+        return (
+            f"x: got shape {list(x.shape)}, {radius} pixels more on each side than filters {list(filters.shape)}, want "
+            "it without padding: that is done inside (border='replicate' or 'zeros')"
+        )
+    return f"filters: got shape {list(filters.shape)}, want [{n} or 1, ..., {h}, {w}] as x has it"
 
 
 if _load.extension is not None:
@@ -97,15 +154,13 @@ if _load.extension is not None:
 
     def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         need_x, need_filters = ctx.needs_input_grad[:2]
-        grad_x, grad_filters = torch.ops.lfdeblur.dynamic_filter_backward(
-            grad, *ctx.saved_tensors, ctx.kernel_size, ctx.border, need_x, need_filters
-        )
+        run = FilterBackward.apply if transformed() else torch.ops.lfdeblur.dynamic_filter_backward
+        grad_x, grad_filters = run(grad, *ctx.saved_tensors, ctx.kernel_size, ctx.border, need_x, need_filters)
         return grad_x if need_x else None, grad_filters if need_filters else None, None, None
 
-    def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-        raise RuntimeError("dynamic_filter: second derivatives are not implemented; use backend='reference' for them")
-
     torch.library.register_autograd("lfdeblur::dynamic_filter", _backward, setup_context=_setup_context)
-    torch.library.register_autograd("lfdeblur::dynamic_filter_backward", _no_second_derivative)
+    torch.library.register_autograd(
+        "lfdeblur::dynamic_filter_backward", FilterBackward.backward, setup_context=FilterBackward.setup_context
+    )
 
-register("dynamic_filter")
+register("dynamic_filter", composed=True)

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from . import _load, reference
 from ._dispatch import register, select
+from ._levels import overridable, readable, transformed
+from ._refocus_function import Refocus, RefocusBackward
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 BORDERS = ("replicate", "valid")
@@ -15,6 +17,7 @@ _FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _DTYPES = (*_FLOATS, torch.uint8, torch.uint16)
 
 
+@overridable
 def refocus(
     light_field: Tensor,
     disparity: Tensor | Sequence[float] | float,
@@ -34,10 +37,15 @@ def refocus(
     Args:
         light_field: ``[..., V, U, C, H, W]``, V rows and U columns of sub-aperture views; float64, float32, float16,
             bfloat16, or uint8 / uint16 scaled to [0, 1]. Blur is physical only in linear intensity. Views, crops and
-            other strided light fields with a unit stride along W are read in place.
-        disparity: pixels per view step: a number; ``[D]``; or a map with one disparity per output pixel, ``[H, W]`` or
-            ``[D, H, W]``. Numbers and sequences of numbers are moved to the light field's device. For floating-point
-            light fields a tensor has any floating dtype; it is used in float32 (float64 for float64).
+            other strided light fields with a unit stride along W are read in place. V and U are two axes: of views in
+            one axis of 81, ``views.unflatten(-4, (9, 9))`` makes them (one axis is one row, which is legal).
+        disparity: pixels per view step: a number; planes ``[D]``; or a map with one disparity per output pixel:
+            ``[H, W]`` for all light fields, or one for each, ``[..., H, W]`` with the axes before V of ``light_field``
+            (B maps for B light fields; where there are two axes or more, any of them may be 1). D maps for every light
+            field are ``[D, H, W]``, or, which is always taken so, ``[..., D, H, W]`` with the axes before V, each of
+            its size or 1: ``[1, D, H, W]`` for a batch, since B maps beside B light fields are one for each. Numbers
+            and sequences of numbers are moved to the light field's device. A tensor has any floating or integer dtype;
+            it is used in float32 (float64 for a float64 light field).
         aperture: non-negative weights ``[V, U]`` or ``[A, V, U]``, normalised here; None: all views alike.
         interpolation: ``nearest``, ``bilinear`` or ``bicubic`` (Keys 1981, a = -0.5).
         border: ``replicate``: the edge pixel of a view goes on. ``valid``: a sample whose position lies outside
@@ -47,36 +55,68 @@ def refocus(
     Returns:
         ``[..., A, D, C, H, W]``, without A or D where the argument has no such axis; dtype of ``light_field``, float32
         for integers. Summed in float32 (float64 for float64). Differentiable in the light field, the disparity
-        (zero for ``nearest``) and the aperture. On CUDA the light field's gradient for a disparity map uses atomic
-        adds (not deterministic).
+        (zero for ``nearest``) and the aperture, any number of times and under every transform of PyTorch
+        (docs/transforms.md). On CUDA the light field's gradient for a disparity map uses atomic adds (not
+        deterministic). Maps of their own for each light field run one call of the kernel each.
 
     Raises:
         RuntimeError: shapes or devices disagree.
         TypeError: wrong types or dtypes.
         ValueError: a negative, all-zero or non-finite aperture, non-finite disparity, a bad ``interpolation``,
             ``border`` or ``backend``. Values of CUDA tensors are not read back for this (no synchronisation), nor are
-            values while torch.compile traces.
+            values while something traces (torch.compile, make_fx, FakeTensorMode) or batches (vmap).
         BackendError: the back end cannot run the call; it says why.
     """
     disparity = _check(light_field, disparity, aperture, interpolation, border)
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
     v, u, c, h, w = light_field.shape[-5:]
     lead = light_field.shape[:-5]
-    planes = disparity.to(acc).reshape(-1, *disparity.shape[-2:] if disparity.dim() >= 2 else ())
+    own, stacked = (False, disparity.dim() == 1) if disparity.dim() < 2 else _meaning(disparity, lead)
     if aperture is None:
         weights = torch.full((1, v, u), 1.0 / max(v * u, 1), dtype=acc, device=light_field.device)
     else:
         weights = aperture.to(acc).reshape(-1, v, u)
         weights = weights / weights.sum((1, 2), keepdim=True)
     chosen = select("refocus", backend, light_field.device)
-    run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
-    out = run(light_field.reshape(math.prod(lead), v, u, c, h, w), planes, weights, interpolation, border)
+    if chosen == "composed":
+        run = Refocus.apply
+    else:
+        run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
+    light_fields = light_field.reshape(math.prod(lead), v, u, c, h, w)
+    planes = disparity.to(acc).reshape(-1, *disparity.shape[-2:] if disparity.dim() >= 2 else ())
+    depth = disparity.shape[-1 if disparity.dim() == 1 else -3] if stacked else 1
+    if own and light_fields.shape[0] > 0:
+        maps = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
+        pairs = zip(light_fields.split(1), maps.reshape(-1, depth, h, w).unbind(), strict=True)
+        out = torch.cat([run(one, its, weights, interpolation, border) for one, its in pairs])
+    else:
+        out = run(light_fields, planes, weights, interpolation, border)
     shape = list(lead)
     if aperture is not None and aperture.dim() == 3:
         shape.append(weights.shape[0])
-    if disparity.dim() in (1, 3):
-        shape.append(planes.shape[0])
+    if stacked:
+        shape.append(depth)
     return out.reshape(*shape, c, h, w)
+
+
+def _meaning(disparity: Tensor, lead: torch.Size) -> tuple[bool, bool]:
+    """Whether light fields have maps of their own, and whether there is an axis of planes; as ``refocus`` tells."""
+    axes = disparity.shape[:-2]
+
+    def beside(axes: torch.Size) -> bool:
+        return len(axes) == len(lead) and all(size in (1, whole) for size, whole in zip(axes, lead, strict=True))
+
+    if len(axes) == 0:
+        return False, False
+    if axes == lead or (len(axes) > 1 and beside(axes)):
+        return any(size != 1 for size in axes), False
+    if len(axes) == 1 or beside(axes[:-1]):
+        return any(size != 1 for size in axes[:-1]), True
+    each, planes = "".join(f"{size}, " for size in lead), "".join(f"{size} or 1, " for size in lead)
+    raise RuntimeError(
+        f"disparity: got maps of shape {list(disparity.shape)}, want one for all light fields, [H, W], one for each, "
+        f"[{each}H, W], or planes, [{planes}D, H, W]"
+    )
 
 
 def _check(
@@ -118,12 +158,8 @@ def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field:
             raise TypeError(
                 f"disparity: got {disparity!r}, want a tensor or numbers, in pixels per view step"
             ) from error
-    if not disparity.is_floating_point():
-        raise TypeError(
-            f"disparity: got dtype {disparity.dtype}, want a floating-point tensor, in pixels per view step"
-        )
-    if disparity.dim() > 3:
-        raise RuntimeError(f"disparity: got shape {list(disparity.shape)}, want [], [D], [H, W] or [D, H, W]")
+    if not disparity.is_floating_point() and (disparity.is_complex() or disparity.dtype == torch.bool):
+        raise TypeError(f"disparity: got dtype {disparity.dtype}, want real numbers, in pixels per view step")
     if disparity.dim() >= 2 and (disparity.shape[-2] != h or disparity.shape[-1] != w):
         raise RuntimeError(f"disparity: got a map of shape {list(disparity.shape)}, want [..., {h}, {w}] as the views")
     _check_values("disparity", disparity, negative=True)
@@ -149,7 +185,7 @@ def _check_aperture(aperture: Tensor, light_field: Tensor) -> None:
 
 def _check_values(name: str, values: Tensor, *, negative: bool) -> None:
     """Read the values of CPU tensors only: reading a GPU's would make the host wait, tracing has none to read."""
-    if torch.compiler.is_compiling() or values.device.type != "cpu" or values.numel() == 0:
+    if not readable(values) or values.numel() == 0:
         return
     values = values.detach()
     low, high = (bound.item() for bound in values.aminmax())
@@ -198,7 +234,8 @@ if _load.extension is not None:
         need = ctx.needs_input_grad[:3]
         if need[0] and grad.is_cuda and ctx.saved_tensors[2].dim() == 3:
             _alert_not_deterministic()
-        grads = torch.ops.lfdeblur.refocus_backward(grad, *ctx.saved_tensors, ctx.interpolation, ctx.border, *need)
+        run = RefocusBackward.apply if transformed() else torch.ops.lfdeblur.refocus_backward
+        grads = run(grad, *ctx.saved_tensors, ctx.interpolation, ctx.border, *need)
         return *(g if n else None for g, n in zip(grads, need, strict=True)), None, None
 
     def _alert_not_deterministic() -> None:
@@ -211,10 +248,9 @@ if _load.extension is not None:
 
         warnings.warn(message, UserWarning, stacklevel=2)
 
-    def _no_second_derivative(ctx, *grads: Tensor) -> None:  # type: ignore[no-untyped-def]
-        raise RuntimeError("refocus: second derivatives are not implemented; use backend='reference' for them")
-
     torch.library.register_autograd("lfdeblur::refocus", _backward, setup_context=_setup_context)
-    torch.library.register_autograd("lfdeblur::refocus_backward", _no_second_derivative)
+    torch.library.register_autograd(
+        "lfdeblur::refocus_backward", RefocusBackward.backward, setup_context=RefocusBackward.setup_context
+    )
 
-register("refocus")
+register("refocus", composed=True)

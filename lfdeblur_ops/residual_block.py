@@ -8,6 +8,7 @@ from ._checks import autocast, check_image, check_like, check_slope
 from ._dispatch import TRITON_CONVOLUTION, Impl, define, register
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
+from ._levels import overridable
 from ._onednn import convolution_missing
 
 # What the arguments are: csrc/residual_block.cpp.
@@ -17,6 +18,7 @@ define(
 )
 
 
+@overridable
 def residual_block(
     x: Tensor,
     weight1: Tensor,

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
-from .._layouts import layout_of
+from .._layouts import laid_out, layout_of
 from ._empty import empty_result
 
 
@@ -32,4 +32,4 @@ def conv3x3(
     with without_autocast(x):
         out = F.leaky_relu(F.conv2d(joint.to(acc), weight.to(acc), bias, stride, padding=1), negative_slope)
     out = out if residual is None else out + residual.to(acc)
-    return out.to(x.dtype).contiguous(memory_format=layout_of(x))
+    return laid_out(out.to(x.dtype), layout_of(x))

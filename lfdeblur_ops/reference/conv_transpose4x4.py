@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
-from .._layouts import layout_of
+from .._layouts import laid_out, layout_of
 from ._empty import empty_result
 
 
@@ -25,4 +25,4 @@ def conv_transpose4x4(
         out = F.conv_transpose2d(x.to(acc), weight.to(acc), bias, stride=2, padding=1)
     out = F.leaky_relu(out, negative_slope)
     out = out if residual is None else out + residual.to(acc)
-    return out.to(x.dtype).contiguous(memory_format=layout_of(x))
+    return laid_out(out.to(x.dtype), layout_of(x))

@@ -6,25 +6,103 @@ from torch import Tensor
 _SCALE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
-def _axis_taps(t: Tensor, interpolation: str) -> tuple[Tensor, Tensor, list[tuple[int, Tensor]]]:
-    """Integer part, fraction and ``(index, weight)`` of the taps of a sample at ``p + t``."""
-    whole = torch.floor(t.detach())
-    whole = torch.where(t.detach() - whole >= 1, whole + 1, whole)  # -1e-20 + 1 rounds to 1
-    f = t - whole
-    first = whole.long()
+def _weights(f: Tensor, interpolation: str) -> list[tuple[int, Tensor]]:
+    """Index and weight of the taps of a sample that lies ``f`` beyond pixel 0."""
     if interpolation == "nearest":
-        upper = (f.detach() >= 0.5).to(t.dtype)
-        taps = [(0, 1 - upper), (1, upper)]
-    elif interpolation == "bilinear":
-        taps = [(0, 1 - f), (1, f)]
-    else:  # Keys (1981), "Cubic convolution interpolation for digital image processing", a = -0.5
-        taps = [
-            (-1, 0.5 * (-(f**3) + 2 * f**2 - f)),
-            (0, 0.5 * (3 * f**3 - 5 * f**2 + 2)),
-            (1, 0.5 * (-3 * f**3 + 4 * f**2 + f)),
-            (2, 0.5 * (f**3 - f**2)),
-        ]
-    return first, f.detach(), taps
+        upper = (f.detach() >= 0.5).to(f.dtype)
+        return [(0, 1 - upper), (1, upper)]
+    if interpolation == "bilinear":
+        return [(0, 1 - f), (1, f)]
+    return [  # Keys (1981), "Cubic convolution interpolation for digital image processing", a = -0.5
+        (-1, 0.5 * (-(f**3) + 2 * f**2 - f)),
+        (0, 0.5 * (3 * f**3 - 5 * f**2 + 2)),
+        (1, 0.5 * (-3 * f**3 + 4 * f**2 + f)),
+        (2, 0.5 * (f**3 - f**2)),
+    ]
+
+
+def _slopes(f: Tensor, interpolation: str) -> list[Tensor]:
+    """The derivatives of these weights."""
+    if interpolation == "nearest":
+        return [torch.zeros_like(f)] * 2
+    if interpolation == "bilinear":
+        return [-torch.ones_like(f), torch.ones_like(f)]
+    return [
+        0.5 * (-3 * f**2 + 4 * f - 1),
+        0.5 * (9 * f**2 - 10 * f),
+        0.5 * (-9 * f**2 + 8 * f + 1),
+        0.5 * (3 * f**2 - 2 * f),
+    ]
+
+
+def _sums(
+    light_field: Tensor,
+    disparity: Tensor,
+    weights: Tensor,
+    interpolation: str,
+    border: str,
+    along: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Weighted sum of the views, and of the weights that count ``[A, D, 1, H, W]`` (border ``valid``).
+
+    With ``along``, of the disparity's shape: the derivative of the first one along it.
+    """
+    batch, rows, columns, channels, height, width = light_field.shape
+    acc = weights.dtype
+    device = light_field.device
+    # The geometry is kept in float64: a shift of 30 pixels in float32 already moves the weights by 2e-6.
+    d = disparity.double()
+    d = d[:, None, None] if d.dim() == 1 else d  # [D, 1, 1] or [D, H, W]
+    step = None if along is None else along.double().reshape(d.shape)
+    y = torch.arange(height, device=device)[:, None]
+    x = torch.arange(width, device=device)
+    planes = d.shape[0]
+    total = torch.zeros((batch, weights.shape[0], planes, channels, height, width), dtype=acc, device=device)
+    counted = torch.zeros((weights.shape[0], planes, 1, height, width), dtype=acc, device=device)
+
+    def axis(offset: float, p: Tensor, size: int) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]:
+        """Of the taps along an axis: pixels, weights, their change; and whether the sample lies inside."""
+        # From size + 4 pixels on, every tap of every pixel lies beyond the border.
+        t = -(d * offset)
+        near = t.clamp(-(size + 4), size + 4)
+        whole = torch.floor(near.detach())
+        whole = torch.where(near.detach() - whole >= 1, whole + 1, whole)  # -1e-20 + 1 rounds to 1
+        f = near - whole
+        position = p + whole.long()
+        inside = (position >= 0) & ((position < size - 1) | ((position == size - 1) & (f.detach() == 0)))
+        taps = _weights(f, interpolation)
+        changes = []
+        if step is not None:
+            moved = torch.where(t.detach().abs() <= size + 4, -offset * step, 0.0)
+            changes = [(slope * moved).to(acc) for slope in _slopes(f, interpolation)]
+        pixels = [(position + i).clamp(0, size - 1) for i, _ in taps]
+        return pixels, [weight.to(acc) for _, weight in taps], changes, inside
+
+    for v in range(rows):
+        row_pixels, row_weights, row_changes, row_inside = axis(v - (rows - 1) / 2, y, height)
+        for u in range(columns):
+            column_pixels, column_weights, column_changes, column_inside = axis(u - (columns - 1) / 2, x, width)
+            view = light_field[:, v, u].to(acc) / _SCALE.get(light_field.dtype, 1.0)  # [B, C, H, W]
+            sample = torch.zeros((batch, channels, planes, height, width), dtype=acc, device=device)
+            for i, row in enumerate(row_pixels):
+                for j, column in enumerate(column_pixels):
+                    if step is None:
+                        weight = row_weights[i] * column_weights[j]
+                    else:
+                        weight = row_changes[i] * column_weights[j] + row_weights[i] * column_changes[j]
+                    sample = sample + view[:, :, row, column] * weight
+            share = weights[:, v, u].view(-1, 1, 1, 1, 1)
+            if border == "valid":
+                share = share * (row_inside & column_inside).to(acc).expand(planes, height, width)[:, None]
+                counted = counted + share
+            total = total + share * sample.transpose(1, 2)[:, None]
+    return total, counted
+
+
+def _divided(total: Tensor, counted: Tensor, border: str) -> Tensor:
+    if border != "valid":
+        return total
+    return torch.where(counted > 0, total / torch.where(counted > 0, counted, 1.0), 0.0)
 
 
 def refocus(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str) -> Tensor:
@@ -39,43 +117,38 @@ def refocus(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolat
 
     Returns: ``[B, A, D, C, H, W]``, float32 for integer light fields, else their dtype.
     """
-    batch, rows, columns, channels, height, width = light_field.shape
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
-    device = light_field.device
-    # The geometry is kept in float64: a shift of 30 pixels in float32 already moves the weights by 2e-6.
-    d = disparity.double()
-    d = d[:, None, None] if d.dim() == 1 else d  # [D, 1, 1] or [D, H, W]
-    weights = aperture.to(acc)
-    y = torch.arange(height, device=device)[:, None]
-    x = torch.arange(width, device=device)
-    planes = d.shape[0]
-    total = torch.zeros((batch, weights.shape[0], planes, channels, height, width), dtype=acc, device=device)
-    counted = torch.zeros((weights.shape[0], planes, 1, height, width), dtype=acc, device=device)
-    if total.numel() == 0:
-        return total.to(light_field.dtype if light_field.is_floating_point() else torch.float32)
+    dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
+    batch, _, _, channels, height, width = light_field.shape
+    shape = (batch, aperture.shape[0], disparity.shape[0], channels, height, width)
+    if 0 in shape:
+        return light_field.new_zeros(shape, dtype=dtype)
+    total, counted = _sums(light_field, disparity, aperture.to(acc), interpolation, border)
+    return _divided(total, counted, border).to(dtype)
 
-    def axis(offset: float, p: Tensor, size: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-        # From size + 4 pixels on, every tap of every pixel lies beyond the border.
-        t = (-(d * offset)).clamp(-(size + 4), size + 4)
-        first, f, taps = _axis_taps(t, interpolation)
-        position = p + first
-        inside = (position >= 0) & ((position < size - 1) | ((position == size - 1) & (f == 0)))
-        return [((position + i).clamp(0, size - 1), w.to(acc)) for i, w in taps], inside
 
-    for v in range(rows):
-        row_taps, row_inside = axis(v - (rows - 1) / 2, y, height)
-        for u in range(columns):
-            column_taps, column_inside = axis(u - (columns - 1) / 2, x, width)
-            view = light_field[:, v, u].to(acc) / _SCALE.get(light_field.dtype, 1.0)  # [B, C, H, W]
-            sample = torch.zeros((batch, channels, planes, height, width), dtype=acc, device=device)
-            for row, row_weight in row_taps:
-                for column, column_weight in column_taps:
-                    sample = sample + view[:, :, row, column] * (row_weight * column_weight)
-            weight = weights[:, v, u].view(-1, 1, 1, 1, 1)
-            if border == "valid":
-                weight = weight * (row_inside & column_inside).to(acc).expand(planes, height, width)[:, None]
-                counted = counted + weight
-            total = total + weight * sample.transpose(1, 2)[:, None]
-    if border == "valid":
-        total = torch.where(counted > 0, total / torch.where(counted > 0, counted, 1.0), 0.0)
-    return total.to(light_field.dtype if light_field.is_floating_point() else torch.float32)
+def refocus_tangent(
+    light_field: Tensor,
+    disparity: Tensor,
+    aperture: Tensor,
+    interpolation: str,
+    border: str,
+    along_disparity: Tensor | None,
+    along_aperture: Tensor | None,
+) -> Tensor:
+    """Derivative of ``refocus`` along a change of the disparity and of the aperture; None: it stays.
+
+    The aperture's is that of the border ``valid``; elsewhere ``refocus`` is linear in it.
+    """
+    acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
+    dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
+    weights, options = aperture.to(acc), (interpolation, border)
+    changes = []
+    if along_disparity is not None:
+        change, counted = _sums(light_field, disparity, weights, *options, along_disparity)
+        changes.append(change)
+    if along_aperture is not None:
+        total, counted = _sums(light_field, disparity, weights, *options)
+        change, change_of_counted = _sums(light_field, disparity, along_aperture.to(acc), *options)
+        changes.append(change - _divided(total, counted, border) * change_of_counted)
+    return _divided(torch.stack(changes).sum(0), counted, border).to(dtype)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import without_autocast
-from .._layouts import layout_of
+from .._layouts import laid_out, layout_of
 from ._empty import empty_result
 
 
@@ -23,4 +23,4 @@ def residual_block(
     with without_autocast(x):
         hidden = F.leaky_relu(F.conv2d(x.to(acc), weight1.to(acc), bias1, padding=1), negative_slope)
         out = x.to(acc) + F.conv2d(hidden, weight2.to(acc), bias2, padding=1)
-    return out.to(x.dtype).contiguous(memory_format=layout_of(x))
+    return laid_out(out.to(x.dtype), layout_of(x))

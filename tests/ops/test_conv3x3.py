@@ -270,14 +270,6 @@ def test_direct_calls_of_winograd_weight_are_memory_safe(weight, flipped, text):
         torch.ops.lfdeblur.winograd_weight(weight, flipped)
 
 
-def test_winograd_has_no_second_derivative():
-    x, weight = draw(1, 16, 6, 7, grad=True), draw(16, 16, 3, 3, grad=True)
-    out = conv3x3(x, weight, backend="winograd").square().sum()
-    (grad,) = torch.autograd.grad(out, x, create_graph=True)
-    with pytest.raises(RuntimeError, match="second derivatives are not implemented"):
-        grad.sum().backward()
-
-
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

@@ -221,14 +221,6 @@ def test_result_does_not_depend_on_threads():
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
-def test_second_derivative_is_refused():
-    tensors = make((1, 1, 3, 3), 3, torch.float64, "cpu", grad=True)
-    out = drb_head(*tensors, 3, backend="cpu").square().sum()
-    (grad,) = torch.autograd.grad(out, tensors[6], create_graph=True)
-    with pytest.raises(RuntimeError, match="second derivatives are not implemented"):
-        grad.sum().backward()
-
-
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

@@ -1,5 +1,6 @@
 """``dynamic_filter`` on every back end against the float64 reference."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -164,11 +165,27 @@ def test_result_does_not_depend_on_threads():
             assert torch.equal(a, b)
 
 
-def test_second_derivative_is_refused():
-    x, f, k = make((1, 1, 3, 3), 3, torch.float64, "cpu", grad=True)
-    (grad,) = torch.autograd.grad(dynamic_filter(x, f, k, backend="cpu").square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="second derivatives are not implemented"):
-        grad.sum().backward()
+def test_filters_of_one_picture_serve_all(backend, device):
+    for shared in (True, False):
+        x, f, k = make((3, 2, 5, 7), 3, torch.float64, device, shared=shared, grad=True)
+        one = f.detach()[:1].clone().requires_grad_()
+        assert torch.equal(
+            dynamic_filter(x, one, k, backend=backend), dynamic_filter(x, one.expand(3, -1, -1, -1), k, backend=backend)
+        )
+        assert torch.autograd.gradcheck(lambda x, f, k=k: dynamic_filter(x, f, k, backend=backend), (x, one))
+
+
+def test_ways_to_say_the_kernel_size():
+    x, f, k = make((1, 2, 5, 7), 3, torch.float32, "cpu", shared=False)
+    expected = dynamic_filter(x, f, k)
+    for same in (None, (3, 3), [3, 3], np.int64(3), np.uint8(3)):
+        assert torch.equal(dynamic_filter(x, f, same), expected)
+    assert torch.equal(dynamic_filter(x, f[:, :9]), dynamic_filter(x, f[:, :9], 3))
+    x9 = torch.rand(1, 9, 5, 7)
+    with pytest.raises(ValueError, match="kernel_size: got None, and 1 and 3 fits 9 channels of filters beside 9 of x"):
+        dynamic_filter(x9, f[:, :9])
+    with pytest.raises(ValueError, match="kernel_size: got None, and no odd size fits 10 channels"):
+        dynamic_filter(x, f[:, :10])
 
 
 @pytest.mark.parametrize(
@@ -189,6 +206,18 @@ def test_second_derivative_is_refused():
         ({"kernel_size": 17}, ValueError, "kernel_size: got 17, want an odd integer from 1 to 15"),
         ({"kernel_size": -3}, ValueError, "kernel_size: got -3"),
         ({"kernel_size": 3.0}, ValueError, "kernel_size: got 3.0"),
+        ({"kernel_size": True}, ValueError, "kernel_size: got True"),
+        ({"kernel_size": (3, 5)}, ValueError, r"kernel_size: got \(3, 5\), want an odd integer .* or two equal ones"),
+        (
+            {"x": torch.zeros(1, 3, 6, 7)},
+            RuntimeError,
+            r"x: got shape \[1, 3, 6, 7\], 1 pixels more on each side .* without padding: that is done inside",
+        ),
+        (
+            {"x": torch.zeros(3, 3, 4, 5), "filters": torch.zeros(2, 9, 4, 5)},
+            RuntimeError,
+            r"want \[3 or 1, \.\.\., 4, 5\]",
+        ),
         ({"border": "reflect"}, ValueError, "border: got 'reflect', want 'replicate' or 'zeros'"),
         ({"backend": "gpu"}, ValueError, "backend: got 'gpu', want 'auto' or one of 'cuda', 'cpu', 'reference'"),
         ({"backend": "cuda"}, BackendError, "no backend can run this call: cuda: "),

@@ -1,0 +1,67 @@
+"""What stands between a call and its kernel: transforms, modes, tracers. PyTorch has no public names for them.
+
+Those used here are the same in torch 2.11 to 2.13.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.overrides import handle_torch_function, has_torch_function
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def functorch_active() -> bool:
+    """Whether a transform of ``torch.func`` (``vmap``, ``grad``, ``jvp``) runs, in traced code too."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def transformed() -> bool:
+    """Whether ``torch.func`` or a dual level of ``torch.autograd.forward_ad`` is active.
+
+    Operators registered by ``torch.library`` know neither: they drop dual numbers silently.
+    """
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+
+
+@contextmanager
+def primals(*saved: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The saved tensors in a ``jvp`` of ``torch.autograd.Function``, without the tangents that it is to push forward.
+
+    PyTorch switches forward mode off there: a transform around it would take the result for a constant.
+    """
+    with forward_ad._set_fwd_grad_enabled(True):
+        yield tuple(forward_ad.unpack_dual(tensor).primal for tensor in saved)
+
+
+def readable(values: Tensor) -> bool:
+    """Whether the values of a CPU tensor can be read now: not while something traces, batches or only pretends."""
+    return (
+        not torch.compiler.is_compiling()
+        and type(values) in _PLAIN
+        and values.is_cpu
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not functorch_active()
+    )
+
+
+def overridable(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that arguments with ``__torch_function__`` can take over: ``torch.fx`` then records it as one call."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = (*args, *kwargs.values()) if kwargs else args
+        if has_torch_function(given):
+            result: Any = handle_torch_function(call, given, *args, **kwargs)
+            return result
+        return function(*args, **kwargs)
+
+    return call

@@ -1,0 +1,109 @@
+"""Who decides which back end runs: the call, the block around it, the environment."""
+
+import asyncio
+import threading
+
+import pytest
+import torch
+
+from lfdeblur_ops import BackendError, conv3x3, dynamic_filter, use_backend
+
+from .test_without_extension import run
+from .transforms import Kernels
+
+X, F = torch.rand(1, 2, 5, 6), torch.rand(1, 9, 5, 6)
+
+
+def runs(**how):
+    """Whether a kernel of ours runs, not the reference."""
+    with Kernels() as kernels:
+        dynamic_filter(X, F, 3, **how)
+    return bool(kernels.names)
+
+
+def test_precedence():
+    assert runs()
+    with use_backend("reference"):
+        assert not runs()
+        assert not runs(backend="auto")
+        assert runs(backend="cpu")
+        with use_backend("auto"):
+            assert runs()
+        assert not runs()
+    assert runs()
+
+
+def test_as_a_decorator_and_after_an_error():
+    @use_backend("reference")
+    def decorated():
+        assert not runs()
+        raise KeyError
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            decorated()
+        assert runs()
+
+
+def test_other_threads_and_tasks_choose_for_themselves():
+    seen = []
+    with use_backend("reference"):
+        thread = threading.Thread(target=lambda: seen.append(runs()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+    async def task(name, expected):
+        with use_backend(name):
+            await asyncio.sleep(0)
+            return runs() == expected
+
+    async def both():
+        return await asyncio.gather(task("reference", False), task("cpu", True), task("reference", False))
+
+    assert asyncio.run(both()) == [True] * 3
+
+
+def test_names():
+    with pytest.raises(ValueError, match="name: got 'gpu', want one of 'auto', 'cuda', 'triton', 'cpu', 'winograd'"):
+        use_backend("gpu").__enter__()
+    with use_backend("triton"), pytest.raises(ValueError, match="backend: got 'triton', want 'auto' or one of 'cuda'"):
+        dynamic_filter(X, F, 3)
+    with use_backend("winograd"), pytest.raises(BackendError, match="winograd: x has 2 channels"):
+        conv3x3(X, torch.rand(2, 2, 3, 3))
+
+
+def test_compiled_code_follows():
+    graphs = []
+
+    def keep(module, inputs):
+        graphs.append("lfdeblur" in str(module.graph))
+        return module
+
+    compiled = torch.compile(lambda x: dynamic_filter(x, F, 3), backend=keep, fullgraph=True)
+    compiled(X)
+    with use_backend("reference"):
+        compiled(X)
+        compiled(X)
+    compiled(X)
+    assert graphs == [True, False]
+
+
+def test_environment():
+    code = (
+        "import torch, lfdeblur_ops as ops\n"
+        "lf = torch.zeros(3, 3, 1, 6, 7)\n"
+        "for call in (lambda: ops.refocus(lf, 0.0), lambda: ops.refocus(lf, 0.0, backend='reference')):\n"
+        "    try:\n"
+        "        print(call().shape)\n"
+        "    except ops.BackendError as error:\n"
+        "        print(error)\n"
+        "with ops.use_backend('auto'):\n"
+        "    print(ops.refocus(lf, 0.0).shape)\n"
+    )
+    lines = run(code, LFDEBLUR_BACKEND="cuda").stdout.splitlines()
+    assert lines[1:] == ["torch.Size([1, 6, 7])"] * 2
+    if not torch.cuda.is_available():
+        assert lines[0].startswith("no backend can run this call: cuda: ")
+    code = "try:\n    import lfdeblur_ops\nexcept ValueError as error:\n    print(error)"
+    assert run(code, LFDEBLUR_BACKEND="gpu").stdout.startswith("LFDEBLUR_BACKEND: got 'gpu', want one of 'auto', ")
