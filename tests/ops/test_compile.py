@@ -68,7 +68,7 @@ def dynamic_filter(n, h, w):
 def refocus(n, h, w):
     return (
         ops.refocus,
-        (draw(n, 3, 3, 2, h, w, grad=True), draw(3, h, w, grad=True)),
+        (draw(n, 3, 3, 2, h, w, grad=True), draw(1, 3, h, w, grad=True)),  # [3, h, w]: with n = 3 a map for each
     )
 
 
