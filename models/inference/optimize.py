@@ -80,7 +80,8 @@ def optimize(
     F(4x4, 3x3) in the extension, or by oneDNN where the processor has instructions for a narrow ``dtype``; the first
     convolutions of a dynamic residual block's two branches as one; the picture in float32 throughout. On CUDA the fused
     ops run in ``dtype``, channels-last, and a graph is captured for each size (the eight used last are kept). Variants
-    of the network run on the fused ops, on the CPU without more.
+    of the network run on the fused ops, on the CPU without more. ``torch.export`` takes the module: then the packed
+    layers run on whole pictures, of any number and size; ``torch.compile`` runs it as it is, beside its graph.
 
     Args:
         net: single or dual view, on the CPU or CUDA. It is neither changed nor needed afterwards: the weights are

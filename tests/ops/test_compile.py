@@ -75,8 +75,24 @@ def refocus(n, h, w):
 CASES = (conv3x3, conv3x3_of_stride_2, conv_transpose4x4, residual_block, drb_head, dynamic_filter, refocus)
 
 
-@pytest.mark.parametrize("dynamic", [None, True], ids=["default", "dynamic"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def every_case(option, quick, among):
+    """Each op both ways; the other one is quick for the first op alone."""
+    return pytest.mark.parametrize(
+        ("case", option),
+        [
+            pytest.param(
+                case,
+                value,
+                marks=() if value == quick or case is CASES[0] else pytest.mark.slow,
+                id=f"{case.__name__}-{name}",
+            )
+            for case in CASES
+            for value, name in among
+        ],
+    )
+
+
+@every_case("dynamic", None, [(None, "default"), (True, "dynamic")])
 def test_one_graph_serves_every_size(case, dynamic):
     """After the first, or by default the second; result and gradients."""
     torch._dynamo.reset()
@@ -93,8 +109,7 @@ def test_one_graph_serves_every_size(case, dynamic):
         torch.testing.assert_close(*gradients, **REORDERED_SUMS)
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["traced", "strict"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@every_case("strict", False, [(False, "traced"), (True, "strict")])
 def test_an_exported_program_serves_every_size(case, strict):
     class Module(torch.nn.Module):
         def forward(self, tensors):
