@@ -32,6 +32,7 @@ class Filter(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, filters, *ctx.options = inputs
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, filters)
         ctx.save_for_forward(x, filters)
 
@@ -71,17 +72,18 @@ class FilterBackward(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         grad, x, filters, *ctx.options, need_x, need_filters = inputs
         ctx.need = (need_x, need_filters)
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(grad, x, filters)
         ctx.save_for_forward(grad, x, filters)
 
     @staticmethod
-    def backward(ctx: Any, along_x: Tensor, along_filters: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, along_x: Tensor | None, along_filters: Tensor | None) -> tuple[Tensor | None, ...]:
         grad, x, filters = ctx.saved_tensors
-        need_x, need_filters = ctx.need
+        need_x, need_filters = ctx.need[0] and along_x is not None, ctx.need[1] and along_filters is not None
         want_grad, want_x, want_filters = ctx.needs_input_grad[:3]
         want_x, want_filters = want_x and need_filters, want_filters and need_x
         of_grad = of_x = of_filters = None
-        if want_grad:
+        if want_grad and (need_x or need_filters):
             terms = [(along_x, filters)] * need_x + [(x, along_filters)] * need_filters
             of_grad = sum(Filter.apply(*pair, *ctx.options) for pair in terms)
         if want_x or want_filters:

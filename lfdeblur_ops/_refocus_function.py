@@ -33,6 +33,7 @@ class Refocus(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, interpolation, border = inputs
         ctx.options = (interpolation, border)
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(output, *tensors)
         ctx.save_for_forward(output, *tensors)
 
@@ -105,24 +106,22 @@ class RefocusBackward(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         grad, _, *tensors, interpolation, border = inputs[:-3]
         ctx.options, ctx.need = (interpolation, border), inputs[-3:]
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(grad, *tensors)
         ctx.save_for_forward(grad, *tensors)
 
     @staticmethod
-    def _formula(ctx: Any) -> tuple[Callable[..., Any], list[int]]:
-        """The backward pass of the reference, of which the result is no input."""
-        wanted = [place for place, need in enumerate(ctx.need) if need]
-        return backward_of(reference.refocus, 3, wanted), wanted
-
-    @staticmethod
-    def backward(ctx: Any, *along: Tensor) -> tuple[Tensor | None, ...]:
-        formula, wanted = RefocusBackward._formula(ctx)
+    def backward(ctx: Any, *along: Tensor | None) -> tuple[Tensor | None, ...]:
+        """That of the reference's backward pass, of which the result is no input."""
+        wanted = [place for place, need in enumerate(ctx.need) if need and along[place] is not None]
+        formula = backward_of(reference.refocus, 3, wanted)
         found = gradients(formula, (*ctx.saved_tensors, *ctx.options), tuple(along[place] for place in wanted))
         return found[0], None, *found[1:4], *(None,) * 5
 
     @staticmethod
     def jvp(ctx: Any, *along: Tensor | None) -> tuple[Tensor, ...]:
-        formula, wanted = RefocusBackward._formula(ctx)
+        wanted = [place for place, need in enumerate(ctx.need) if need]
+        formula = backward_of(reference.refocus, 3, wanted)
         directions = (along[0], *along[2:5], None, None)
         with primals(*ctx.saved_tensors) as saved:
             found = dict(zip(wanted, tangent(formula, (*saved, *ctx.options), directions), strict=True))

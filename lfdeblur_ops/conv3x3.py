@@ -52,7 +52,7 @@ def conv3x3(
             TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto`` never takes, is
             F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the result) multiples
             of 16; a quarter of the multiplications, forward and backward, at three times the rounding error.
-            Channels-last, without second derivatives.
+            Channels-last.
 
     Returns:
         ``[N, O, OH, OW]``, dtype of ``x``; summed in float32 (float64 for float64). On the CPU channels-last where the

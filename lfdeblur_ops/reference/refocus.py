@@ -136,16 +136,19 @@ def refocus_tangent(
     along_disparity: Tensor | None,
     along_aperture: Tensor | None,
 ) -> Tensor:
-    """Derivative of ``refocus`` along a change of the disparity and of the aperture; None: it stays."""
+    """Derivative of ``refocus`` along a change of the disparity and of the aperture; None: it stays.
+
+    The aperture's is that of the border ``valid``; elsewhere ``refocus`` is linear in it.
+    """
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
     dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
-    args = (light_field, disparity)
     weights, options = aperture.to(acc), (interpolation, border)
-    total, counted = _sums(*args, weights, *options)
-    change = torch.zeros_like(total)
+    changes = []
     if along_disparity is not None:
-        change = change + _sums(*args, weights, *options, along_disparity)[0]
+        change, counted = _sums(light_field, disparity, weights, *options, along_disparity)
+        changes.append(change)
     if along_aperture is not None:
-        more, more_counted = _sums(*args, along_aperture.to(acc), *options)
-        change = change + more - _divided(total, counted, border) * (more_counted if border == "valid" else 0.0)
-    return _divided(change, counted, border).to(dtype)
+        total, counted = _sums(light_field, disparity, weights, *options)
+        change, change_of_counted = _sums(light_field, disparity, along_aperture.to(acc), *options)
+        changes.append(change - _divided(total, counted, border) * change_of_counted)
+    return _divided(torch.stack(changes).sum(0), counted, border).to(dtype)

@@ -18,7 +18,8 @@ from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, r
 KERNELS, PLAIN = "kernels", "plain PyTorch"
 PARTS = "kernels of `dynamic_filter`"  # the rest is PyTorch's
 BOTH = "kernels and formula"  # refocus: where it is not linear
-LOOP = "kernels, one call a sample where geometry is batched too"
+LOOP = "kernels, one call a sample"  # where the geometry is batched beside another argument
+LAYOUT = "no: the layout of its pictures stops `vmap`"
 COLUMNS = ("dynamic_filter", "refocus", "drb_head", "convolutions", "DRBNet")
 
 
@@ -105,7 +106,7 @@ def _batched(tensors: tuple[Tensor, ...], axis: int = 0) -> tuple[Tensor, ...]:
 
 
 def _vjp(call, tensors):
-    out, pull_back = vjp(call, *tensors)
+    out, pull_back = vjp(call, *tensors)  # type: ignore[misc]
     return pull_back(out)
 
 
@@ -147,6 +148,7 @@ class Row(NamedTuple):
 
 _FIRST = (KERNELS, KERNELS, PARTS, PLAIN, PARTS)
 _FORWARD = (KERNELS, BOTH, PARTS, PLAIN, PARTS)
+_MANY = (KERNELS, BOTH, PARTS, PLAIN, LAYOUT)  # tangents or samples at once
 _BATCH = (KERNELS, LOOP, PARTS, PLAIN, PARTS)
 ROWS = (
     Row("`torch.func.jvp`", lambda call, t: jvp(call, t, _along(t)), _FORWARD),
@@ -156,7 +158,7 @@ ROWS = (
         (KERNELS, BOTH, PARTS, "kernels; tangents plain PyTorch", PARTS),
         lambda call, t: jvp(call, t, _along(t))[1],
     ),
-    Row("`torch.func.jacfwd`", lambda call, t: jacfwd(call, _all(t))(*t), _FORWARD),
+    Row("`torch.func.jacfwd`", lambda call, t: jacfwd(call, _all(t))(*t), _MANY),
     Row("dual numbers (`torch.autograd.forward_ad`)", _dual, _FORWARD),
     Row("`torch.func.grad`", lambda call, t: grad(_squares(call), _all(t))(*t), _FIRST),
     Row("`torch.func.vjp`", _vjp, _FIRST),
@@ -164,7 +166,7 @@ ROWS = (
     Row(
         "`torch.autograd.functional.jacobian(vectorize=True)`",
         lambda call, t: torch.autograd.functional.jacobian(call, t, vectorize=True),
-        (KERNELS, LOOP, KERNELS, KERNELS, KERNELS),
+        (KERNELS, LOOP, LOOP, KERNELS, LOOP),
     ),
     Row("gradient of a gradient, any order", _twice, (KERNELS, BOTH, KERNELS, KERNELS, KERNELS)),
     Row(
@@ -173,19 +175,19 @@ ROWS = (
         _FORWARD,
     ),
     Row("the same by dual numbers and `autograd.grad`", _dual_of_gradients, _FORWARD),
-    Row("`torch.func.hessian`", lambda call, t: hessian(_squares(call), _all(t))(*t), _FORWARD),
-    Row("`jacrev(jacfwd)`", lambda call, t: jacrev(jacfwd(_squares(call), _all(t)), _all(t))(*t), _FORWARD),
-    Row("`jacfwd(jacfwd)`", lambda call, t: jacfwd(jacfwd(_squares(call), _all(t)), _all(t))(*t), _FORWARD),
-    Row("`vmap` over any axis of one argument", _each_argument, (KERNELS, KERNELS, PARTS, PLAIN, PARTS)),
-    Row("`vmap` over several arguments", lambda call, t: vmap(call)(*_batched(t)), _BATCH),
-    Row("`vmap(vmap)`", lambda call, t: vmap(vmap(call))(*_batched(_batched(t))), _BATCH),
+    Row("`torch.func.hessian`", lambda call, t: hessian(_squares(call), _all(t))(*t), _MANY),
+    Row("`jacrev(jacfwd)`", lambda call, t: jacrev(jacfwd(_squares(call), _all(t)), _all(t))(*t), _MANY),
+    Row("`jacfwd(jacfwd)`", lambda call, t: jacfwd(jacfwd(_squares(call), _all(t)), _all(t))(*t), _MANY),
+    Row("`vmap` over any axis of one argument", _each_argument, (KERNELS, KERNELS, PARTS, PLAIN, LAYOUT)),
+    Row("`vmap` over several arguments", lambda call, t: vmap(call)(*_batched(t)), (*_BATCH[:4], LAYOUT)),
+    Row("`vmap(vmap)`", lambda call, t: vmap(vmap(call))(*_batched(_batched(t))), (*_BATCH[:4], LAYOUT)),
     Row(
         "gradients of each sample, `vmap(grad)`",
         lambda call, t: vmap(grad(_squares(call), _all(t)), (0, *(None for _ in t[1:])))(_batched(t)[0], *t[1:]),
-        _BATCH,
+        (*_BATCH[:4], LAYOUT),
     ),
-    Row("`vmap(jvp)`", lambda call, t: vmap(lambda *s: jvp(call, s, _along(t)))(*_batched(t)), _FORWARD),
-    Row("`jvp(vmap)`", lambda call, t: jvp(vmap(call), _batched(t), _batched(_along(t))), _FORWARD),
+    Row("`vmap(jvp)`", lambda call, t: vmap(lambda *s: jvp(call, s, _along(t)))(*_batched(t)), _MANY),
+    Row("`jvp(vmap)`", lambda call, t: jvp(vmap(call), _batched(t), _batched(_along(t))), _MANY),
 )
 
 
