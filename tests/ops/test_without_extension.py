@@ -9,6 +9,10 @@ import torch, lfdeblur_ops as ops
 x, f = torch.ones(1, 3, 6, 7), torch.full((1, 9, 6, 7), 1 / 9)
 assert torch.allclose(ops.dynamic_filter(x, f, 3), x)
 assert torch.allclose(ops.refocus(torch.full((3, 3, 1, 6, 7), 0.5), 1.25), torch.full((1, 6, 7), 0.5))
+assert torch.allclose(torch.func.jvp(lambda x: ops.dynamic_filter(x, f, 3), (x,), (x,))[1], x)
+head = (torch.ones(1, 2, 6, 7), torch.ones(9, 2) / 18, None, torch.zeros(1, 2, 6, 7), torch.zeros(3, 2), None)
+assert torch.allclose(torch.func.jvp(lambda x: ops.drb_head(*head, x, 3), (x,), (x,))[1], 2 * x)
+assert torch.ops.lfdeblur.conv3x3.default in ops.decompositions()
 assert "extension" in ops.backends("refocus")["cpu"]
 assert ops.backends("refocus")["reference"] == "ok"
 assert ops.build_info()["extension"] != True
