@@ -113,8 +113,19 @@ def _winograd_weight_gradient(grad: Shape, *_: Any, out_shape: tuple[Shape, ...]
     return 2 * prod(out_shape[0]) * grad[0] * prod(grad[2:])
 
 
-def _winograd_backward(grad: Shape, activated: Any, x: Shape, x2: Any, weight: Shape, *rest: Any, **_: Any) -> int:
-    need_x, need_weight = rest[-2:]
+def _winograd_backward(
+    grad: Shape,
+    activated: Any,
+    x: Shape,
+    x2: Any,
+    weight: Shape,
+    added: Any,
+    negative_slope: float,
+    need_x: bool,
+    need_weight: bool,
+    *_: Any,
+    **__: Any,
+) -> int:
     return 2 * prod(weight) * grad[0] * prod(grad[2:]) * (need_x + need_weight)
 
 

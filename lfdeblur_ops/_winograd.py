@@ -83,15 +83,16 @@ def _plain_backward(
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    *tensors, ctx.slope, ctx.need_x, ctx.need_weight, _ = inputs
-    ctx.save_for_backward(*tensors)
+    ctx.save_for_backward(*inputs[:6])
+    ctx.slope, ctx.need_x, ctx.need_weight = inputs[6:9]
+    ctx.options = len(inputs) - 6
 
 
 def _second(ctx, along_x: Tensor, along_weight: Tensor, along_bias: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
     wanted = slice(0 if ctx.need_x else 1, 3 if ctx.need_weight else 1)
     along = (along_x, along_weight, along_bias)[wanted]
     found = gradients(lambda *inputs: _plain_backward(*inputs)[wanted], (*ctx.saved_tensors, ctx.slope), along)
-    return *found, None, None, None
+    return *found[:6], *(None for _ in range(ctx.options))
 
 
 if _load.extension is not None:

@@ -5,9 +5,9 @@ import itertools
 import pytest
 import torch
 
-from lfdeblur_ops import drb_head, reference, row_layers
+from lfdeblur_ops import decompositions, drb_head, reference, row_layers
 from lfdeblur_ops.row_layers import PackedConvolution, PackedHead
-from lfdeblur_ops.testing import TOL, TOL_HIDDEN
+from lfdeblur_ops.testing import MANY_ROUNDINGS, TOL, TOL_HIDDEN
 
 from .checks import draw
 
@@ -187,3 +187,29 @@ def test_direct_calls_are_memory_safe(change, text):
     } | change
     with pytest.raises(RuntimeError, match=text):
         torch.ops.lfdeblur.winograd_conv3x3(*arguments.values())
+
+
+def test_decompositions():
+    table, ours = decompositions(), torch.ops.lfdeblur
+
+    def tall(*shape):
+        return torch.randn(shape).contiguous(memory_format=torch.channels_last)
+
+    packed = ours.winograd_weight(torch.randn(16, 24, 3, 3) * 0.1, False)
+    for arguments in (
+        (
+            *(tall(1, 16, 2, 7), tall(1, 16, 5, 7), tall(1, 8, 2, 7), tall(1, 8, 5, 7), packed, torch.randn(16)),
+            *(tall(1, 16, 2, 7), tall(1, 16, 4, 7), 1, 0, 0.1),
+        ),
+        (None, tall(1, 24, 5, 7), None, None, packed, None, None, None, 1, 1, 1.0, tall(1, 24, 5, 7), 0.2),
+    ):
+        want = ours.winograd_conv3x3(*arguments)
+        got = table[ours.winograd_conv3x3.default](*arguments)
+        torch.testing.assert_close(got, want, rtol=MANY_ROUNDINGS, atol=MANY_ROUNDINGS)
+        assert got.stride() == want.stride()
+    weights = (torch.randn(9, 8) * 0.1, torch.randn(9) * 0.1)
+    for first_row in (0, 2, 5):
+        arguments = (tall(1, 8, 3, 7), *weights, tall(1, 6, 3, 7), torch.randn(3, 6), torch.randn(3))
+        arguments = (*arguments, torch.randn(1, 3, 8, 7), first_row, 3, 0.1, -1.0, 1.0)
+        got = table[ours.drb_head_rows.default](*arguments)
+        torch.testing.assert_close(got, ours.drb_head_rows(*arguments), rtol=MANY_ROUNDINGS, atol=MANY_ROUNDINGS)
