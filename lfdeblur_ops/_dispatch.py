@@ -140,7 +140,7 @@ def define(schema: str) -> None:
     SCHEMAS[name] = schema
     if not hasattr(torch.ops.lfdeblur, name):
         torch.library.define(f"lfdeblur::{name}", schema[len(name) :], tags=torch.Tag.pt2_compliant_tag)
-    module = f"lfdeblur_ops.triton.{name.removesuffix('_backward')}"
+    module = f"{__package__}.triton.{name.removesuffix('_backward')}"
 
     @functools.cache
     def function() -> Callable[..., Any]:

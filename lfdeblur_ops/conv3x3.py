@@ -49,8 +49,8 @@ def conv3x3(
             default, and as TF32. ``cpu`` is oneDNN's fused convolution, as PyTorch has it. ``winograd``, which ``auto``
             never takes, is F(4x4, 3x3) in the extension: CPU, float32, stride 1, channels (of ``x``, ``x2`` and the
             result) multiples of 16; a quarter of the multiplications, forward and backward, at three times the rounding
-            error. Channels-last. ``fast`` is ``auto``, but on the CPU what ``winograd`` can run is channels-last, and runs
-            so from 2048 pixels of all pictures together on, where it pays.
+            error. Channels-last. ``fast`` is ``auto``, but on the CPU what ``winograd`` can run is channels-last, and
+            runs so from 2048 pixels of all pictures together on, where it pays.
 
     Returns:
         ``[N, O, OH, OW]``, dtype of ``x``; summed in float32 (float64 for float64). On the CPU channels-last where the
