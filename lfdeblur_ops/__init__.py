@@ -5,6 +5,7 @@ from ._build_info import build_info
 from ._choice import use_backend
 from ._dispatch import BackendError, backends
 from ._flops import count_flops as _count_flops
+from ._layouts import channels_last
 from ._version import __version__
 from ._winograd import unfit as winograd_unfit
 from .conv3x3 import conv3x3
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "backends",
     "build_info",
+    "channels_last",
     "conv3x3",
     "conv_transpose4x4",
     "decompositions",

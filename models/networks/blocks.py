@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, residual_block, winograd_unfit
+from lfdeblur_ops import channels_last, conv3x3, conv_transpose4x4, drb_head, residual_block, winograd_unfit
 
 from .configuration import Configuration
 
@@ -154,8 +154,11 @@ class DynamicResidual(nn.Module):
 
 
 def laid_out(picture: Tensor) -> Tensor:
-    """Channels-last, for the convolutions: their results follow, and no later layer has to change the layout."""
-    return picture.contiguous(memory_format=torch.channels_last)
+    """Channels-last, for the convolutions: their results follow, and no later layer has to change the layout.
+
+    Under ``vmap``, which has no other layout than the contiguous one, the picture as it is.
+    """
+    return channels_last(picture)
 
 
 def reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:

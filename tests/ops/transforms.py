@@ -19,7 +19,6 @@ KERNELS, PLAIN = "kernels", "plain PyTorch"
 PARTS = "kernels of `dynamic_filter`"  # the rest is PyTorch's
 BOTH = "kernels and formula"  # refocus: where it is not linear
 LOOP = "kernels, one call a sample"  # where the geometry is batched beside another argument
-LAYOUT = "no: the layout of its pictures stops `vmap`"
 COLUMNS = ("dynamic_filter", "refocus", "drb_head", "convolutions", "DRBNet")
 
 
@@ -148,7 +147,6 @@ class Row(NamedTuple):
 
 _FIRST = (KERNELS, KERNELS, PARTS, PLAIN, PARTS)
 _FORWARD = (KERNELS, BOTH, PARTS, PLAIN, PARTS)
-_MANY = (KERNELS, BOTH, PARTS, PLAIN, LAYOUT)  # tangents or samples at once
 _BATCH = (KERNELS, LOOP, PARTS, PLAIN, PARTS)
 ROWS = (
     Row("`torch.func.jvp`", lambda call, t: jvp(call, t, _along(t)), _FORWARD),
@@ -158,7 +156,7 @@ ROWS = (
         (KERNELS, BOTH, PARTS, "kernels; tangents plain PyTorch", PARTS),
         lambda call, t: jvp(call, t, _along(t))[1],
     ),
-    Row("`torch.func.jacfwd`", lambda call, t: jacfwd(call, _all(t))(*t), _MANY),
+    Row("`torch.func.jacfwd`", lambda call, t: jacfwd(call, _all(t))(*t), _FORWARD),
     Row("dual numbers (`torch.autograd.forward_ad`)", _dual, _FORWARD),
     Row("`torch.func.grad`", lambda call, t: grad(_squares(call), _all(t))(*t), _FIRST),
     Row("`torch.func.vjp`", _vjp, _FIRST),
@@ -175,19 +173,19 @@ ROWS = (
         _FORWARD,
     ),
     Row("the same by dual numbers and `autograd.grad`", _dual_of_gradients, _FORWARD),
-    Row("`torch.func.hessian`", lambda call, t: hessian(_squares(call), _all(t))(*t), _MANY),
-    Row("`jacrev(jacfwd)`", lambda call, t: jacrev(jacfwd(_squares(call), _all(t)), _all(t))(*t), _MANY),
-    Row("`jacfwd(jacfwd)`", lambda call, t: jacfwd(jacfwd(_squares(call), _all(t)), _all(t))(*t), _MANY),
-    Row("`vmap` over any axis of one argument", _each_argument, (KERNELS, KERNELS, PARTS, PLAIN, LAYOUT)),
-    Row("`vmap` over several arguments", lambda call, t: vmap(call)(*_batched(t)), (*_BATCH[:4], LAYOUT)),
-    Row("`vmap(vmap)`", lambda call, t: vmap(vmap(call))(*_batched(_batched(t))), (*_BATCH[:4], LAYOUT)),
+    Row("`torch.func.hessian`", lambda call, t: hessian(_squares(call), _all(t))(*t), _FORWARD),
+    Row("`jacrev(jacfwd)`", lambda call, t: jacrev(jacfwd(_squares(call), _all(t)), _all(t))(*t), _FORWARD),
+    Row("`jacfwd(jacfwd)`", lambda call, t: jacfwd(jacfwd(_squares(call), _all(t)), _all(t))(*t), _FORWARD),
+    Row("`vmap` over any axis of one argument", _each_argument, (KERNELS, KERNELS, PARTS, PLAIN, PARTS)),
+    Row("`vmap` over several arguments", lambda call, t: vmap(call)(*_batched(t)), _BATCH),
+    Row("`vmap(vmap)`", lambda call, t: vmap(vmap(call))(*_batched(_batched(t))), _BATCH),
     Row(
         "gradients of each sample, `vmap(grad)`",
         lambda call, t: vmap(grad(_squares(call), _all(t)), (0, *(None for _ in t[1:])))(_batched(t)[0], *t[1:]),
-        (*_BATCH[:4], LAYOUT),
+        _BATCH,
     ),
-    Row("`vmap(jvp)`", lambda call, t: vmap(lambda *s: jvp(call, s, _along(t)))(*_batched(t)), _MANY),
-    Row("`jvp(vmap)`", lambda call, t: jvp(vmap(call), _batched(t), _batched(_along(t))), _MANY),
+    Row("`vmap(jvp)`", lambda call, t: vmap(lambda *s: jvp(call, s, _along(t)))(*_batched(t)), _FORWARD),
+    Row("`jvp(vmap)`", lambda call, t: jvp(vmap(call), _batched(t), _batched(_along(t))), _FORWARD),
 )
 
 
