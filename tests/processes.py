@@ -1,13 +1,22 @@
 """Commands that tests start, wait for and stop; no wait is without an end."""
 
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess:
+    """A fresh interpreter that runs the code, with those of our variables in its environment alone."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("LFDEBLUR_")}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=others | environment, capture_output=True, text=True, check=True, timeout=120)
 
 
 @contextmanager

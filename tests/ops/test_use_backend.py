@@ -8,7 +8,7 @@ import torch
 
 from lfdeblur_ops import BackendError, conv3x3, dynamic_filter, use_backend
 
-from .test_without_extension import run
+from ..processes import python
 from .transforms import Kernels
 
 X, F = torch.rand(1, 2, 5, 6), torch.rand(1, 9, 5, 6)
@@ -101,9 +101,9 @@ def test_environment():
         "with ops.use_backend('auto'):\n"
         "    print(ops.refocus(lf, 0.0).shape)\n"
     )
-    lines = run(code, LFDEBLUR_BACKEND="cuda").stdout.splitlines()
+    lines = python(code, LFDEBLUR_BACKEND="cuda").stdout.splitlines()
     assert lines[1:] == ["torch.Size([1, 6, 7])"] * 2
     if not torch.cuda.is_available():
         assert lines[0].startswith("no backend can run this call: cuda: ")
     code = "try:\n    import lfdeblur_ops\nexcept ValueError as error:\n    print(error)"
-    assert run(code, LFDEBLUR_BACKEND="gpu").stdout.startswith("LFDEBLUR_BACKEND: got 'gpu', want one of 'auto', ")
+    assert python(code, LFDEBLUR_BACKEND="gpu").stdout.startswith("LFDEBLUR_BACKEND: got 'gpu', want one of 'auto', ")

@@ -1,8 +1,6 @@
 """The library without its compiled extension, each time in a fresh interpreter."""
 
-import os
-import subprocess
-import sys
+from ..processes import python
 
 CALLS = """
 import torch, lfdeblur_ops as ops
@@ -25,22 +23,15 @@ except ops.BackendError as error:
 """
 
 
-def run(code, **environment):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LFDEBLUR_")} | environment
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
-    )
-
-
 def test_switched_off():
-    result = run(CALLS, LFDEBLUR_DISABLE_EXTENSION="1")
+    result = python(CALLS, LFDEBLUR_DISABLE_EXTENSION="1")
     assert "cpu: the compiled extension is switched off by LFDEBLUR_DISABLE_EXTENSION=1" in result.stdout
     assert result.stderr == ""
 
 
 def test_missing():
     hide = "import sys; sys.modules['lfdeblur_ops._C'] = None\n"
-    result = run(hide + CALLS)
+    result = python(hide + CALLS)
     assert "cpu: the compiled extension cannot be imported" in result.stdout
     assert result.stderr.count("RuntimeWarning") == 1
     assert "pip install ." in result.stderr
