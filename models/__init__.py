@@ -2,9 +2,11 @@
 
 import sys
 
+from .export import Card, ExportError, export
 from .inference import deblur as _deblur
 from .inference import optimize as _optimize
 from .inference.deblur import deblur
+from .inference.exported import ExportedFileError, ExportedNetwork, open_exported
 from .inference.optimize import OptimizedDRBNet, optimize
 from .inference.tiled_network import BudgetError
 from .io.errors import ImageError, LfdeblurError, OutputError
@@ -14,7 +16,11 @@ from .networks.weights import WeightsError, load_network
 
 __all__ = [
     "BudgetError",
+    "Card",
     "DRBNet",
+    "ExportError",
+    "ExportedFileError",
+    "ExportedNetwork",
     "ImageError",
     "LfdeblurError",
     "OptimizedDRBNet",
@@ -22,7 +28,9 @@ __all__ = [
     "WeightsError",
     "deblur",
     "exact_overlap",
+    "export",
     "load_network",
+    "open_exported",
     "optimize",
 ]
 

@@ -1,0 +1,39 @@
+"""Programs for PyTorch: exported, and compiled."""
+
+import json
+
+import pytest
+import torch
+
+from lfdeblur_ops.testing import MANY_ROUNDINGS
+
+from ..natural import psnr
+from .networks import restored, unit_pictures
+
+SIZES = ((1, 37, 53), (2, 43, 91), (1, 51, 45))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_program(networks, exported, precision):
+    extra = {"lfdeblur.json": ""}
+    module = torch.export.load(exported("dual", "torch", precision=precision), extra_files=extra).module()
+    assert json.loads(json.loads(extra["lfdeblur.json"])["drbnet"])["views"] == 2
+    for size in SIZES:
+        pictures = unit_pictures(networks["dual"], size)
+        got, want = module(*pictures), restored(networks["dual"], pictures)
+        assert got.dtype == torch.float32
+        if precision == "fp32":
+            torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
+        else:
+            assert psnr(got, want) > 50
+
+
+@pytest.mark.slow  # a minute for the compiler
+def test_package(networks, exported):
+    package = torch._inductor.aoti_load_package(str(exported("one level", "aoti")))
+    assert json.loads(json.loads(package.get_metadata()["lfdeblur"])["drbnet"])["scales"] == 1
+    for size in SIZES:
+        pictures = unit_pictures(networks["one level"], size)
+        torch.testing.assert_close(
+            package(*pictures), restored(networks["one level"], pictures), rtol=0, atol=MANY_ROUNDINGS
+        )
