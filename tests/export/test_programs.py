@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from lfdeblur_models import open_exported
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..natural import psnr
@@ -34,6 +35,7 @@ def test_package(networks, exported):
     assert json.loads(json.loads(package.get_metadata()["lfdeblur"])["drbnet"])["scales"] == 1
     for size in SIZES:
         pictures = unit_pictures(networks["one level"], size)
-        torch.testing.assert_close(
-            package(*pictures), restored(networks["one level"], pictures), rtol=0, atol=MANY_ROUNDINGS
-        )
+        want = restored(networks["one level"], pictures)
+        torch.testing.assert_close(package(*pictures), want, rtol=0, atol=MANY_ROUNDINGS)
+    again = open_exported(exported("one level", "aoti"), "torch")
+    torch.testing.assert_close((again(pictures[0] * 2 - 1) + 1) / 2, want, rtol=0, atol=MANY_ROUNDINGS)
