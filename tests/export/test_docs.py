@@ -17,7 +17,7 @@ def test_onnx_runtime_in_ten_lines(tmp_path, monkeypatch):
     example = re.search(r"<!-- example -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
     assert len([line for line in example.splitlines() if line]) <= 10
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         cli.main(["export", "--to", "onnx", "--out", "drbnet.onnx"])
     y, x = np.mgrid[0:61, 0:77]
     Image.fromarray(np.stack([x * 3, y * 4, x + y], -1).astype(np.uint8)).save("photo.jpg")
