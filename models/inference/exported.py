@@ -143,7 +143,15 @@ def _torch(path: Path, dtype: torch.dtype) -> tuple[str, Run]:
         return told.get(KEY, ""), lambda pictures: package(*pictures)
     extra = {EXTRA: ""}
     module = torch.export.load(path, extra_files=extra).module()
-    return json.loads(extra[EXTRA] or "{}").get(KEY, ""), lambda pictures: module(*pictures)
+
+    def run(pictures: list[Tensor]) -> Tensor:
+        try:
+            return module(*pictures)
+        except (AssertionError, RuntimeError) as error:  # its guards, of small sizes
+            size = "x".join(str(side) for side in pictures[0].shape[2:])
+            raise ExportedFileError(f"{path}: the program takes no picture of {size} pixels") from error
+
+    return json.loads(extra[EXTRA] or "{}").get(KEY, ""), run
 
 
 def _arrays(pictures: Sequence[Tensor]) -> list[np.ndarray]:

@@ -147,7 +147,10 @@ def test_a_file_that_export_did_not_write(tmp_path, exported):
 
 
 def test_program_of_pytorch(networks, exported):
-    picture = torch.rand(3, 45, 51)
-    got = deblur(open_exported(exported("dual", "torch"), "torch"), picture, left=picture, right=picture)
+    picture, theirs = torch.rand(3, 45, 51), open_exported(exported("dual", "torch"), "torch")
+    got = deblur(theirs, picture, left=picture, right=picture)
     want = deblur(networks["dual"], picture, left=picture, right=picture)
     torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
+    tiny = torch.rand(3, 1, 2)
+    with pytest.raises(ExportedFileError, match="the program takes no picture of 1x2 pixels"):
+        deblur(theirs, tiny, left=tiny, right=tiny)
