@@ -10,7 +10,7 @@ from .inference.exported import ExportedFileError, ExportedNetwork, open_exporte
 from .inference.optimize import OptimizedDRBNet, optimize
 from .inference.tiled_network import BudgetError
 from .io.errors import ImageError, LfdeblurError, OutputError
-from .networks import DRBNet
+from .networks import DRBNet, PretrainedError
 from .networks.receptive_field import exact_overlap
 from .networks.weights import WeightsError, load_network
 
@@ -25,6 +25,7 @@ __all__ = [
     "LfdeblurError",
     "OptimizedDRBNet",
     "OutputError",
+    "PretrainedError",
     "WeightsError",
     "deblur",
     "exact_overlap",

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ..io.images import read_image
 from ..networks import DRBNet
-from .architecture import network_of
 from .errors import ExportError
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16}
@@ -23,6 +22,8 @@ def check_half(network: DRBNet) -> None:
 
     The pictures: a part of a photograph, black, white, noise, and a checkerboard of single pixels.
     """
+    from .architecture import network_of  # not above: it imports spandrel where that is installed, and torchvision
+
     state = {name: value.detach().float().cpu() for name, value in network.state_dict().items()}
     for name, weight in state.items():
         _check(name, weight)
