@@ -14,7 +14,6 @@ from .onnx_graph import Network
 from .precision import PRECISIONS
 
 OPSETS = range(17, 22)  # of older ones Shape cannot be told a part, of newer ones nothing is needed
-IR_VERSION = 8  # of opset 17, which readers of that age take
 DIMENSIONS: list[str | int | None] = ["batch", 3, "height", "width"]  # darktable fixes the sizes by these names
 INPUTS = ("input", "left", "right")
 OUTPUT = "output"
@@ -45,7 +44,7 @@ def onnx_model(network: DRBNet, precision: str, opset: int, told: Mapping[str, s
     last = graph.restored(*inputs)
     graph.nodes[-1].output[0] = OUTPUT
     assert last not in [name for node in graph.nodes for name in node.input]
-    value = helper.make_tensor_value_info
+    value, imports = helper.make_tensor_value_info, [helper.make_opsetid("", opset)]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -54,8 +53,8 @@ def onnx_model(network: DRBNet, precision: str, opset: int, told: Mapping[str, s
             [value(OUTPUT, TensorProto.FLOAT, DIMENSIONS)],
             list(graph.constants.values()),
         ),
-        opset_imports=[helper.make_opsetid("", opset)],
-        ir_version=IR_VERSION,
+        opset_imports=imports,
+        ir_version=helper.find_min_ir_version_for(imports),  # for readers of that age
         producer_name="lfdeblur",
         producer_version=__version__,
         doc_string=told["description"],

@@ -23,6 +23,7 @@ class Nodes:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
+        self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Append a node; the name of its output, of several a list."""
@@ -34,7 +35,8 @@ class Nodes:
     def constant(self, value: np.ndarray, name: str | None = None) -> str:
         """A tensor of the graph; equal ones without a name are there once."""
         if name is None:
-            name = f"{value.dtype}_{'x'.join(map(str, value.shape))}_{hash(value.tobytes()) & 0xFFFFFFFF:08x}"
+            key = str(value.dtype), value.shape, value.tobytes()
+            name = self._names.setdefault(key, f"constant_{len(self._names)}")
         self.constants[name] = numpy_helper.from_array(value, name)
         return name
 

@@ -11,6 +11,7 @@ from torch.export import Dim, ExportedProgram
 
 from ..inference.exported import EXTRA, SECTION
 from ..networks import DRBNet
+from .errors import ExportError
 from .precision import PRECISIONS
 
 EXAMPLE = (2, 3, 45, 51)  # nothing of it is to be found in the program: no 1, no multiple of what the network pools
@@ -46,9 +47,15 @@ def write_program(network: DRBNet, precision: str, told: Mapping[str, str], path
 def write_package(network: DRBNet, precision: str, told: Mapping[str, str], path: Path) -> None:
     """Compile with AOTInductor, which needs a C++ compiler, and write what ``aoti_load_package`` reads.
 
-    ``told`` is in its metadata as JSON, key ``lfdeblur``.
+    ``told`` is in its metadata as JSON, key ``lfdeblur``. Raises ExportError: there is no compiler.
     """
     from torch._inductor import aoti_compile_and_package
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    try:
+        get_cpp_compiler()  # not public, but else it is missed after half a minute, under a traceback
+    except RuntimeError as error:
+        raise ExportError("to: aoti needs a C++ compiler, g++ or clang++, and finds none; CXX may name it") from error
 
     configs = {"aot_inductor.metadata": {SECTION: json.dumps(told)}}
     aoti_compile_and_package(program(network, precision), package_path=str(path), inductor_configs=configs)

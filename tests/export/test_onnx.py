@@ -96,6 +96,11 @@ def test_standard_operators_free_sizes_and_what_the_file_tells(networks, exporte
     assert told["license"] == "unknown"
 
 
+def test_the_same_network_gives_the_same_file(networks, exported, tmp_path):
+    again = export(networks["single"], "onnx", tmp_path / "a.onnx")
+    assert again.read_bytes() == exported("single", "onnx").read_bytes()
+
+
 def test_the_card_of_the_weights_that_ship():
     card = card_of(None)
     assert (card.name, card.licence) == ("drbnet-compact", "Apache-2.0")

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from lfdeblur_models import open_exported
+from lfdeblur_models import ExportError, export, open_exported
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..natural import psnr
@@ -27,6 +27,13 @@ def test_program(networks, exported, precision):
             torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
         else:
             assert psnr(got, want) > 50
+
+
+def test_no_compiler(monkeypatch, networks, tmp_path):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    with pytest.raises(ExportError, match=r"to: aoti needs a C.. compiler, g.. or clang.., and finds none"):
+        export(networks["one level"], "aoti", tmp_path / "a.pt2")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow  # a minute for the compiler

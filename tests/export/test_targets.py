@@ -13,6 +13,7 @@ from lfdeblur_models import ExportError, OutputError, cli, export
 from lfdeblur_models.export import TARGETS, onnx_file
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
+from ..networks.official_weights import official_weights
 from .networks import SIZES, restored, unit_pictures
 from .test_onnx import in_onnxruntime, in_openvino
 
@@ -50,6 +51,14 @@ def test_command_makes_the_folder_and_leaves_nothing_beside_the_result(run, tmp_
         assert run("--weights", weights["single"], "--to", to, "--out", out) == (0, f"{out}\n", "")
         wanted = {out.name} | ({"a.bin"} if to == "openvino" else set())
         assert {path.name for path in out.parent.iterdir()} == wanted
+
+
+def test_published_checkpoint(run, tmp_path):
+    torch.save({"params": official_weights("single")}, tmp_path / "single.pth")
+    assert run("--weights", tmp_path / "single.pth", "--to", "onnx", "--out", tmp_path / "a.onnx")[0] == 0
+    told = {one.key: one.value for one in onnx.load(tmp_path / "a.onnx").metadata_props}
+    assert json.loads(told["drbnet"])["width"] == 32
+    assert (told["license"], told["name"]) == ("unknown", "drbnet-single")
 
 
 def test_openvino_files(networks, exported):
