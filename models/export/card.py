@@ -9,7 +9,6 @@ from lfdeblur_ops import __version__
 
 from ..inference.tiled_network import DEFAULT_OVERLAP
 from ..networks import DRBNet
-from ..networks.configuration import Configuration
 from ..networks.receptive_field import exact_overlap
 from ..networks.shipped import default_weights
 from ..networks.weights import KEY
@@ -84,14 +83,6 @@ def metadata(network: DRBNet, card: Card, precision: str) -> dict[str, str]:
         "overlap_exact": str(exact_overlap(network)),
         "made_by": made_by(),
     }
-
-
-def configuration_of(told: str) -> Configuration:
-    """The configuration in a file's metadata. Raises ValueError: it is none."""
-    try:
-        return Configuration(**json.loads(told))
-    except TypeError as error:
-        raise ValueError(str(error)) from error
 
 
 def made_by() -> str:
