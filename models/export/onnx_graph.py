@@ -179,7 +179,7 @@ class Network(Nodes):
 
         A convolution with one-hot kernels lays the neighbours along a row side by side; they are multiplied with the
         kernels, and a convolution with ones adds them up. Of the forms that were measured within a few percent of the
-        fastest in both runtimes, and in the least memory (docs/export.md).
+        fastest in both runtimes, and in little memory (docs/export.md).
         """
         side = self.configuration.kernel_size
         around, kind = side // 2, np.float16 if self.narrow else np.float32
