@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import torch._inductor
 
 from lfdeblur_models import ExportError, export, open_exported
 from lfdeblur_ops.testing import MANY_ROUNDINGS
@@ -29,9 +30,9 @@ def test_program(networks, exported, precision):
             assert psnr(got, want) > 50
 
 
-def test_no_compiler(monkeypatch, networks, tmp_path):
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
-    with pytest.raises(ExportError, match=r"to: aoti needs a C.. compiler, g.. or clang.., and finds none"):
+def test_no_compiler(networks, tmp_path):
+    missing = torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)})
+    with missing, pytest.raises(ExportError, match=r"to: aoti needs a C.. compiler, g.. or clang.., and finds none"):
         export(networks["one level"], "aoti", tmp_path / "a.pt2")
     assert not list(tmp_path.iterdir())
 
