@@ -31,6 +31,7 @@ class Sides:
         rivals: name to call.
         expected: the right result, from inputs rounded as ours are; ``part`` picks what it covers from a result.
         stages: seconds by stage of the last call of ours, where it tells them.
+        anew: by name of a rival that keeps the memory it took: makes a call that has taken none.
     """
 
     ours: Call
@@ -38,6 +39,7 @@ class Sides:
     expected: Call
     part: Callable[[Any], Any] = lambda result: result
     stages: Callable[[], dict[str, float]] | None = None
+    anew: dict[str, Callable[[], Call]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ def run_case(case: Case, machine: dict[str, Any], seconds: float) -> dict[str, A
         sides = case.build()
         failed = check(case, sides)
         calls = {OURS: sides.ours} | {name: call for name, call in sides.rivals.items() if name not in failed}
-        peaks = {name: peak_bytes(call, case.device) for name, call in calls.items()}
+        peaks = {
+            name: peak_bytes(sides.anew[name]() if name in sides.anew else call, case.device)
+            for name, call in calls.items()
+        }
         times = time_sides(calls, case.device, seconds, estimates={name: seen for name, (_, seen) in peaks.items()})
     except Unavailable as reason:
         return row | {"skipped": str(reason)}

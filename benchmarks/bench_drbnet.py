@@ -13,6 +13,7 @@ from lfdeblur_models.networks.reference import area, straightforward, unfold_fac
 
 from ._harness import Case, Sides, Unavailable, compiled, pytest_case
 from ._network import VIEWS, official_weights, pictures
+from ._runtimes import ONNX_RUNTIME, OPENVINO, OPENVINO_LOW, PACKAGES, Runtime, missing
 
 PLAIN, CHANNELS_LAST, AUTOCAST = (
     "published form",
@@ -97,6 +98,10 @@ def build(kind, size, dtype, device, rivals, optimized):
         raise Unavailable("this processor has no fast bfloat16 convolution (it takes AVX-512)")
     if not fast_bfloat16(device):
         rivals = [name for name in rivals if name not in (PURE, AUTOCAST)]  # minutes for one call
+    for name in rivals:
+        if reason := missing(name):
+            print(f"without the rival {name}: {reason}")
+    rivals = [name for name in rivals if missing(name) is None]
     weights = {name: w.to(device) for name, w in official_weights(kind).items()}
     views = {name: view.to(device) for name, view in pictures(VIEWS[kind], *size).items()}
     contiguous, last = torch.contiguous_format, torch.channels_last
@@ -126,8 +131,14 @@ def build(kind, size, dtype, device, rivals, optimized):
             laid_out(views, torch.float32, last),
         ),
     }
+    runtimes = {name: Runtime(name, plain, views).load for name in rivals if name in PACKAGES}
     expected = published(weights, torch.float32, contiguous, views)
-    return Sides(call(net, mine), {name: forms[name]() for name in rivals}, expected)
+    return Sides(
+        call(net, mine),
+        {name: (forms | runtimes)[name]() for name in rivals},
+        expected,
+        anew=runtimes,
+    )
 
 
 @cache
@@ -163,18 +174,20 @@ def cases(device: str, full: bool) -> Iterator[Case]:
     """The rows of this module; ours runs channels_last."""
     low = (*FORMS, AUTOCAST)
     quick = device == "cpu" and not full
+    deployed, deployed_low = ((ONNX_RUNTIME, OPENVINO), (OPENVINO_LOW,)) if device == "cpu" else ((), ())
     fast = partial(case, device=device, optimized=True)
     yield case((256, 256), torch.float32, device, rivals=FORMS if quick else (*FORMS, COMPILED))
     yield case((256, 256), torch.bfloat16, device, rivals=low)
-    yield fast((256, 256), torch.float32, rivals=(PLAIN, UNPACKED) if quick else (PLAIN, UNPACKED, FROZEN))
-    yield fast((256, 256), torch.bfloat16, rivals=(PLAIN, PURE))
+    frozen_too = () if quick else (FROZEN,)
+    yield fast((256, 256), torch.float32, rivals=(PLAIN, UNPACKED, *frozen_too, *deployed))
+    yield fast((256, 256), torch.bfloat16, rivals=(PLAIN, PURE, *deployed_low))
     if not quick:
         yield fast((256, 256), torch.float32, kind="dual", rivals=(PLAIN, UNPACKED))
         yield case((720, 1280), torch.float32, device, rivals=(*FORMS, COMPILED))
         yield case((720, 1280), torch.bfloat16, device, rivals=low)
-        yield fast((720, 1280), torch.float32, rivals=(PLAIN, CHANNELS_LAST, FROZEN))
+        yield fast((720, 1280), torch.float32, rivals=(PLAIN, CHANNELS_LAST, FROZEN, *deployed))
         graphs = (COMPILED_PURE,) if device == "cuda" else ()
-        yield fast((720, 1280), torch.bfloat16, rivals=(PLAIN, AUTOCAST, PURE, *graphs))
+        yield fast((720, 1280), torch.bfloat16, rivals=(PLAIN, AUTOCAST, PURE, *graphs, *deployed_low))
 
 
 @pytest.mark.parametrize("optimized", [False, True])

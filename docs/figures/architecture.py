@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[1] / "architecture.md"
 FLOORS = (
     ("cli",),
     ("ablation",),
-    ("training", "evaluation"),
+    ("training", "evaluation", "export"),
     ("data", "inference"),
     ("networks", "drawing"),
     ("system", "features"),

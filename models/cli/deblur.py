@@ -14,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..inference.optimize import optimize
+from ..inference.exported import SUFFIXES as EXPORTED
+from ..inference.exported import ExportedFileError, ExportedNetwork, open_exported
+from ..inference.optimize import OptimizedDRBNet, optimize
 from ..inference.photos import Photo, Pipeline, open_photo
 from ..inference.tiled_network import SMALL, TiledNetwork, default_memory
 from ..io.atomic import check_output_folder, make_output_folder
@@ -33,7 +35,14 @@ def deblur(
     out: Out = Path("restored"),
     weights: Annotated[
         Path | None,
-        typer.Option(help="Published checkpoint or own state dict. Default: the compact network that ships."),
+        typer.Option(
+            help="Published checkpoint, own state dict, or with --runtime a file of lfdeblur export. Default: the "
+            "compact network that ships."
+        ),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="Run --weights, a file of lfdeblur export, in another runtime: onnx, openvino or torch."),
     ] = None,
     left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
     right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
@@ -57,13 +66,15 @@ def deblur(
     stored, and the EXIF orientation with them. Files that cannot be read or restored are reported at the end, with exit
     code 1; the others are done. Dual-view weights take one IMG, both views together, with --left and --right.
     """
-    where = device_of(device)
+    if runtime is not None and device == "cuda":
+        raise CommandError("--device: got cuda, but --runtime runs on the CPU")
+    where = device_of(device if runtime is None else "cpu")
     if dtype not in ("auto", *DTYPES):
         raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
     with bad_option("--memory"):
         allowed = None if memory is None else parse_size(memory)
     _check_files(images, left, right, out)
-    network = _network(weights, left, right, len(images)).to(where)
+    network = _network(weights, left, right, len(images), None if runtime is None else (runtime, dtype))
     with bad_option("--"):
         TiledNetwork(network, tile=tile, overlap=overlap, strength=strength)
     photos, failed = _headers(images, left, right, out)
@@ -71,9 +82,7 @@ def deblur(
     if photos:
         return_large_blocks()
         precise = any(photo.info.bits == 16 for photo in photos)
-        chosen = _dtype(dtype, where, precise)
-        # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
-        ready = optimize(network, chosen) if where.type == "cpu" else network.to(chosen)
+        ready = _ready(network, dtype, where, precise)
         del network  # the optimised one has weights of its own
         tiled = TiledNetwork(ready, tile=tile, overlap=overlap, strength=strength)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
@@ -116,12 +125,19 @@ def _check_files(images: Sequence[Path], left: Path | None, right: Path | None, 
             raise CommandError(f"{path}: the result would replace it; choose another folder than {out}")
 
 
-def _network(weights: Path | None, left: Path | None, right: Path | None, pictures: int) -> DRBNet:
+def _network(
+    weights: Path | None, left: Path | None, right: Path | None, pictures: int, runtime: tuple[str, str] | None
+) -> DRBNet | ExportedNetwork:
+    """What --weights names; ``runtime``: what --runtime and --dtype say."""
     sides = left is not None or right is not None
+    if weights is None and runtime is not None:
+        raise CommandError("--runtime: it needs --weights, a file that lfdeblur export wrote")
     if weights is None and sides:
         raise CommandError("--left and --right: they need --weights of the dual-view network")
     weights = weights or default_weights()
-    network = load_network(weights)
+    if runtime is None and weights.suffix in EXPORTED.values():
+        raise CommandError(f"{weights}: an exported file; tell by --runtime what runs it: {', '.join(EXPORTED)}")
+    network = load_network(weights) if runtime is None else _exported(weights, *runtime)
     if network.views == 1 and sides:
         raise CommandError(f"{weights}: weights of the single-view network; --left and --right need dual-view weights")
     if network.views == 2 and (left is None or right is None or pictures != 1):
@@ -129,6 +145,27 @@ def _network(weights: Path | None, left: Path | None, right: Path | None, pictur
             f"{weights}: weights of the dual-view network; they need one IMG (both views together), --left and --right"
         )
     return network
+
+
+def _exported(path: Path, runtime: str, dtype: str) -> ExportedNetwork:
+    """Whoever names a runtime compares: ``auto`` is float32."""
+    try:
+        return open_exported(path, runtime, DTYPES.get(dtype, torch.float32))
+    except ExportedFileError as error:
+        of_option = str(error).startswith(("runtime:", "dtype:"))
+        raise CommandError(f"--{error}" if of_option else str(error)) from error
+
+
+def _ready(
+    network: DRBNet | ExportedNetwork, dtype: str, device: torch.device, precise: bool
+) -> DRBNet | OptimizedDRBNet | ExportedNetwork:
+    """The network in the form that is fastest for files."""
+    if isinstance(network, ExportedNetwork):
+        return network
+    network = network.to(device)
+    chosen = _dtype(dtype, device, precise)
+    # On the CPU; on CUDA each size of tile would be captured as a graph, for few tiles of most sizes.
+    return optimize(network, chosen) if device.type == "cpu" else network.to(chosen)
 
 
 def _headers(images: Sequence[Path], left: Path | None, right: Path | None, out: Path) -> tuple[list[Photo], list[str]]:

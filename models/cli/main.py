@@ -14,6 +14,7 @@ from .ablate import ablate
 from .deblur import deblur
 from .demo import demo
 from .evaluate import evaluate
+from .export import export
 from .generate import generate
 from .info import info
 from .refocus import refocus
@@ -22,7 +23,7 @@ from .train import train
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (info, refocus, generate, deblur, demo, train, evaluate, ablate):
+for command in (info, refocus, generate, deblur, export, demo, train, evaluate, ablate):
     app.command()(command)
 
 

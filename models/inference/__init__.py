@@ -1,6 +1,7 @@
 """Networks on pictures of any size: tiles, memory, files in and out, faster engines."""
 
 from ..io.errors import ImageError
+from .exported import ExportedFileError
 from .tiled_network import BudgetError
 
-__all__ = ["BudgetError", "ImageError"]
+__all__ = ["BudgetError", "ExportedFileError", "ImageError"]

@@ -5,13 +5,14 @@ from torch import Tensor
 
 from ..networks import DRBNet
 from ..system.memory import held, parse_size
+from .exported import ExportedNetwork
 from .optimize import OptimizedDRBNet
 from .tiled_network import SMALL, TiledNetwork, default_memory
 from .tiles import Span, run_tiles
 
 
 def deblur(
-    network: DRBNet | OptimizedDRBNet,
+    network: DRBNet | OptimizedDRBNet | ExportedNetwork,
     picture: Tensor,
     *,
     left: Tensor | None = None,
@@ -29,7 +30,7 @@ def deblur(
 
     Args:
         network: single or dual view, in evaluation mode; its parameters' device and dtype are those of the computation.
-            What ``optimize`` returns is faster and needs less memory.
+            What ``optimize`` returns is faster and needs less memory; what ``open_exported`` returns is run too.
         picture: ``[C, H, W]``, C = 1 or 3, any H and W; floating point in [0, 1], sRGB-encoded.
         left, right: as ``picture``, for a dual-view network only.
         tile: side of square tiles in pixels, rounded up to what the network pools; default: by memory.
@@ -75,7 +76,7 @@ def deblur(
 
 
 def _checked(
-    network: DRBNet | OptimizedDRBNet, picture: Tensor, left: Tensor | None, right: Tensor | None
+    network: DRBNet | OptimizedDRBNet | ExportedNetwork, picture: Tensor, left: Tensor | None, right: Tensor | None
 ) -> list[Tensor]:
     """What the network takes, checked."""
     pictures = []

@@ -12,6 +12,7 @@ from ..networks import DRBNet
 from ..networks.receptive_field import exact_overlap
 from ..system.memory import available, held, show_size, trim
 from .engines.cpu_bands import RowEngine
+from .exported import ExportedNetwork
 from .memory_need import BANDS, SQUARES, Need, measure
 from .optimize import OptimizedDRBNet
 from .tiles import Grid, fitting_grid, grid
@@ -21,7 +22,7 @@ DEFAULT_SHARE = 0.5  # of the memory that is there
 SMALL = 2**18  # pixels up to which pictures are run whole where nobody set a limit: too few to measure for
 LARGEST = 2**24  # pixels of a tile; beyond, kernels that count elements with 32 bits overflow at 128 channels
 OWN_COPIES = 64  # bytes per pixel of a tile outside the network: integers, float32 going in and coming out
-_needs: "WeakKeyDictionary[torch.nn.Module, dict[torch.dtype, Need]]" = WeakKeyDictionary()
+_needs: "WeakKeyDictionary[object, dict[torch.dtype, Need]]" = WeakKeyDictionary()
 
 
 class BudgetError(LfdeblurError, ValueError):
@@ -32,9 +33,9 @@ class TiledNetwork:
     """Calls a network on its pictures side by side and lays out tiles for it.
 
     Args:
-        network: single or dual view, in evaluation mode, on the device that computes; plain or optimised.
+        network: single or dual view, in evaluation mode, on the device that computes; plain, optimised or exported.
         call: what runs, of the same call as ``network``; default: ``network``.
-        dtype: of the input of ``call``; default: that of the network's parameters, of an optimised network float32.
+        dtype: of the input of ``call``; default: that of the network's parameters, of others float32.
         tile: side of square tiles in pixels, rounded up to what the network pools; default: by memory.
         overlap: pixels that a tile sees beyond its own part on each side, rounded up likewise; default 48, or the
             radius of the receptive field where that is smaller (with the radius, results are exact).
@@ -45,7 +46,7 @@ class TiledNetwork:
 
     def __init__(
         self,
-        network: DRBNet | OptimizedDRBNet,
+        network: DRBNet | OptimizedDRBNet | ExportedNetwork,
         *,
         call: Callable[..., Tensor] | None = None,
         dtype: torch.dtype | None = None,
@@ -57,8 +58,8 @@ class TiledNetwork:
             raise ValueError(f"strength: got {strength}, want 0 to 1")
         self.strength = strength
         self.network, self.call = network, call or network
-        if isinstance(network, OptimizedDRBNet):
-            # It keeps pictures in float32 beside narrower features.
+        if isinstance(network, OptimizedDRBNet | ExportedNetwork):
+            # They keep pictures in float32 beside narrower features.
             self.device, self.dtype = network.device, dtype or torch.promote_types(network.dtype, torch.float32)
         else:
             weight = next(network.parameters())

@@ -2,6 +2,7 @@
 
 from ..io.errors import OutputError
 from .drbnet import DRBNet
+from .pretrained import PretrainedError
 from .weights import WeightsError
 
-__all__ = ["DRBNet", "OutputError", "WeightsError"]
+__all__ = ["DRBNet", "OutputError", "PretrainedError", "WeightsError"]

@@ -14,13 +14,14 @@ from .blocks import RANGE, ConvAct, DynamicResidual, ResBlock, UpLevel, cropped,
 from .configuration import Configuration
 from .identity import set_identity
 from .official import published_tensors, renamed, views_of
+from .pretrained import Pretrained
 from .receptive_field import receptive_radius
 
 SILENCED = {"no-dynamic-filter": "filters", "no-residual": "residual"}  # the branch that a variant lacks
 _HALF = (torch.bfloat16, torch.float16)
 
 
-class DRBNet(nn.Module):
+class DRBNet(Pretrained):
     """Single-view or dual-view network of the paper; with the defaults its structure to the layer.
 
     An encoder of ``scales`` levels (each half the size and twice the channels of the one before) and a decoder with a

@@ -1,0 +1,148 @@
+"""Networks in folders, and on the Hugging Face Hub: ``config.json`` and ``model.safetensors``.
+
+The files and the methods are those of ``huggingface_hub.PyTorchModelHubMixin``. It is not a base of the network: then
+every import of the package would need and load ``huggingface_hub``, which a folder on disk does not.
+"""
+
+import dataclasses
+import importlib
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from safetensors.torch import load_file, save
+from torch import nn
+
+from ..io.atomic import atomic_path, make_output_folder
+from ..io.errors import LfdeblurError
+from .configuration import Configuration
+
+CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
+Network = TypeVar("Network", bound="Pretrained")
+
+
+class PretrainedError(LfdeblurError, ValueError):
+    """A folder, or a repository of the Hub, that is no network; the message names it and says why."""
+
+
+class Pretrained(nn.Module):
+    """Adds ``from_pretrained``, ``save_pretrained`` and ``push_to_hub`` to a network with a ``configuration``."""
+
+    configuration: Configuration
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Network],
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+    ) -> Network:
+        """A network from a folder that ``save_pretrained`` wrote, or from a repository of the Hugging Face Hub.
+
+        Args:
+            name: a folder, read without network and without ``huggingface_hub``; else ``OWNER/NAME`` on the Hub.
+            revision, cache_dir, token, local_files_only: of the Hub, as ``huggingface_hub.hf_hub_download`` has them.
+
+        Returns: the network in float32, in evaluation mode on the CPU.
+
+        Raises:
+            PretrainedError: a file is missing, damaged or not that of this network, or the Hub is needed and the extra
+                ``hub`` is not installed.
+        """
+        if Path(name).is_dir():
+            paths = [Path(name) / file for file in (CONFIG, TENSORS)]
+        else:
+            options = {
+                "revision": revision,
+                "cache_dir": cache_dir,
+                "token": token,
+                "local_files_only": local_files_only,
+            }
+            paths = [_downloaded(str(name), file, options) for file in (CONFIG, TENSORS)]
+        return _read(cls, *paths)
+
+    def save_pretrained(self, folder: str | Path, *, card: str | None = None) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder, made if missing; each whole or not at all.
+
+        Args:
+            folder: where. Files of the same names are replaced.
+            card: text of a model card, written as ``README.md``.
+
+        Raises: OutputError: that fails.
+        """
+        folder = make_output_folder(folder)
+        state = {name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()}
+        files = {
+            TENSORS: save(state, {"format": "pt"}),
+            CONFIG: (json.dumps(dataclasses.asdict(self.configuration), indent=2) + "\n").encode(),
+        }
+        if card is not None:
+            files[CARD] = card.encode()
+        for file, data in files.items():
+            with atomic_path(folder / file) as temporary:
+                temporary.write_bytes(data)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        card: str | None = None,
+        commit_message: str = "DRBNet by lfdeblur",
+        private: bool | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Upload the files of ``save_pretrained`` to the Hugging Face Hub; the repository is made if missing.
+
+        Args:
+            repo_id: ``OWNER/NAME``.
+            card: as ``save_pretrained``.
+            commit_message, private, token: as ``huggingface_hub.HfApi`` has them.
+
+        Returns: the address of the commit.
+
+        Raises: PretrainedError: the extra ``hub`` is not installed. What the Hub refuses raises its own errors.
+        """
+        api = _hub(f"push_to_hub({repo_id!r})").HfApi(token=token)
+        repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder, card=card)
+            return str(api.upload_folder(repo_id=repository, folder_path=folder, commit_message=commit_message))
+
+
+def _hub(wanted: str) -> Any:
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ImportError as error:
+        raise PretrainedError(f"{wanted}: needs the extra 'hub': pip install 'lfdeblur-ops[hub]'") from error
+
+
+def _downloaded(name: str, file: str, options: dict[str, Any]) -> Path:
+    hub = _hub(f"{name}: no such folder; the Hugging Face Hub")
+    try:
+        return Path(hub.hf_hub_download(name, file, **options))
+    except (ValueError, OSError) as error:  # the roots of the Hub's errors
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PretrainedError(f"{name}: no such folder, and the Hub gives no {file} ({reason})") from error
+
+
+def _read(cls: type[Network], config: Path, tensors: Path) -> Network:
+    for path in (config, tensors):
+        if not path.is_file():
+            raise PretrainedError(f"{path.parent}: holds no {path.name}, which save_pretrained writes")
+    try:
+        told = json.loads(config.read_text())
+        fields = {field.name for field in dataclasses.fields(Configuration)}
+        # Others may have added keys of their own, as the Hub's libraries do.
+        network = cls(**dataclasses.asdict(Configuration(**{key: told[key] for key in told if key in fields})))
+    except (TypeError, ValueError) as error:
+        raise PretrainedError(f"{config}: no configuration of DRBNet: {error}") from error
+    try:
+        network.load_state_dict(load_file(tensors))
+    except Exception as error:  # safetensors has errors of its own
+        reason = " ".join(str(error).split())[:300]
+        raise PretrainedError(f"{tensors}: not the tensors of {config.name}: {reason}") from error
+    return network.eval()

@@ -1,0 +1,184 @@
+"""``export`` and ``lfdeblur export``: what is written where, and what is refused."""
+
+import json
+import sys
+import zipfile
+
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lfdeblur_models import ExportError, OutputError, cli, export
+from lfdeblur_models.export import TARGETS, onnx_file
+from lfdeblur_ops.testing import MANY_ROUNDINGS
+
+from ..networks.official_weights import official_weights
+from .networks import SIZES, restored, unit_pictures
+from .test_onnx import in_onnxruntime, in_openvino
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command; gives exit code, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["export", *(str(argument) for argument in arguments)])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def weights(tmp_path, networks):
+    """Files of weights, by name of the network."""
+    paths = {name: tmp_path / f"{name}.safetensors" for name in ("single", "dual")}
+    for name, path in paths.items():
+        save_file(networks[name].state_dict(), path)
+    return paths
+
+
+OUT = {name: f"out/deep/a{target.suffix}" for name, target in TARGETS.items()}
+QUICK = [name for name in TARGETS if name not in ("torch", "aoti")]  # those have tests of their own
+
+
+@pytest.mark.parametrize("to", QUICK)
+def test_command_makes_the_folder_and_leaves_nothing_beside_the_result(run, tmp_path, weights, to):
+    out = tmp_path / OUT[to]
+    for _ in range(2):  # the second replaces the first
+        assert run("--weights", weights["single"], "--to", to, "--out", out) == (0, f"{out}\n", "")
+        wanted = {out.name} | ({"a.bin"} if to == "openvino" else set())
+        assert {path.name for path in out.parent.iterdir()} == wanted
+
+
+def test_published_checkpoint(run, tmp_path):
+    torch.save({"params": official_weights("single")}, tmp_path / "single.pth")
+    assert run("--weights", tmp_path / "single.pth", "--to", "onnx", "--out", tmp_path / "a.onnx")[0] == 0
+    told = {one.key: one.value for one in onnx.load(tmp_path / "a.onnx").metadata_props}
+    assert json.loads(told["drbnet"])["width"] == 32
+    assert (told["license"], told["name"]) == ("unknown", "drbnet-single")
+
+
+def test_openvino_files(networks, exported):
+    network = networks["dual"]
+    pictures = unit_pictures(network, SIZES[0])
+    got = in_openvino(exported("dual", "openvino"))(pictures)
+    torch.testing.assert_close(got, restored(network, pictures), rtol=0, atol=MANY_ROUNDINGS)
+    sizes = [exported("dual", "openvino", precision=p).with_suffix(".bin").stat().st_size for p in ("fp32", "fp16")]
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def test_dtmodel_is_what_darktable_looks_for(run, tmp_path, networks, weights):
+    out = tmp_path / "a.dtmodel"
+    assert run("--weights", weights["single"], "--to", "dtmodel", "--out", out)[0] == 0
+    with zipfile.ZipFile(out) as archive:
+        assert set(archive.namelist()) == {"denoise-drbnet-single/config.json", "denoise-drbnet-single/model.onnx"}
+        config = json.loads(archive.read("denoise-drbnet-single/config.json"))
+        model = archive.read("denoise-drbnet-single/model.onnx")
+    assert config["id"] == "denoise-drbnet-single"
+    assert (config["task"], config["backend"], config["tiling"], config["num_inputs"]) == ("denoise", "onnx", True, 1)
+    assert {"name", "description", "version", "model_card"} <= set(config)
+    assert {"license", "training_data", "training_data_license", "author", "scope"} <= set(config["model_card"])
+    loaded = onnx.load_from_string(model)
+    assert [one.name for one in loaded.graph.input] == ["input"]
+    assert loaded.opset_import[0].version == 17
+    side = min(config["attributes"]["input_sizes"])
+    pictures = unit_pictures(networks["single"], (1, side, side))
+    got = in_onnxruntime(model)(pictures)
+    torch.testing.assert_close(got, restored(networks["single"], pictures), rtol=0, atol=MANY_ROUNDINGS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "gguf", "--out", "a.gguf"], "--to: got 'gguf', want onnx, openvino, torch, aoti, dtmodel"),
+        (["--to", "onnx", "--out", "a.pt2"], "--out: got a.pt2, want a name that ends in .onnx for onnx"),
+        (["--to", "openvino", "--out", "a.bin"], "--out: got a.bin, want a name that ends in .xml for openvino"),
+        (["--to", "hub", "--out", "a.safetensors"], "--out: got a.safetensors, want the name of a folder for hub"),
+        (["--to", "onnx", "--out", "a.onnx", "--precision", "fp8"], "--precision: got 'fp8', want fp32 or fp16"),
+        (["--to", "onnx", "--out", "a.onnx", "--opset", 16], "--opset: got 16, too old, want 17 to 21"),
+        (["--to", "dtmodel", "--out", "a.dtmodel", "--opset", 99], "--opset: got 99, too new, want 17 to 21"),
+        (["--to", "onnx", "--out", "a.onnx", "--weights", "gone.pth"], "gone.pth: no such file of weights"),
+        (["--to", "onnx", "--out", "folder.onnx"], "cannot write folder.onnx: is a folder"),
+        (["--to", "hub", "--out", "file"], "cannot write to the folder file: is a file"),
+        (["--to", "onnx", "--out", "file/a.onnx"], "cannot write to the folder file: is a file"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_one_line(run, tmp_path, monkeypatch, weights, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    before = set(tmp_path.iterdir())
+    given = [] if "--weights" in options else ["--weights", weights["single"]]
+    code, said, err = run(*given, *options)
+    assert (code, said) == (2, "")
+    assert err.startswith(f"lfdeblur: error: {message}")
+    assert err.count("\n") == 1
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"fc.weight": torch.zeros(2, 2)}, "not weights of DRBNet"),
+        ({"encoder.0.0.weight": torch.zeros(8, 3, 3, 3)}, "not weights of DRBNet"),
+    ],
+)
+def test_a_checkpoint_of_another_network(run, tmp_path, tensors, message):
+    save_file(tensors, tmp_path / "other.safetensors")
+    code, _, err = run("--weights", tmp_path / "other.safetensors", "--to", "onnx", "--out", tmp_path / "a.onnx")
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("to", "who"), [("dtmodel", "darktable"), ("spandrel", "spandrel")])
+def test_two_views_for_a_program_of_one_picture(run, tmp_path, weights, to, who):
+    code, _, err = run("--weights", weights["dual"], "--to", to, "--out", tmp_path / OUT[to])
+    assert (code, err) == (
+        2,
+        f"lfdeblur: error: --weights: got dual-view weights, {who} has one picture to give; want single-view weights\n",
+    )
+
+
+def test_half_precision_that_overflows_is_one_line(run, tmp_path, networks):
+    state = networks["single"].state_dict() | {"encoder.0.0.bias": torch.full((8,), 1e5)}
+    save_file(state, tmp_path / "large.safetensors")
+    options = ["--to", "onnx", "--out", tmp_path / "a.onnx", "--precision", "fp16"]
+    code, _, err = run("--weights", tmp_path / "large.safetensors", *options)
+    assert code == 2
+    assert err.startswith("lfdeblur: error: --precision: fp16 overflows, encoder.0.0.bias reaches 1e+05")
+
+
+@pytest.mark.parametrize(("to", "package"), [("onnx", "onnx"), ("openvino", "openvino"), ("dtmodel", "onnx")])
+def test_a_package_that_is_not_installed(run, tmp_path, monkeypatch, weights, to, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, err = run("--weights", weights["single"], "--to", to, "--out", tmp_path / OUT[to])
+    assert (code, err) == (
+        2,
+        f"lfdeblur: error: export to {to} needs {package}: pip install 'lfdeblur-ops[{package}]'\n",
+    )
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_what_is_there_stays_when_writing_fails(tmp_path, monkeypatch, networks, to):
+    out = tmp_path / f"a{TARGETS[to].suffix}"
+    export(networks["single"], to, out)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(onnx_file, "write_onnx", fail)
+    monkeypatch.setattr("openvino.save_model", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        export(networks["dual"], to, out)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_python_function_checks_the_network(tmp_path):
+    with pytest.raises(ExportError, match="network: got Linear, want a DRBNet"):
+        export(torch.nn.Linear(1, 1), "onnx", tmp_path / "a.onnx")
