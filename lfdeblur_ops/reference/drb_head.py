@@ -43,8 +43,8 @@ def restored(
     image: Tensor,
     kernel_size: int,
     negative_slope: float,
-    low: float,
-    high: float,
+    low: float | None,
+    high: float | None,
 ) -> Tensor:
     """The same with another ``dynamic_filter``."""
     acc = torch.float64 if image.dtype == torch.float64 else torch.float32
