@@ -119,7 +119,14 @@ def test_an_exported_program_serves_every_size(case, strict):
     tensors = tuple(t.detach() for t in tensors)
     free = {3: {0: Dim.AUTO, 1: Dim.AUTO, 2: Dim.AUTO}, 6: {0: Dim.AUTO, 4: Dim.AUTO, 5: Dim.AUTO}}
     pictures = {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO}
-    sizes = tuple(None if t.dim() < 3 or t.shape[0] != 3 else free.get(t.dim(), pictures) for t in tensors)
+    sizes = tuple(
+        {2: Dim.AUTO, 3: Dim.AUTO}  # maps for all light fields
+        if t.shape[:2] == (1, 3)
+        else None
+        if t.dim() < 3 or t.shape[0] != 3
+        else free.get(t.dim(), pictures)
+        for t in tensors
+    )
     program = export(Module(), (tensors,), dynamic_shapes=(sizes,), strict=strict).module()
     for size in ((2, 12, 16), (1, 37, 51), (4, 50, 48)):
         _, tensors = case(*size)
