@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-slow test-asan check-oldest bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-slow test-asan check-oldest hub-kernel bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -117,6 +117,11 @@ check-oldest:
 	$(OLDEST_VENV)/bin/python -m pip install --quiet $(GPU_TORCH) 'setuptools>=77' wheel ninja
 	cd $(OLDEST)/source && LFDEBLUR_CUDA=0 $(abspath $(OLDEST_VENV))/bin/python -m pip install --quiet --no-build-isolation -e '.[test]'
 	cd $(OLDEST)/source && $(abspath $(OLDEST_VENV))/bin/python -m pytest -q -n 2 -m 'not slow' tests/ops tests/kernels/test_symbols.py
+
+# The ops as Hugging Face's kernel-builder takes them, and all that can be checked of that without Nix: five minutes.
+hub-kernel: install
+	rm -rf build/hub_kernel
+	$(BIN)/python csrc/huggingface/check.py build/hub_kernel --build
 
 clean:
 	rm -rf build dist demo *.egg-info lfdeblur_ops/*.so

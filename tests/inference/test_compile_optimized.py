@@ -82,18 +82,17 @@ def test_compiled_ahead_of_time(package):
         torch.testing.assert_close(run(*inputs), net(*inputs), rtol=0, atol=MANY_ROUNDINGS)
 
 
-def missing_tool():
+def missing_tool(folder):
     if shutil.which("cmake") is None or shutil.which("c++") is None:
         return "no cmake or no C++ compiler on this machine"
-    found = subprocess.run(
-        ["cmake", "--find-package", "-DNAME=PNG", "-DCOMPILER_ID=GNU", "-DLANGUAGE=C", "-DMODE=EXIST"]
-    )
+    command = ["cmake", "--find-package", "-DNAME=PNG", "-DCOMPILER_ID=GNU", "-DLANGUAGE=C", "-DMODE=EXIST"]
+    found = subprocess.run(command, cwd=folder, capture_output=True, timeout=60)  # it leaves files where it runs
     return "" if found.returncode == 0 else "no libpng to compile with (apt-get install libpng-dev)"
 
 
 @pytest.mark.slow
 def test_a_program_in_cpp_restores_as_python_does(package, tmp_path):
-    if reason := missing_tool():
+    if reason := missing_tool(tmp_path):
         pytest.skip(reason)
     build = tmp_path / "build"
     prefix = f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}"
