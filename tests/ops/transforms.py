@@ -16,7 +16,7 @@ from lfdeblur_models import DRBNet
 from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, refocus, residual_block
 
 KERNELS, PLAIN = "kernels", "plain PyTorch"
-PARTS = "kernels of `dynamic_filter`"  # the rest is PyTorch's
+PARTS = "parts"  # the kernels of dynamic_filter, the rest PyTorch's
 BOTH = "kernels and formula"  # refocus: where it is not linear
 LOOP = "kernels, one call a sample"  # where the geometry is batched beside another argument
 COLUMNS = ("dynamic_filter", "refocus", "drb_head", "convolutions", "DRBNet")
