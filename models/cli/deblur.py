@@ -22,7 +22,7 @@ from ..inference.tiled_network import SMALL, TiledNetwork, default_memory
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.errors import ImageError
 from ..networks import DRBNet
-from ..networks.shipped import default_weights
+from ..networks.shipped import weights_file
 from ..networks.weights import load_network
 from ..system.memory import parse_size, return_large_blocks
 from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
@@ -36,8 +36,8 @@ def deblur(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Published checkpoint, own state dict, or with --runtime a file of lfdeblur export. Default: the "
-            "compact network that ships."
+            help="Published checkpoint, own state dict, or with --runtime a file of lfdeblur export. Default: compact, "
+            "the network that ships."
         ),
     ] = None,
     runtime: Annotated[
@@ -134,7 +134,7 @@ def _network(
         raise CommandError("--runtime: it needs --weights, a file that lfdeblur export wrote")
     if weights is None and sides:
         raise CommandError("--left and --right: they need --weights of the dual-view network")
-    weights = weights or default_weights()
+    weights = weights_file(weights)
     if runtime is None and weights.suffix in EXPORTED.values():
         raise CommandError(f"{weights}: an exported file; tell by --runtime what runs it: {', '.join(EXPORTED)}")
     network = load_network(weights) if runtime is None else _exported(weights, *runtime)

@@ -21,7 +21,7 @@ from ..inference.tiled_network import TiledNetwork
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
 from ..networks import DRBNet
-from ..networks.shipped import default_weights
+from ..networks.shipped import weights_file
 from ..networks.weights import load_network
 from ..system.memory import held, parse_size, show_size
 from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
@@ -36,7 +36,7 @@ def evaluate(
     root: Annotated[Path | None, typer.Option(help="Folder of the data set. Default: the stack that ships.")] = None,
     out: Out = Path("evaluation"),
     weights: Annotated[
-        Path | None, typer.Option(help="Published checkpoint or own weights. Default: those that ship.")
+        Path | None, typer.Option(help="Published checkpoint or own weights. Default: compact, those that ship.")
     ] = None,
     split: Annotated[str, typer.Option(help="train, val or test, of dpdd, lfdof and pixeldp.")] = "test",
     listing: Annotated[Path | None, typer.Option(help="Text file with the pictures to use, of lfdof.")] = None,
@@ -75,7 +75,7 @@ def evaluate(
         raise CommandError(f"--root: missing; {data} is a folder of yours (only {STACK} ships)")
     with bad_option("--memory"):
         allowed = None if memory is None else parse_size(memory)
-    file = weights or default_weights()
+    file = weights_file(weights)
     check_output_folder(out)
     network = load_network(file).to(where, DTYPES[dtype])
     with bad_option("--"):

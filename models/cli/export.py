@@ -9,10 +9,9 @@ import typer
 
 from ..export import TARGETS, ExportError, card_of, check_target
 from ..export import export as write
+from ..networks.shipped import COMPACT
 from ..networks.weights import load_network
 from .options import CommandError
-
-SHIPPED = "compact"
 
 
 def export(
@@ -25,7 +24,7 @@ def export(
     ],
     weights: Annotated[
         str, typer.Option(help="compact, the weights that ship; or a file: published checkpoint or own state dict.")
-    ] = SHIPPED,
+    ] = COMPACT,
     precision: Annotated[
         str, typer.Option(help="fp32, or fp16: weights and features; the pictures stay in float32.")
     ] = "fp32",
@@ -37,11 +36,10 @@ def export(
     this processor. dtmodel: darktable. spandrel: a folder for ComfyUI, chaiNNer and others. hub: a folder that
     DRBNet.from_pretrained loads. All take and give RGB in [0, 1]; docs/export.md tells how they are used.
     """
-    path = None if weights == SHIPPED else Path(weights)
     with _told_of_options():
         check_target(to, out)
-        network = load_network(path)
-        write(network, to, out, precision=precision, opset=opset, card=card_of(path))
+        network = load_network(weights)
+        write(network, to, out, precision=precision, opset=opset, card=card_of(weights))
     typer.echo(str(out))
 
 

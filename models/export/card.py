@@ -10,7 +10,7 @@ from lfdeblur_ops import __version__
 from ..inference.tiled_network import DEFAULT_OVERLAP
 from ..networks import DRBNet
 from ..networks.receptive_field import exact_overlap
-from ..networks.shipped import default_weights
+from ..networks.shipped import FILE, weights_file
 from ..networks.weights import KEY
 
 PAPER = "https://arxiv.org/abs/2204.00367"
@@ -57,8 +57,8 @@ COMPACT = Card(
 
 def card_of(weights: str | Path | None) -> Card:
     """The card of a file of weights; None: of those that ship."""
-    path = default_weights() if weights is None else Path(weights)
-    if path.resolve() == default_weights().resolve():
+    path = weights_file(weights)
+    if path.resolve() == FILE.resolve():
         return COMPACT
     name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.stem.lower())
     return Card(name=f"drbnet-{name.strip('-') or 'weights'}")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-FILE = Path(__file__).parents[1] / "assets" / "weights" / "compact.safetensors"
+COMPACT = "compact"
+FILE = Path(__file__).parents[1] / "assets" / "weights" / f"{COMPACT}.safetensors"
 
 
-def default_weights() -> Path:
-    """The file of the single-view network that is used where none is given."""
-    return FILE
+def weights_file(name: str | Path | None) -> Path:
+    """The file of weights of a name: ``compact``, or None, those that ship; else a path."""
+    return FILE if name is None or str(name) == COMPACT else Path(name)

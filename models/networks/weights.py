@@ -15,7 +15,7 @@ from ..io.atomic import atomic_path
 from ..io.errors import LfdeblurError
 from .configuration import Configuration
 from .drbnet import SILENCED, DRBNet
-from .shipped import default_weights
+from .shipped import weights_file
 
 KEY = "drbnet"  # of the metadata of a .safetensors file; its value: the configuration as JSON
 
@@ -30,7 +30,8 @@ def load_network(path: str | Path | None = None) -> DRBNet:
     Args:
         path: a published checkpoint (``.pth``), or a state dict of ``DRBNet`` saved with ``torch.save`` (``.pt``,
             ``.pth``) or as ``.safetensors``. Pickled code in it is never run. Sizes and variant are told by the
-            metadata of ``.safetensors``, and without any by the tensors' shapes. None: the weights that ship.
+            metadata of ``.safetensors``, and without any by the tensors' shapes. None or ``compact``: the weights that
+            ship.
 
     Returns: the network, single or dual view, in evaluation mode on the CPU.
 
@@ -38,7 +39,7 @@ def load_network(path: str | Path | None = None) -> DRBNet:
         WeightsError: the file is missing or damaged, its tensors do not fit the network, or its metadata and its
             tensors contradict one another.
     """
-    path = default_weights() if path is None else Path(path)
+    path = weights_file(path)
     if not path.is_file():
         raise WeightsError(f"{path}: no such file of weights")
     state, metadata = _read(path)

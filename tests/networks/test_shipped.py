@@ -6,7 +6,7 @@ from lfdeblur_models import DRBNet, deblur, load_network
 from lfdeblur_models.evaluation.metrics import psnr
 from lfdeblur_models.features import FeatureDistance, feature_network
 from lfdeblur_models.io.images import read_image
-from lfdeblur_models.networks.shipped import default_weights
+from lfdeblur_models.networks.shipped import FILE, weights_file
 
 from ..data_paths import data_folder
 
@@ -17,12 +17,20 @@ def picture(kind, name):
 
 
 def test_the_file_is_small_and_of_a_compact_network():
-    assert default_weights().stat().st_size < 12e6
+    assert FILE.stat().st_size < 12e6
     network = load_network()
     assert type(network) is DRBNet
     assert (network.views, network.width, network.kernel_size, network.scales) == (1, 16, 7, 4)
     assert not network.training
     assert all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
+
+
+def test_the_shipped_weights_have_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "compact").write_text("mine")
+    assert weights_file(None) == weights_file("compact") == FILE
+    assert weights_file(tmp_path / "compact") == tmp_path / "compact"
+    assert load_network("compact").width == 16
 
 
 def test_pictures_never_trained_on_become_better_and_sharp_ones_stay():
