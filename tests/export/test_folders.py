@@ -20,8 +20,8 @@ from lfdeblur_models.export.architecture import DRBNet as PlainDRBNet
 from lfdeblur_models.networks.pretrained import PretrainedError
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
+from .alone import in_a_process
 from .networks import SHAPES
-from .test_architecture import in_a_process
 
 # What DRBNet finds of spandrel 0.4, which itself needs torchvision.
 SPANDREL = """

@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import onnx
-import onnxruntime
-import openvino
 import pytest
 import torch
 
@@ -16,33 +14,9 @@ from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..natural import psnr
 from .networks import SHAPES, SIZES, restored, unit_pictures
+from .runtimes import RUNTIMES, in_onnxruntime, in_openvino
 
 HALF_DB = 50.0  # least PSNR of half precision against float32
-
-
-def in_onnxruntime(path):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_inputs()]
-
-    def run(pictures):
-        given = {name: picture.numpy() for name, picture in zip(names, pictures, strict=True)}
-        return torch.from_numpy(session.run(["output"], given)[0])
-
-    return run
-
-
-def in_openvino(path):
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    names = ("input", "left", "right")
-
-    def run(pictures):
-        given = {name: picture.numpy() for name, picture in zip(names, pictures, strict=False)}
-        return torch.from_numpy(np.array(compiled(given)["output"]))
-
-    return run
-
-
-RUNTIMES = {"onnxruntime": in_onnxruntime, "openvino": in_openvino}
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -15,7 +15,7 @@ from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..networks.official_weights import official_weights
 from .networks import SIZES, restored, unit_pictures
-from .test_onnx import in_onnxruntime, in_openvino
+from .runtimes import in_onnxruntime, in_openvino
 
 
 @pytest.fixture
