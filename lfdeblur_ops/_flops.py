@@ -28,6 +28,12 @@ def _conv_transpose4x4(x: Shape, weight: Shape, *_: Any, **__: Any) -> int:
     return 2 * prod(weight) * x[0] * prod(x[2:])
 
 
+def _convolution(
+    x: Shape, weight: Shape, bias: Any, residual: Any, stride: int, pad_rows: int, transposed: bool, *_: Any, **kw: Any
+) -> int:
+    return _conv_transpose4x4(x, weight) if transposed else _conv3x3(x, None, weight, out_shape=kw["out_shape"])
+
+
 def _residual_block(x: Shape, weight1: Shape, *_: Any, **__: Any) -> int:
     return 4 * prod(weight1) * x[0] * prod(x[2:])
 
@@ -132,6 +138,7 @@ def _winograd_backward(
 _FORMULAS: dict[str, Callable[..., int]] = {
     "conv3x3": _conv3x3,
     "conv_transpose4x4": _conv_transpose4x4,
+    "convolution": _convolution,
     "drb_head": _drb_head,
     "drb_head_backward": _drb_head_backward,
     "drb_head_rows": _drb_head_rows,
@@ -148,7 +155,7 @@ _FORMULAS: dict[str, Callable[..., int]] = {
 
 def _register(counter: ModuleType) -> None:
     for name, formula in _FORMULAS.items():
-        if hasattr(torch.ops.lfdeblur, name):  # two are the extension's
+        if hasattr(torch.ops.lfdeblur, name):  # some are the extension's
             counter.register_flop_formula(getattr(torch.ops.lfdeblur, name))(formula)
 
 

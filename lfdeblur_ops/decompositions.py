@@ -1,7 +1,6 @@
 """The ops in PyTorch's own operators, for runtimes that have none of ours."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import reference
-from ._dispatch import cpu_missing
+from ._layouts import layout_of
 from .row_layers import PackedHead, stacked
 
 
@@ -30,8 +29,13 @@ def _drb_head_rows(*arguments: Any) -> Tensor:
     return head(features, residual_features, image, first_row, *bounds)
 
 
+def _unpacked(products: Tensor, axis: int) -> Tensor:
+    """The three taps of a weight along an axis of its six products (csrc/cpu/kernels/winograd_points.h)."""
+    first, minus, plus, *_, last = products.unbind(axis)
+    return torch.stack([first, (plus - minus) * (3 / 8**0.5), last], axis)
+
+
 def _winograd_conv3x3(
-    taps: list[list[float]],
     above: Tensor | None,
     x: Tensor,
     x2_above: Tensor | None,
@@ -46,26 +50,33 @@ def _winograd_conv3x3(
     activated: Tensor | None = None,
     activated_slope: float = 1.0,
 ) -> Tensor:
-    """``taps``: of each of the 36 products, in which a weight is packed, its share of each of the weight's 9 taps."""
-    blocks, inputs, lanes = packed.shape[1:]
-    shares = torch.tensor(taps, dtype=packed.dtype, device=packed.device)
-    weight = (shares.T @ packed.flatten(1)).view(3, 3, blocks, inputs, lanes)
-    weight = weight.permute(2, 4, 3, 0, 1).reshape(blocks * lanes, inputs, 3, 3)
+    weight = _unpacked(_unpacked(packed.unflatten(0, (6, 6)), 0), 1).permute(2, 4, 3, 0, 1).flatten(0, 1)
     joint = stacked(above, x)
     joint = joint if activated is None else joint * torch.where(activated > 0, 1.0, activated_slope)
     joint = joint if x2 is None else torch.cat([joint, stacked(x2_above, x2)], 1)
-    out = F.leaky_relu(F.conv2d(F.pad(joint, (1, 1, pad_top, pad_bottom)), weight, bias), negative_slope)
+    joint = F.pad(joint.to(weight.dtype), (1, 1, pad_top, pad_bottom))
+    out = F.leaky_relu(F.conv2d(joint, weight, bias), negative_slope)
     out = out if residual is None else out + stacked(residual_above, residual)
-    return out.contiguous(memory_format=torch.channels_last)
+    return out.to(x.dtype).contiguous(memory_format=torch.channels_last)
 
 
-def _unpacked() -> list[list[float]]:
-    """``[36, 9]``: what takes the products of a packed weight back to its taps, of weights with one tap each."""
-    each = torch.zeros(16, 16, 3, 3)
-    each[0, :9] = torch.eye(9).view(9, 3, 3)
-    products = torch.ops.lfdeblur.winograd_weight(each, False)[:, 0, :9, 0]
-    shares: list[list[float]] = torch.linalg.pinv(products.double()).T.tolist()
-    return shares
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    stride: int,
+    pad_rows: int,
+    transposed: bool,
+    negative_slope: float,
+) -> Tensor:
+    """Summed in float32, float64 in its own, and rounded once."""
+    acc = torch.promote_types(x.dtype, torch.float32)
+    bias = None if bias is None else bias.to(acc)
+    convolve = F.conv_transpose2d if transposed else F.conv2d
+    out = F.leaky_relu(convolve(x.to(acc), weight.to(acc), bias, stride, (pad_rows, 1)), negative_slope)
+    out = out if residual is None else out + residual.to(acc)
+    return out.to(x.dtype).contiguous(memory_format=layout_of(x))
 
 
 def decompositions() -> dict[torch._ops.OpOverload, Callable[..., Any]]:
@@ -82,13 +93,14 @@ def decompositions() -> dict[torch._ops.OpOverload, Callable[..., Any]]:
     """
     table: dict[str, Callable[..., Any]] = {
         "conv3x3": _conv3x3,
+        "convolution": _convolution,
         "conv_transpose4x4": reference.conv_transpose4x4,
         "drb_head": reference.drb_head,
+        "drb_head_rows": _drb_head_rows,
         "dynamic_filter": reference.dynamic_filter,
         "refocus": reference.refocus,
         "residual_block": _residual_block,
+        "winograd_conv3x3": _winograd_conv3x3,
     }
-    if cpu_missing() is None:
-        table |= {"drb_head_rows": _drb_head_rows, "winograd_conv3x3": partial(_winograd_conv3x3, _unpacked())}
     ours = torch.ops.lfdeblur
     return {getattr(ours, name).default: run for name, run in table.items() if hasattr(ours, name)}

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from lfdeblur_ops._checks import FLOATS, without_autocast
+from lfdeblur_ops._choice import chosen
+from lfdeblur_ops._levels import transformed
 
 from ..networks import DRBNet
 from ..networks.drbnet import check_views
@@ -30,8 +32,9 @@ class OptimizedDRBNet(nn.Module):
         self.views, self.width, self.kernel_size, self.scales = net.views, net.width, net.kernel_size, net.scales
         self.dtype = dtype
         self.device = next(net.parameters()).device
-        # The bands of rows restore at every scale, and know no other forward than DRBNet's.
+        # The bands of rows restore at every scale, know no other forward than DRBNet's, and have layers of their own.
         in_rows = self.device.type == "cpu" and type(net) is DRBNet and net.configuration.variant != "single-scale"
+        in_rows = in_rows and chosen() == "auto"
         self.engine: RowEngine | GraphEngine = RowEngine(net, dtype) if in_rows else GraphEngine(net, dtype)
         self.choices: dict[str, str] = self.engine.choices()
         self.eval()
@@ -46,9 +49,15 @@ class OptimizedDRBNet(nn.Module):
             Autocast is not heeded.
 
         Raises:
-            RuntimeError: shapes or devices disagree.
+            RuntimeError: shapes or devices disagree; or a transform of ``torch.func`` or forward mode is active: the
+                network itself knows these, docs/transforms.md.
             TypeError: ``left`` and ``right`` missing or surplus, not tensors, or not floating point.
         """
+        if transformed():
+            raise RuntimeError(
+                "optimize: got a call under torch.func or forward mode, want one without: it has no derivatives and no "
+                "batching rules; take the network that it was made of"
+            )
         # Not a decorator: that imports the compiler, two seconds and 150 MB, for everyone who imports this package.
         apart = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
         run = torch.compiler.disable(self._run) if apart else self._run
