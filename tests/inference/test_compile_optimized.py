@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from lfdeblur_models import optimize
-from lfdeblur_ops import build_info
+from lfdeblur_ops import build_info, decompositions
 from lfdeblur_ops.testing import BFLOAT16_LAYERS, MANY_ROUNDINGS
 
 from ..exported import SIZES, exported, packaged
@@ -49,6 +49,17 @@ def test_narrow_features():
     got = exported(optimize(net, torch.bfloat16)).module()(*inputs)
     torch.testing.assert_close(got, net(*inputs), rtol=0, atol=BFLOAT16_LAYERS)
     assert got.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_decomposed_none_of_our_operators_is_left(dtype):
+    net = network()
+    table = torch.export.default_decompositions() | decompositions()
+    program = exported(optimize(net, dtype)).run_decompositions(table)
+    assert not [node for node in program.graph.nodes if "lfdeblur" in str(node.target)]
+    inputs = pictures((1, 37, 51))
+    tolerance = MANY_ROUNDINGS if dtype == torch.float32 else BFLOAT16_LAYERS
+    torch.testing.assert_close(program.module()(*inputs), net(*inputs), rtol=0, atol=tolerance)
 
 
 def test_variants_run_on_the_fused_ops():

@@ -1,5 +1,6 @@
 """The optimised network against the plain one, on real pictures too; training through the fused blocks."""
 
+import contextlib
 import copy
 import pickle
 import subprocess
@@ -8,6 +9,8 @@ from functools import partial
 
 import pytest
 import torch
+from torch.autograd import forward_ad
+from torch.utils.flop_counter import FlopCounterMode
 
 from lfdeblur_models import DRBNet, OptimizedDRBNet, deblur, optimize
 from lfdeblur_models.inference.engines import cpu_bands
@@ -15,6 +18,7 @@ from lfdeblur_models.io.images import read_image
 from lfdeblur_models.networks import blocks
 from lfdeblur_models.networks.official import renamed
 from lfdeblur_models.networks.reference import straightforward, unfold_fac
+from lfdeblur_ops import use_backend
 from lfdeblur_ops.testing import FLOAT64_ROUNDINGS, MANY_ROUNDINGS, NETWORK_GRADIENT, NETWORK_GRADIENT_TF32
 
 from ..data_paths import data_folder
@@ -136,6 +140,41 @@ def test_gradients_end_here(optimized):
     assert not optimized(**inputs).requires_grad
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(optimized(**inputs), optimized(**inputs).float(), rtol=0, atol=0)
+
+
+TRANSFORMED = {
+    "jvp": lambda run, x: torch.func.jvp(run, (x,), (x,)),
+    "vmap": lambda run, x: torch.func.vmap(run)(x[None]),
+    "grad": lambda run, x: torch.func.grad(lambda x: run(x).sum())(x),
+    "dual numbers": lambda run, x: run(forward_ad.make_dual(x, x)),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMED)
+def test_transforms_are_refused(transform):
+    fast, x = optimize(natural(width=16, scales=2, kernel_size=3)), torch.rand(1, 3, 16, 16)
+    level = forward_ad.dual_level() if transform == "dual numbers" else contextlib.nullcontext()
+    with level, pytest.raises(RuntimeError, match=r"optimize: got a call under torch\.func or forward"):
+        TRANSFORMED[transform](fast, x)
+
+
+def test_a_chosen_back_end_runs_it():
+    net, x = natural(width=16, scales=2, kernel_size=3), torch.rand(1, 3, 16, 16)
+    with torch.no_grad(), use_backend("reference"), torch.profiler.profile() as profile:
+        got = optimize(net)(x)
+    assert not [event.name for event in profile.events() if event.name.startswith("lfdeblur::")]
+    torch.testing.assert_close(got, net(x).detach(), rtol=0, atol=MANY_ROUNDINGS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_its_operations_are_counted(dtype):
+    net, x = natural(width=16, scales=2, kernel_size=3), torch.rand(1, 3, 32, 48)
+    counts = []
+    for run in (net, optimize(net, dtype)):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            run(x)
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
 
 
 def test_a_compiled_caller_runs_it_as_it_is(optimized):
