@@ -2,8 +2,10 @@
 
 A ``DTensor`` that is sharded along the batch stays so through every op, forward and backward: weights, disparities and
 apertures are replicated, and their gradients are partial sums. Other placements are redistributed to replicas first.
-Gradients of strided convolutions, ``conv_transpose4x4`` among them, need torch 2.13 (2.11 refuses them; 2.12 is not
-tried). Data parallel modules (``DistributedDataParallel``, ``fully_shard``) need none of this: they call the ops on plain
+Gradients of strided convolutions, ``conv_transpose4x4`` among them, and DRBNet need torch 2.13 (2.11 lacks rules of its
+own for them; 2.12 is not tried). ``refocus`` takes disparity and aperture as ``DTensor`` or, the first, as a number.
+
+Data parallel modules (``DistributedDataParallel``, ``fully_shard``) need none of this: they call the ops on plain
 tensors.
 """
 
