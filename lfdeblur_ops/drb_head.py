@@ -5,9 +5,9 @@ from torch import Tensor
 
 from . import _composed, reference
 from ._checks import FLOATS, autocast, autocast_dtype, check_image, check_like, check_slope
-from ._derivatives import register_second
+from ._derivatives import gradients, register_second
 from ._dispatch import Impl, cpu_missing, define, register, select, triton_missing
-from ._levels import overridable
+from ._levels import overridable, transformed
 
 MAX_KERNEL_SIZE = 15
 
@@ -186,8 +186,11 @@ def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-unty
 
 def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
     need = ctx.needs_input_grad[:7]
-    groups = (any(need[:3]), any(need[3:6]), need[6])
     options = (ctx.kernel_size, ctx.slope, ctx.low, ctx.high)
+    if transformed():  # the kernels have no derivative of their own
+        found = gradients(_composed.drb_head, (*ctx.saved_tensors, *options), grad)
+        return *(g if wanted else None for g, wanted in zip(found, need, strict=False)), None, None, None, None
+    groups = (any(need[:3]), any(need[3:6]), need[6])
     grads = torch.ops.lfdeblur.drb_head_backward(grad, *ctx.saved_tensors, *options, *groups)
     return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), None, None, None, None
 
