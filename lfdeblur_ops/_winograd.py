@@ -85,12 +85,9 @@ def _plain_backward(
     return grad_x if added is None else grad_x + added, grad_weight, grad_bias  # type: ignore[operator, return-value]
 
 
-def backward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+def backward(*arguments: Any) -> Any:
     """``winograd_backward``; its formula where a transform wants its derivative, which the operator has none of."""
-    if transformed():
-        return _plain_backward(*arguments[:7])
-    grads: tuple[Tensor, Tensor, Tensor] = torch.ops.lfdeblur.winograd_backward(*arguments)
-    return grads
+    return _plain_backward(*arguments[:7]) if transformed() else torch.ops.lfdeblur.winograd_backward(*arguments)
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
