@@ -1,10 +1,13 @@
 """Checks and casts that several ops share."""
 
+import operator
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 
+MAX_KERNEL_SIZE = 15
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -59,6 +62,25 @@ def check_like(name: str, tensor: Tensor | None, shape: tuple[int | None, ...], 
         raise TypeError(f"{name}: got dtype {tensor.dtype}, want that of {x_name}, {x.dtype}")
     if tensor.device != x.device:
         raise RuntimeError(f"{name}: got device {tensor.device}, want that of {x_name}, {x.device}")
+
+
+def checked_kernel_size(kernel_size: Any) -> int:
+    """``k`` of whatever says it: a number, of NumPy too, or ``(k, k)``."""
+    given = kernel_size
+    if isinstance(given, (tuple, list)) and len(given) == 2 and given[0] == given[1]:
+        given = given[0]
+    if type(given) is not int and not isinstance(given, torch.SymInt):
+        try:
+            if isinstance(given, bool):
+                raise TypeError
+            given = operator.index(given)
+        except TypeError:
+            raise ValueError(
+                f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}, or two equal ones"
+            ) from None
+    if given % 2 == 0 or not 1 <= given <= MAX_KERNEL_SIZE:
+        raise ValueError(f"kernel_size: got {given}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+    return given
 
 
 def check_slope(negative_slope: float) -> None:

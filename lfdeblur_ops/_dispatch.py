@@ -11,7 +11,7 @@ import torch
 
 from . import _load
 from ._choice import chosen
-from ._levels import transformed
+from ._levels import functionalized, transformed
 
 # Fastest first, of those that the op has; other devices: the reference.
 ORDER = {"cpu": ("cpu", "reference"), "cuda": ("cuda", "triton", "reference")}
@@ -190,7 +190,8 @@ def select(op: str, backend: str, device: torch.device, dtype: torch.dtype = tor
         if reason is None:
             if name != "reference" and transformed():
                 # torch.compile traces the reference under them, and could not trace the other.
-                return "composed" if op in _COMPOSED and not torch.compiler.is_compiling() else "reference"
+                composed = op in _COMPOSED and not torch.compiler.is_compiling() and not functionalized()
+                return "composed" if composed else "reference"
             return name
         reasons.append(f"{name}: {reason}")
     raise BackendError("no backend can run this call: " + "; ".join(reasons))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._levels import primals
+from ._levels import batch_rule, primals
 
 
 def _folded(tensor: Tensor, dim: int | None, size: int) -> Tensor:
@@ -50,6 +50,7 @@ class Filter(torch.autograd.Function):
             return sum(Filter.apply(*pair, *ctx.options) for pair in terms)
 
     @staticmethod
+    @batch_rule
     def vmap(info: Any, in_dims: Any, x: Tensor, filters: Tensor, kernel_size: int, border: str) -> tuple[Tensor, int]:
         size = info.batch_size
         if in_dims[1] is None and filters.shape[1] == kernel_size**2:
@@ -105,6 +106,7 @@ class FilterBackward(torch.autograd.Function):
             return tuple(sum(parts) for parts in zip(*found, strict=True))
 
     @staticmethod
+    @batch_rule
     def vmap(
         info: Any,
         in_dims: Any,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ._levels import functorch_active
+from ._levels import transformed
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
@@ -21,8 +21,11 @@ def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt], layout: torch.m
 
 
 def laid_out(out: Tensor, layout: torch.memory_format) -> Tensor:
-    """A result in the layout; ``vmap``, which has none but the contiguous one, leaves it as it is."""
-    return out if functorch_active() else out.contiguous(memory_format=layout)
+    """A result in the layout; ``vmap``, which has none but the contiguous one, leaves it as it is.
+
+    So does a dual level: ``torch.autograd.functional`` batches tangents there and nothing tells.
+    """
+    return out if transformed() else out.contiguous(memory_format=layout)
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -27,9 +27,23 @@ def functorch_active() -> bool:
 def transformed() -> bool:
     """Whether ``torch.func`` or a dual level of ``torch.autograd.forward_ad`` is active.
 
-    Operators registered by ``torch.library`` know neither: they drop dual numbers silently.
+    Operators registered by ``torch.library`` know neither: they drop dual numbers silently. ``functionalize`` alone is
+    nothing to them.
     """
-    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+    return forward_ad._current_level >= 0 or (
+        torch._C._are_functorch_transforms_active() and (torch.compiler.is_compiling() or not all(_functionalizing()))
+    )
+
+
+def functionalized() -> bool:
+    """Whether ``torch.func.functionalize`` is among them, which knows no ``torch.autograd.Function``."""
+    return torch._C._are_functorch_transforms_active() and any(_functionalizing())
+
+
+def _functionalizing() -> list[bool]:
+    """Of each transform of ``torch.func`` that is active."""
+    functorch: Any = torch._C._functorch
+    return [level.key() == functorch.TransformType.Functionalize for level in functorch.get_interpreter_stack() or ()]
 
 
 @contextmanager
@@ -40,6 +54,25 @@ def primals(*saved: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """
     with forward_ad._set_fwd_grad_enabled(True):
         yield tuple(forward_ad.unpack_dual(tensor).primal for tensor in saved)
+
+
+def batch_rule(rule: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """A ``vmap`` of ``torch.autograd.Function`` that need not know batches of no samples: it is given one, of zeros."""
+
+    @functools.wraps(rule)
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Any, Any]:
+        if info.batch_size > 0:
+            return rule(info, in_dims, *inputs)
+        one = [
+            x if dim is None else x.new_zeros([1 if axis == dim else size for axis, size in enumerate(x.shape)])
+            for x, dim in zip(inputs, in_dims, strict=True)
+        ]
+        out, dims = rule(info._replace(batch_size=1), in_dims, *one)
+        if isinstance(out, Tensor):
+            return out.narrow(dims, 0, 0), dims
+        return tuple(x if dim is None else x.narrow(dim, 0, 0) for x, dim in zip(out, dims, strict=True)), dims
+
+    return vmap
 
 
 def readable(values: Tensor) -> bool:

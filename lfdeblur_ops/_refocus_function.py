@@ -8,7 +8,7 @@ from torch import Tensor
 
 from . import reference
 from ._derivatives import backward_of, gradients, tangent
-from ._levels import primals
+from ._levels import batch_rule, primals
 from .reference.refocus import refocus_tangent
 
 
@@ -60,6 +60,7 @@ class Refocus(torch.autograd.Function):
             return sum(terms)
 
     @staticmethod
+    @batch_rule
     def vmap(
         info: Any,
         in_dims: Any,
@@ -114,6 +115,8 @@ class RefocusBackward(torch.autograd.Function):
     def backward(ctx: Any, *along: Tensor | None) -> tuple[Tensor | None, ...]:
         """That of the reference's backward pass, of which the result is no input."""
         wanted = [place for place, need in enumerate(ctx.need) if need and along[place] is not None]
+        if not wanted:
+            return (None,) * 10
         formula = backward_of(reference.refocus, 3, wanted)
         found = gradients(formula, (*ctx.saved_tensors, *ctx.options), tuple(along[place] for place in wanted))
         return found[0], None, *found[1:4], *(None,) * 5
@@ -129,6 +132,7 @@ class RefocusBackward(torch.autograd.Function):
             return tuple(found.get(place, empty) for place in range(3))
 
     @staticmethod
+    @batch_rule
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int | None, ...]]:
         size, need, tensors, options = info.batch_size, inputs[-3:], inputs[:5], inputs[5:]
         if not any(need[1:]) and in_dims[3] is None and in_dims[4] is None:

@@ -5,6 +5,8 @@ argument ``algorithm`` of the ops (csrc/winograd.h). Gradients run by the same t
 convolution with the weights turned round, that of the weight sums the products of transformed tiles.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from ._derivatives import gradients
 from ._dispatch import BackendError, Impl, cpu_missing, select
 from ._gradients import activation_backward, convolution_backward
 from ._layouts import empty_output
+from ._levels import transformed
 
 MULTIPLE = 16  # of channels, in and out
 
@@ -80,6 +83,11 @@ def _plain_backward(
     joint = x if x2 is None else torch.cat([x, x2], 1)
     grad_x, grad_weight, grad_bias = convolution_backward(before, joint, weight, (True, True, True))
     return grad_x if added is None else grad_x + added, grad_weight, grad_bias  # type: ignore[operator, return-value]
+
+
+def backward(*arguments: Any) -> Any:
+    """``winograd_backward``; its formula where a transform wants its derivative, which the operator has none of."""
+    return _plain_backward(*arguments[:7]) if transformed() else torch.ops.lfdeblur.winograd_backward(*arguments)
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

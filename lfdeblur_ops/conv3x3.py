@@ -115,11 +115,13 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     split = x.shape[1]
     if ctx.algorithm != "direct":
         need = (need_x or need_x2, need_weight or need_bias)
-        joint, grad_weight, grad_bias = torch.ops.lfdeblur.winograd_backward(
+        joint, grad_weight, grad_bias = _winograd.backward(
             grad, activated, x, x2, weight, None, ctx.slope, *need, ctx.algorithm
         )
+        # Batched gradients know no slice of all channels.
+        of_x = joint if x2 is None else joint[:, :split]
         return (
-            joint[:, :split] if need_x else None,
+            of_x if need_x else None,
             joint[:, split:] if need_x2 else None,
             grad_weight if need_weight else None,
             grad_bias if need_bias else None,

@@ -1,15 +1,15 @@
 """``drb_head``: the end of DRBNet's dynamic residual block in one pass; its per-pixel filters never reach memory."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from . import _composed, reference
-from ._checks import FLOATS, autocast, autocast_dtype, check_image, check_like, check_slope
-from ._derivatives import register_second
+from ._checks import FLOATS, autocast, autocast_dtype, check_image, check_like, check_slope, checked_kernel_size
+from ._derivatives import gradients, register_second
 from ._dispatch import Impl, cpu_missing, define, register, select, triton_missing
-from ._levels import overridable
-
-MAX_KERNEL_SIZE = 15
+from ._levels import overridable, transformed
 
 # What the arguments are: csrc/drb_head.cpp.
 _ARGUMENTS = (
@@ -33,7 +33,7 @@ def drb_head(
     residual_weight: Tensor,
     residual_bias: Tensor | None,
     image: Tensor,
-    kernel_size: int,
+    kernel_size: int | Sequence[int],
     negative_slope: float = 0.1,
     *,
     clip: tuple[float, float] | None = None,
@@ -57,7 +57,7 @@ def drb_head(
         residual_bias: ``[C]`` or None.
         image: ``[N, C, H, W]``, any range; dtype of the features, or float32 beside narrower ones. The border is
             replicated.
-        kernel_size: ``k`` in pixels: odd, 1 to 15.
+        kernel_size: ``k`` in pixels: odd, 1 to 15; ``(k, k)`` says the same.
         negative_slope: of the residual's LeakyReLU, from 0 to 1.
         clip: lowest and highest value of the result; None: not clipped.
         backend: ``auto``, or ``triton | cpu | reference``; a forced one never falls back.
@@ -77,7 +77,8 @@ def drb_head(
         kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight, residual_bias = autocast(  # type: ignore[assignment]
             kernel_features, kernel_weight, kernel_bias, residual_features, residual_weight, residual_bias
         )
-    low, high = _check_options(kernel_size, negative_slope, clip)
+    kernel_size = checked_kernel_size(kernel_size)
+    low, high = _check_options(negative_slope, clip)
     check_image("kernel_features", kernel_features)
     check_image("image", image)
     features, taps = kernel_features.shape[1], kernel_size * kernel_size
@@ -120,13 +121,7 @@ def drb_head(
     )
 
 
-def _check_options(
-    kernel_size: int, negative_slope: float, clip: tuple[float, float] | None
-) -> tuple[float | None, float | None]:
-    if isinstance(kernel_size, bool) or not isinstance(kernel_size, (int, torch.SymInt)):
-        raise ValueError(f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
-    if kernel_size % 2 == 0 or not 1 <= kernel_size <= MAX_KERNEL_SIZE:
-        raise ValueError(f"kernel_size: got {kernel_size}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+def _check_options(negative_slope: float, clip: tuple[float, float] | None) -> tuple[float | None, float | None]:
     check_slope(negative_slope)
     if clip is None:
         return None, None
@@ -186,8 +181,11 @@ def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-unty
 
 def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
     need = ctx.needs_input_grad[:7]
-    groups = (any(need[:3]), any(need[3:6]), need[6])
     options = (ctx.kernel_size, ctx.slope, ctx.low, ctx.high)
+    if transformed():  # the kernels have no derivative of their own
+        found = gradients(_composed.drb_head, (*ctx.saved_tensors, *options), grad)
+        return *(g if wanted else None for g, wanted in zip(found, need, strict=False)), None, None, None, None
+    groups = (any(need[:3]), any(need[3:6]), need[6])
     grads = torch.ops.lfdeblur.drb_head_backward(grad, *ctx.saved_tensors, *options, *groups)
     return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), None, None, None, None
 

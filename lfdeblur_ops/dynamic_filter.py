@@ -1,19 +1,16 @@
 """``dynamic_filter``: every pixel is filtered with its own kernel (FAC, filter adaptive convolution)."""
 
-import operator
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import _load, reference
-from ._checks import FLOATS, autocast
+from ._checks import FLOATS, MAX_KERNEL_SIZE, autocast, checked_kernel_size
 from ._dispatch import register, select
 from ._filter_function import Filter, FilterBackward
 from ._levels import overridable, transformed
 
-MAX_KERNEL_SIZE = 15
 BORDERS = ("replicate", "zeros")
 
 
@@ -78,10 +75,7 @@ def _check(x: Tensor, filters: Tensor, kernel_size: int | Sequence[int] | None, 
         raise RuntimeError(f"filters: got device {filters.device}, want that of x, {x.device}")
     n, c, h, w = x.shape
     pictures, channels, height, width = filters.shape
-    if type(kernel_size) is not int:
-        kernel_size = _as_number(kernel_size, c, channels)
-    if kernel_size % 2 == 0 or not 1 <= kernel_size <= MAX_KERNEL_SIZE:
-        raise ValueError(f"kernel_size: got {kernel_size}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+    kernel_size = _fitting(c, channels) if kernel_size is None else checked_kernel_size(kernel_size)
     if border not in BORDERS:
         raise ValueError(f"border: got {border!r}, want 'replicate' or 'zeros'")
     taps = kernel_size * kernel_size
@@ -95,30 +89,16 @@ def _check(x: Tensor, filters: Tensor, kernel_size: int | Sequence[int] | None, 
     return filters if pictures == n else filters.expand(n, -1, -1, -1), kernel_size
 
 
-def _as_number(kernel_size: Any, channels: int, taps: int) -> int:
-    """``k`` of whatever says it: ``(k, k)``, a NumPy integer, or None and the channels of picture and filters."""
-    if kernel_size is None:
-        odd = range(1, MAX_KERNEL_SIZE + 1, 2)
-        fit = [k for k in odd if taps in (k * k, channels * k * k)]
-        if len(fit) != 1:
-            raise ValueError(
-                f"kernel_size: got None, and {' and '.join(map(str, fit)) or 'no odd size'} fits {taps} channels of "
-                f"filters beside {channels} of x; want it said"
-            )
-        return fit[0]
-    given = kernel_size
-    if isinstance(given, (tuple, list)) and len(given) == 2 and given[0] == given[1]:
-        given = given[0]
-    if isinstance(given, torch.SymInt):
-        return given  # type: ignore[return-value]
-    try:
-        if isinstance(given, bool):
-            raise TypeError
-        return operator.index(given)
-    except TypeError:
+def _fitting(channels: int, taps: int) -> int:
+    """``k`` of the channels of picture and filters."""
+    odd = range(1, MAX_KERNEL_SIZE + 1, 2)
+    fit = [k for k in odd if taps in (k * k, channels * k * k)]
+    if len(fit) != 1:
         raise ValueError(
-            f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}, or two equal ones"
-        ) from None
+            f"kernel_size: got None, and {' and '.join(map(str, fit)) or 'no odd size'} fits {taps} channels of "
+            f"filters beside {channels} of x; want it said"
+        )
+    return fit[0]
 
 
 def _wrong_size(x: Tensor, filters: Tensor, kernel_size: int) -> str:

@@ -1,7 +1,8 @@
 """``refocus``: synthetic-aperture refocusing of a light field, by shift and add."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +58,8 @@ def refocus(
         for integers. Summed in float32 (float64 for float64). Differentiable in the light field, the disparity
         (zero for ``nearest``) and the aperture, any number of times and under every transform of PyTorch
         (docs/transforms.md). On CUDA the light field's gradient for a disparity map uses atomic adds (not
-        deterministic). Maps of their own for each light field run one call of the kernel each.
+        deterministic). Maps of their own for each light field run one call of the kernel each;
+        in plain PyTorch where torch.compile, torch.export or symbolic shapes trace them.
 
     Raises:
         RuntimeError: shapes or devices disagree.
@@ -75,7 +77,7 @@ def refocus(
     if aperture is None:
         weights = torch.full((1, v, u), 1.0 / max(v * u, 1), dtype=acc, device=light_field.device)
     else:
-        weights = aperture.to(acc).reshape(-1, v, u)
+        weights = aperture.to(acc).reshape(math.prod(aperture.shape[:-2]), v, u)
         weights = weights / weights.sum((1, 2), keepdim=True)
     chosen = select("refocus", backend, light_field.device)
     if chosen == "composed":
@@ -83,12 +85,12 @@ def refocus(
     else:
         run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
     light_fields = light_field.reshape(math.prod(lead), v, u, c, h, w)
-    planes = disparity.to(acc).reshape(-1, *disparity.shape[-2:] if disparity.dim() >= 2 else ())
+    planes = disparity.to(acc)
+    planes = planes.reshape(math.prod(planes.shape[:-2]), h, w) if planes.dim() >= 2 else torch.atleast_1d(planes)
     depth = disparity.shape[-1 if disparity.dim() == 1 else -3] if stacked else 1
-    if own and light_fields.shape[0] > 0:
-        maps = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
-        pairs = zip(light_fields.split(1), maps.reshape(-1, depth, h, w).unbind(), strict=True)
-        out = torch.cat([run(one, its, weights, interpolation, border) for one, its in pairs])
+    if own:
+        each = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
+        out = _each(run, light_fields, each.reshape(math.prod(lead), depth, h, w), weights, interpolation, border)
     else:
         out = run(light_fields, planes, weights, interpolation, border)
     shape = list(lead)
@@ -97,6 +99,17 @@ def refocus(
     if stacked:
         shape.append(depth)
     return out.reshape(*shape, c, h, w)
+
+
+def _each(run: Callable[..., Tensor], light_fields: Tensor, maps: Tensor, *rest: Any) -> Tensor:
+    """Light fields with maps ``[B, D, H, W]`` of their own.
+
+    One call of a kernel each, which knows one geometry. What is traced serves every number of light fields, so no loop.
+    """
+    fixed = not torch.compiler.is_compiling() and isinstance(light_fields.shape[0], int)
+    if not fixed or run is reference.refocus or light_fields.shape[0] == 0:
+        return reference.refocus(light_fields, maps, *rest)
+    return torch.cat([run(one, its, *rest) for one, its in zip(light_fields.split(1), maps.unbind(), strict=True)])
 
 
 def _meaning(disparity: Tensor, lead: torch.Size) -> tuple[bool, bool]:
@@ -153,7 +166,7 @@ def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field:
     given = isinstance(disparity, Tensor)
     if not isinstance(disparity, Tensor):
         try:
-            disparity = torch.as_tensor(disparity, dtype=torch.float64)
+            disparity = _joined(disparity, light_field.device)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(
                 f"disparity: got {disparity!r}, want a tensor or numbers, in pixels per view step"
@@ -168,6 +181,13 @@ def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field:
     if disparity.device != light_field.device:
         raise RuntimeError(f"disparity: got device {disparity.device}, want that of light_field, {light_field.device}")
     return disparity
+
+
+def _joined(numbers: Any, device: torch.device) -> Tensor:
+    """Numbers, and tensors among them, as one tensor that stays joined to their graphs."""
+    if isinstance(numbers, (tuple, list)) and any(isinstance(number, Tensor) for number in numbers):
+        return torch.stack([torch.as_tensor(number, dtype=torch.float64, device=device) for number in numbers])
+    return torch.as_tensor(numbers, dtype=torch.float64)
 
 
 def _check_aperture(aperture: Tensor, light_field: Tensor) -> None:

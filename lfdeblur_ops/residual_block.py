@@ -90,15 +90,15 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
     hidden = torch.ops.lfdeblur.conv3x3(x, None, weight1, bias1, None, 1, ctx.slope, ctx.algorithm)
     grad_x = grad_weight1 = grad_bias1 = None
     if ctx.algorithm != "direct":
-        backward = torch.ops.lfdeblur.winograd_backward
         first, second = need_weight1 or need_bias1, need_weight2 or need_bias2
-        grad_hidden, *grads2 = backward(
+        grad_hidden, *grads2 = _winograd.backward(
             grad, None, hidden, None, weight2, None, 1.0, need_hidden, second, ctx.algorithm
         )
         grads1 = (None, None, None)
         if need_hidden:
             added = grad if need_x else None
-            grads1 = backward(grad_hidden, hidden, x, None, weight1, added, ctx.slope, need_x, first, ctx.algorithm)
+            inputs = (grad_hidden, hidden, x, None, weight1, added)
+            grads1 = _winograd.backward(*inputs, ctx.slope, need_x, first, ctx.algorithm)
         grads, wanted = (*grads1, *grads2), ctx.needs_input_grad
         return *(g if want else None for g, want in zip(grads, wanted, strict=False)), None, None
     wanted = (need_hidden, need_weight2, need_bias2)

@@ -1,4 +1,4 @@
-"""The result of a convolution of a picture without pixels, which PyTorch's convolutions refuse."""
+"""Results without elements, which stay joined to the graphs of what they are computed from."""
 
 from torch import Tensor
 

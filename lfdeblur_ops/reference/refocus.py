@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ._empty import empty_result
+
 _SCALE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
@@ -43,7 +45,7 @@ def _sums(
     border: str,
     along: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Weighted sum of the views, and of the weights that count ``[A, D, 1, H, W]`` (border ``valid``).
+    """Weighted sum of the views, and of the weights that count ``[1 or B, A, D, 1, H, W]`` (border ``valid``).
 
     With ``along``, of the disparity's shape: the derivative of the first one along it.
     """
@@ -52,19 +54,22 @@ def _sums(
     device = light_field.device
     # The geometry is kept in float64: a shift of 30 pixels in float32 already moves the weights by 2e-6.
     d = disparity.double()
-    d = d[:, None, None] if d.dim() == 1 else d  # [D, 1, 1] or [D, H, W]
+    d = d[:, None, None] if d.dim() == 1 else d
+    d = d if d.dim() == 4 else d[None]  # [1 or B, D, 1 or H, 1 or W]
     step = None if along is None else along.double().reshape(d.shape)
     y = torch.arange(height, device=device)[:, None]
     x = torch.arange(width, device=device)
-    planes = d.shape[0]
+    sample_of = torch.arange(batch, device=device)[:, None, None, None]
+    planes = d.shape[1]
     total = torch.zeros((batch, weights.shape[0], planes, channels, height, width), dtype=acc, device=device)
-    counted = torch.zeros((weights.shape[0], planes, 1, height, width), dtype=acc, device=device)
+    counted = torch.zeros((1, weights.shape[0], planes, 1, height, width), dtype=acc, device=device)
 
     def axis(offset: float, p: Tensor, size: int) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]:
         """Of the taps along an axis: pixels, weights, their change; and whether the sample lies inside."""
-        # From size + 4 pixels on, every tap of every pixel lies beyond the border.
-        t = -(d * offset)
-        near = t.clamp(-(size + 4), size + 4)
+        # From size + 4 pixels on, every tap of every pixel lies beyond the border. Computed, for tracers would fix the
+        # size beside a disparity that they know.
+        t, limit = -(d * offset), p.amax() + 5
+        near = torch.maximum(torch.minimum(t, limit), -limit)
         whole = torch.floor(near.detach())
         whole = torch.where(near.detach() - whole >= 1, whole + 1, whole)  # -1e-20 + 1 rounds to 1
         f = near - whole
@@ -73,10 +78,16 @@ def _sums(
         taps = _weights(f, interpolation)
         changes = []
         if step is not None:
-            moved = torch.where(t.detach().abs() <= size + 4, -offset * step, 0.0)
+            moved = torch.where(t.detach().abs() <= limit, -offset * step, 0.0)
             changes = [(slope * moved).to(acc) for slope in _slopes(f, interpolation)]
         pixels = [(position + i).clamp(0, size - 1) for i, _ in taps]
         return pixels, [weight.to(acc) for _, weight in taps], changes, inside
+
+    def at(view: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """``[B, C, D, H, W]``"""
+        if disparity.dim() == 4:
+            return view[sample_of, :, row, column].movedim(-1, 1)
+        return view[:, :, row[0], column[0]]
 
     for v in range(rows):
         row_pixels, row_weights, row_changes, row_inside = axis(v - (rows - 1) / 2, y, height)
@@ -90,10 +101,11 @@ def _sums(
                         weight = row_weights[i] * column_weights[j]
                     else:
                         weight = row_changes[i] * column_weights[j] + row_weights[i] * column_changes[j]
-                    sample = sample + view[:, :, row, column] * weight
-            share = weights[:, v, u].view(-1, 1, 1, 1, 1)
+                    sample = sample + at(view, row, column) * weight[:, None]
+            share = weights[:, v, u].view(1, -1, 1, 1, 1, 1)
             if border == "valid":
-                share = share * (row_inside & column_inside).to(acc).expand(planes, height, width)[:, None]
+                inside = (row_inside & column_inside).to(acc).expand(-1, planes, height, width)
+                share = share * inside[:, None, :, None]
                 counted = counted + share
             total = total + share * sample.transpose(1, 2)[:, None]
     return total, counted
@@ -110,7 +122,7 @@ def refocus(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolat
 
     Args:
         light_field: ``[B, V, U, C, H, W]``, float, uint8 or uint16.
-        disparity: ``[D]`` or ``[D, H, W]``, pixels per view step.
+        disparity: ``[D]`` or ``[D, H, W]``, pixels per view step; or, here alone, ``[B, D, H, W]``.
         aperture: ``[A, V, U]``, summing to one over the views.
         interpolation: ``nearest``, ``bilinear`` or ``bicubic``.
         border: ``replicate`` or ``valid``.
@@ -120,9 +132,10 @@ def refocus(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolat
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
     dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
     batch, _, _, channels, height, width = light_field.shape
-    shape = (batch, aperture.shape[0], disparity.shape[0], channels, height, width)
+    planes = disparity.shape[1 if disparity.dim() == 4 else 0]
+    shape = (batch, aperture.shape[0], planes, channels, height, width)
     if 0 in shape:
-        return light_field.new_zeros(shape, dtype=dtype)
+        return empty_result(shape, *(tensor.to(dtype) for tensor in (light_field[..., :0], disparity, aperture)))
     total, counted = _sums(light_field, disparity, aperture.to(acc), interpolation, border)
     return _divided(total, counted, border).to(dtype)
 

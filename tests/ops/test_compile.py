@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.export import Dim, export
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import lfdeblur_ops as ops
 from lfdeblur_ops.testing import REORDERED_SUMS
@@ -132,3 +133,46 @@ def test_an_exported_program_serves_every_size(case, strict):
         _, tensors = case(*size)
         tensors = tuple(t.detach() for t in tensors)
         assert torch.equal(program(tensors), call(*tensors))
+
+
+OWN_MAPS = (((4, 2, 3, 1, 6, 7), (4, 6, 7)), ((5, 2, 3, 1, 8, 5), (5, 8, 5)), ((7, 2, 3, 1, 9, 11), (7, 9, 11)))
+
+
+def test_maps_for_each_light_field_in_one_graph():
+    """Neither compiled nor exported code, nor what ``make_fx`` traces, keeps the number of light fields."""
+    torch._dynamo.reset()
+    drawn = [(torch.rand(views), torch.randn(maps)) for views, maps in OWN_MAPS]
+
+    class Module(torch.nn.Module):
+        def forward(self, views, maps):
+            return ops.refocus(views, maps, border="valid")
+
+    sizes = ({0: Dim.DYNAMIC, 4: Dim.DYNAMIC, 5: Dim.DYNAMIC}, {0: Dim.DYNAMIC, 1: Dim.DYNAMIC, 2: Dim.DYNAMIC})
+    programs = [
+        torch.compile(Module(), fullgraph=True, dynamic=True, backend="eager"),
+        export(Module(), drawn[0], dynamic_shapes=sizes).module(),
+        make_fx(Module(), tracing_mode="symbolic")(*drawn[0]),
+    ]
+    for number, tensors in enumerate(drawn):
+        for program in programs:
+            with torch.compiler.set_stance("fail_on_recompile" if number else "default"):
+                got = program(*tensors)
+            torch.testing.assert_close(got, Module()(*tensors), **REORDERED_SUMS)
+
+
+def test_the_reference_beside_a_number_serves_every_size():
+    torch._dynamo.reset()
+    drawn = [torch.rand(views) for views, _ in OWN_MAPS]
+
+    class Module(torch.nn.Module):
+        def forward(self, views):
+            return ops.refocus(views, 0.5)
+
+    free = ({0: Dim.DYNAMIC, 4: Dim.DYNAMIC, 5: Dim.DYNAMIC},)
+    plain = export(Module(), (drawn[0],), dynamic_shapes=free).run_decompositions(ops.decompositions()).module()
+    compiled = torch.compile(Module(), fullgraph=True, dynamic=True, backend="eager")
+    for number, views in enumerate(drawn):
+        want = Module()(views)
+        with torch.compiler.set_stance("fail_on_recompile" if number else "default"), ops.use_backend("reference"):
+            torch.testing.assert_close(compiled(views), want, **REORDERED_SUMS)
+        torch.testing.assert_close(plain(views), want, **REORDERED_SUMS)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -221,6 +222,13 @@ def test_result_does_not_depend_on_threads():
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
+@pytest.mark.parametrize("kernel_size", [(3, 3), [3, 3], np.int64(3)], ids=str)
+def test_kernel_sizes_as_dynamic_filter_takes_them(kernel_size):
+    tensors = (torch.rand(1, 6, 4, 5), torch.rand(9, 6), None, torch.rand(1, 7, 4, 5), torch.rand(3, 7), None)
+    image = torch.rand(1, 3, 4, 5)
+    assert torch.equal(drb_head(*tensors, image, kernel_size), drb_head(*tensors, image, 3))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
@@ -244,6 +252,12 @@ def test_result_does_not_depend_on_threads():
         ({"residual_weight": torch.zeros(2, 7)}, RuntimeError, r"residual_weight: got shape \[2, 7\], want \[3, 7\]"),
         ({"residual_bias": torch.zeros(3, device="meta")}, RuntimeError, "residual_bias: got device meta"),
         ({"kernel_size": 4}, ValueError, "kernel_size: got 4, want an odd integer from 1 to 15"),
+        (
+            {"kernel_size": (3, 5)},
+            ValueError,
+            r"kernel_size: got \(3, 5\), want an odd integer from 1 to 15, or two equal",
+        ),
+        ({"kernel_size": None}, ValueError, "kernel_size: got None, want"),
         ({"kernel_size": True}, ValueError, "kernel_size: got True"),
         ({"negative_slope": -0.1}, ValueError, "negative_slope: got -0.1, want a number from 0 to 1"),
         ({"negative_slope": "0.1"}, TypeError, "negative_slope: got '0.1'"),

@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from lfdeblur_ops import BackendError, conv3x3, dynamic_filter, use_backend
+from lfdeblur_ops import BackendError, _choice, conv3x3, dynamic_filter, use_backend
 
 from ..processes import python
 from .transforms import Kernels
@@ -43,6 +43,28 @@ def test_as_a_decorator_and_after_an_error():
         with pytest.raises(KeyError):
             decorated()
         assert runs()
+
+
+def test_a_block_in_itself():
+    block = use_backend("reference")
+    with block, block:
+        assert not runs()
+    assert runs()
+
+
+def test_functions_that_run_later_are_refused():
+    def generator():
+        yield
+
+    async def asynchronous():
+        pass
+
+    async def both():
+        yield
+
+    for function in (generator, asynchronous, both):
+        with pytest.raises(TypeError, match=rf"{function.__name__}, a generator or async .* write `with use_b"):
+            use_backend("reference")(function)
 
 
 def test_other_threads_and_tasks_choose_for_themselves():
@@ -87,6 +109,55 @@ def test_compiled_code_follows():
         compiled(X)
     compiled(X)
     assert graphs == [True, False]
+
+
+def test_compiled_code_is_back_at_the_default_after_blocks_that_overlap():
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with use_backend("cpu"):
+            entered.set()
+            left.wait()
+
+    thread = threading.Thread(target=other)
+    with use_backend("reference"):
+        thread.start()
+        entered.wait()
+    left.set()
+    thread.join()
+    ran = []
+    torch.compile(lambda x: ran.append(_choice.chosen()) or x + 1, backend="eager", fullgraph=True)(X)
+    assert ran == [_choice._default]
+
+
+@use_backend("reference")
+def decorated(x):
+    return dynamic_filter(x, F, 3)
+
+
+def blocks(x):
+    with use_backend("reference"):
+        y = dynamic_filter(x, F, 3)
+        with use_backend("cpu"):
+            y = y + dynamic_filter(x, F, 3)
+        return y + dynamic_filter(x, F, 3)
+
+
+@pytest.mark.parametrize(("function", "kernels"), [(decorated, 0), (blocks, 1)])
+def test_blocks_within_what_is_compiled(function, kernels):
+    counted = []
+
+    def count(module, inputs):
+        counted.append(str(module.graph).count("lfdeblur.dynamic_filter"))
+        return module
+
+    torch.compile(function, backend=count, fullgraph=True)(X)
+    module = torch.nn.Module()
+    module.forward = function
+    program = torch.export.export(module, (X,))
+    counted.append(str(program.graph).count("lfdeblur.dynamic_filter"))
+    assert counted == [kernels, kernels]
+    assert runs()
 
 
 def test_environment():

@@ -34,15 +34,17 @@ def _draw(*shape: int, scale: float = 1.0) -> Tensor:
     return torch.randn(shape, dtype=torch.float64) * scale
 
 
-def _network() -> Case:
-    net = DRBNet(width=4, kernel_size=3, scales=2).double()
+def network(width: int, dtype: torch.dtype) -> Case:
+    """Of float32 and multiples of 16, the convolutions run by Winograd's algorithm where there are pixels enough."""
+    net = DRBNet(width=width, kernel_size=3, scales=2).to(dtype)
     names = ("encoder.0.0.bias", "restore.0.filters.2.bias")
     parameters = {name: tensor.detach() for name, tensor in net.named_parameters()}
 
     def call(picture: Tensor, *some: Tensor) -> Tensor:
         return functional_call(net, parameters | dict(zip(names, some, strict=True)), (picture,))
 
-    return Case("DRBNet", call, (_draw(1, 3, 2, 2, scale=0.3), *(parameters[name] for name in names)))
+    picture = _draw(1, 3, 2, 2, scale=0.3).to(dtype)
+    return Case("DRBNet", call, (picture, *(parameters[name] for name in names)))
 
 
 def cases() -> dict[str, Case]:
@@ -84,7 +86,7 @@ def cases() -> dict[str, Case]:
             lambda x, w, b, v: residual_block(x, w, b, v, None),
             (_draw(1, 2, 2, 3), _draw(2, 2, 3, 3), _draw(2), _draw(2, 2, 3, 3)),
         ),
-        "DRBNet": _network(),
+        "DRBNet": network(4, torch.float64),
     }
 
 
@@ -120,6 +122,15 @@ def _dual_of_gradients(call, tensors):
         pairs = zip(tensors, _along(tensors), strict=True)
         inputs = [forward_ad.make_dual(t.clone().requires_grad_(), d) for t, d in pairs]
         grads = torch.autograd.grad(_squares(call)(*inputs), inputs)
+        return [forward_ad.unpack_dual(g).tangent for g in grads]
+
+
+def _dual_of_results(call, tensors):
+    """The results are from before; of their gradients the derivative along that of the results is asked."""
+    inputs = [t.clone().requires_grad_() for t in tensors]
+    out = call(*inputs)
+    with forward_ad.dual_level():
+        grads = torch.autograd.grad(out, inputs, forward_ad.make_dual(out.detach(), out.detach().square()))
         return [forward_ad.unpack_dual(g).tangent for g in grads]
 
 
@@ -165,6 +176,17 @@ ROWS = (
         "`torch.autograd.functional.jacobian(vectorize=True)`",
         lambda call, t: torch.autograd.functional.jacobian(call, t, vectorize=True),
         (KERNELS, LOOP, LOOP, KERNELS, LOOP),
+    ),
+    Row(
+        '`jacobian(vectorize=True, strategy="forward-mode")`',
+        lambda call, t: torch.autograd.functional.jacobian(call, t, vectorize=True, strategy="forward-mode"),
+        _FORWARD,
+        lambda call, t: torch.autograd.functional.jacobian(call, t),
+    ),
+    Row(
+        "dual numbers in the backward pass alone",
+        _dual_of_results,
+        (KERNELS, BOTH, "kernels; backward parts", KERNELS, "kernels; backward parts"),
     ),
     Row("gradient of a gradient, any order", _twice, (KERNELS, BOTH, KERNELS, KERNELS, KERNELS)),
     Row(
