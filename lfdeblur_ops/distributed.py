@@ -3,8 +3,8 @@
 A ``DTensor`` that is sharded along the batch stays so through every op, forward and backward: weights, disparities and
 apertures are replicated, and their gradients are partial sums. Other placements are redistributed to replicas first.
 Gradients of strided convolutions, ``conv_transpose4x4`` among them, and DRBNet need torch 2.13 (2.11 lacks rules of its
-own for them; 2.12 is not tried). ``refocus`` wants disparity and aperture as ``DTensor`` too, planes or maps that all light
-fields share; DRBNet wants sizes that are multiples of ``net.multiple``.
+own for them; 2.12 is not tried). ``refocus`` wants disparity and aperture as ``DTensor`` too, planes or maps that all
+light fields share; DRBNet wants sizes that are multiples of ``net.multiple``.
 
 Data parallel modules (``DistributedDataParallel``, ``fully_shard``) need none of this: they call the ops on plain
 tensors.
