@@ -86,11 +86,12 @@ def refocus(
         run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
     light_fields = light_field.reshape(math.prod(lead), v, u, c, h, w)
     planes = disparity.to(acc)
-    planes = planes.reshape(math.prod(planes.shape[:-2]), h, w) if planes.dim() >= 2 else torch.atleast_1d(planes)
+    each = (h, w) if planes.dim() >= 2 else ()
+    planes = planes.reshape(math.prod(planes.shape[: planes.dim() - len(each)]), *each)
     depth = disparity.shape[-1 if disparity.dim() == 1 else -3] if stacked else 1
     if own:
-        each = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
-        out = _each(run, light_fields, each.reshape(math.prod(lead), depth, h, w), weights, interpolation, border)
+        maps = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
+        out = _each(run, light_fields, maps.reshape(math.prod(lead), depth, h, w), weights, interpolation, border)
     else:
         out = run(light_fields, planes, weights, interpolation, border)
     shape = list(lead)
