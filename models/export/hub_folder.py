@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 from ..networks import DRBNet
-from ..networks.pretrained import CARD, CONFIG, TENSORS
+from ..networks.pretrained import CARD, CONFIG, TENSORS, contents
 from .card import Card, readme
 from .precision import PRECISIONS
 
@@ -24,7 +24,8 @@ restored = deblur(network, picture)  # [3, H, W] in [0, 1], any size
 def write_hub(network: DRBNet, card: Card, precision: str, folder: Path) -> None:
     """Write configuration, tensors and model card into a folder that is there."""
     narrowed = copy.deepcopy(network).to(PRECISIONS[precision])
-    narrowed.save_pretrained(folder, card=readme(network, card, USE, header(card)))
+    for name, data in contents(narrowed, readme(network, card, USE, header(card))).items():
+        (folder / name).write_bytes(data)
 
 
 def header(card: Card) -> str:

@@ -75,14 +75,7 @@ class Pretrained(nn.Module):
         Raises: OutputError: that fails.
         """
         folder = make_output_folder(folder)
-        state = {name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()}
-        files = {
-            TENSORS: save(state, {"format": "pt"}),
-            CONFIG: (json.dumps(dataclasses.asdict(self.configuration), indent=2) + "\n").encode(),
-        }
-        if card is not None:
-            files[CARD] = card.encode()
-        for file, data in files.items():
+        for file, data in contents(self, card).items():
             with atomic_path(folder / file) as temporary:
                 temporary.write_bytes(data)
 
@@ -111,6 +104,16 @@ class Pretrained(nn.Module):
         with TemporaryDirectory() as folder:
             self.save_pretrained(folder, card=card)
             return str(api.upload_folder(repo_id=repository, folder_path=folder, commit_message=commit_message))
+
+
+def contents(network: Pretrained, card: str | None) -> dict[str, bytes]:
+    """The files of ``save_pretrained``, by name."""
+    state = {name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()}
+    files = {
+        TENSORS: save(state, {"format": "pt"}),
+        CONFIG: (json.dumps(dataclasses.asdict(network.configuration), indent=2) + "\n").encode(),
+    }
+    return files if card is None else files | {CARD: card.encode()}
 
 
 def _hub(wanted: str) -> Any:
