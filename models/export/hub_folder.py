@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..networks import DRBNet
 from ..networks.pretrained import CARD, CONFIG, TENSORS, contents
-from .card import Card, readme
+from .card import Card, metadata, readme
 from .precision import PRECISIONS
 
 FILES = (CONFIG, TENSORS, CARD)
@@ -24,7 +24,8 @@ restored = deblur(network, picture)  # [3, H, W] in [0, 1], any size
 def write_hub(network: DRBNet, card: Card, precision: str, folder: Path) -> None:
     """Write configuration, tensors and model card into a folder that is there."""
     narrowed = copy.deepcopy(network).to(PRECISIONS[precision])
-    for name, data in contents(narrowed, readme(network, card, USE, header(card))).items():
+    text, told = readme(network, card, USE, header(card)), metadata(network, card, precision)
+    for name, data in contents(narrowed, text, told).items():
         (folder / name).write_bytes(data)
 
 

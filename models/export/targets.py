@@ -10,6 +10,7 @@ from ..inference.exported import check_package
 from ..io.atomic import NAMELESS, atomic_folder, atomic_path, check_output_folder, make_output_folder
 from ..io.errors import OutputError
 from ..networks import DRBNet
+from ..networks.state_dicts import check_tensors
 from .card import Card, metadata
 from .errors import ExportError
 from .opset import OPSETS, check_opset
@@ -204,6 +205,10 @@ def _checked(network: DRBNet, to: str, out: Path, precision: str) -> Target:
     if not isinstance(network, DRBNet):
         raise ExportError(f"network: got {type(network).__name__}, want a DRBNet")
     target = check_target(to, out)
+    try:
+        check_tensors(network.state_dict())
+    except ValueError as error:
+        raise ExportError(f"network: {error}") from error
     if precision not in PRECISIONS:
         raise ExportError(f"precision: got {precision!r}, want {' or '.join(PRECISIONS)}")
     if target.one_picture and network.views != 1:

@@ -192,7 +192,7 @@ def test_the_hub_without_its_package(monkeypatch, networks):
         (
             "config.json",
             '{"width": 12, "scales": 3}',
-            "model.safetensors: not the tensors of config.json: .*size mismatch",
+            "model.safetensors: not the tensors of config.json: [0-9]+ missing: .*[0-9]+ misshaped: ",
         ),
         ("model.safetensors", "cut off", "model.safetensors: not the tensors of config.json"),
     ],
@@ -231,8 +231,8 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch, network
     export(network, "hub", folder)
     (folder / "README.md").write_text("mine")
     with monkeypatch.context() as patch:
-        patch.setattr(DRBNet, "save_pretrained", no_space)
-        with pytest.raises(OutputError, match="No space left"):
+        patch.setattr(Path, "write_bytes", no_space)
+        with pytest.raises(OutputError, match=f"^cannot write {folder}: No space left"):
             export(network, "hub", folder)
     assert (folder / "README.md").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 1

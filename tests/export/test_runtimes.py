@@ -152,5 +152,4 @@ def test_program_of_pytorch(networks, exported):
     want = deblur(networks["dual"], picture, left=picture, right=picture)
     torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
     tiny = torch.rand(3, 1, 2)
-    with pytest.raises(ExportedFileError, match="the program takes no picture of 1x2 pixels"):
-        deblur(theirs, tiny, left=tiny, right=tiny)
+    assert deblur(theirs, tiny, left=tiny, right=tiny).shape == tiny.shape
