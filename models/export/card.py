@@ -59,7 +59,7 @@ COMPACT = Card(
 
 
 def card_of(weights: str | Path | None) -> Card:
-    """The card of a file of weights; None: of those that ship. What an export wrote as ``.safetensors`` tells its own."""
+    """The card of a file of weights; None: of those that ship. ``.safetensors`` that an export wrote tell their own."""
     path = weights_file(weights)
     if path.resolve() == FILE.resolve():
         return COMPACT
@@ -85,9 +85,8 @@ def _told(path: Path) -> dict[str, str]:
             told = file.metadata() or {}
     except (OSError, SafetensorError):  # whoever reads the weights says what is wrong with them
         return {}
-    return (
-        told if {"name", "license", "author", "training_data", "training_data_license", "limits"} <= set(told) else {}
-    )
+    wanted = {"name", "license", "author", "training_data", "training_data_license", "limits"}
+    return told if wanted <= set(told) else {}
 
 
 def _hyphenated(text: str) -> str:

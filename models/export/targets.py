@@ -151,8 +151,8 @@ def export(
     Raises:
         ExportError: a bad argument, weights or features that overflow ``fp16``, or a network of two views for a program
             that has one picture.
-        OutputError: ``out`` cannot be written, is a folder with anything else in it, or is an ``.xml`` that is not there
-            while a ``.bin`` of its name is.
+        OutputError: ``out`` cannot be written, is a folder with anything else in it, or is an ``.xml`` that is missing
+            beside a ``.bin`` of its name.
         ExportedFileError: a package is not installed; the message names the extra.
     """
     out, card = Path(out), card or Card()

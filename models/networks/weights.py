@@ -92,9 +92,8 @@ def _read(path: Path) -> tuple[dict[str, Any], str | None]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers raise anything on damaged files
         if path.suffix in EXPORTED:
-            raise WeightsError(
-                f"{path}: is {EXPORTED[path.suffix]}, want weights: .safetensors, .pt or .pth"
-            ) from error
+            kind = EXPORTED[path.suffix]
+            raise WeightsError(f"{path}: is {kind}, want weights: .safetensors, .pt or .pth") from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
         if "weights_only" in reason[0]:  # PyTorch's advice is to run what is in the file
             reason = ["not a pickle of tensors alone"]
