@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
@@ -95,7 +96,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str | None]:
             kind = EXPORTED[path.suffix]
             raise WeightsError(f"{path}: is {kind}, want weights: .safetensors, .pt or .pth") from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        if "weights_only" in reason[0]:  # PyTorch's advice is to run what is in the file
+        if isinstance(error, UnpicklingError):  # PyTorch advises to run what is in the file
             reason = ["not a pickle of tensors alone"]
         raise WeightsError(f"{path}: not a readable file of weights ({reason[0]})") from error
     if not isinstance(state, dict):
