@@ -119,7 +119,7 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[n
             grad, activated, x, x2, weight, None, ctx.slope, *need, ctx.algorithm
         )
         # Batched gradients know no slice of all channels.
-        of_x = joint if x2 is None else joint[:, :split]
+        of_x = joint if x2 is None or not need_x else joint[:, :split]
         return (
             of_x if need_x else None,
             joint[:, split:] if need_x2 else None,

@@ -1,12 +1,8 @@
 """``lfdeblur deblur``."""
 
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import torch
@@ -24,10 +20,11 @@ from ..io.errors import ImageError
 from ..networks import DRBNet
 from ..networks.shipped import weights_file
 from ..networks.weights import load_network
+from ..system.interrupts import terminable
 from ..system.memory import parse_size, return_large_blocks
 from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
 
-FAILED, TERMINATED = 1, 128 + signal.SIGTERM
+FAILED = 1
 
 
 def deblur(
@@ -68,7 +65,9 @@ def deblur(
     """
     if runtime is not None and device == "cuda":
         raise CommandError("--device: got cuda, but --runtime runs on the CPU")
-    where = device_of(device if runtime is None else "cpu")
+    where = device_of(device)
+    if runtime is not None:
+        where = torch.device("cpu")
     if dtype not in ("auto", *DTYPES):
         raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
     with bad_option("--memory"):
@@ -87,7 +86,7 @@ def deblur(
         tiled = TiledNetwork(ready, tile=tile, overlap=overlap, strength=strength)
         if allowed is None and tile is None and max(photo.pixels for photo in photos) > SMALL:
             allowed = default_memory(where)
-        with _progress(sum(photo.pixels for photo in photos)) as advance, _terminable():
+        with _progress(sum(photo.pixels for photo in photos)) as advance, terminable():
             with bad_option("too little memory" if memory is None else "--memory"):
                 pipeline = Pipeline(tiled, allowed, advance)
             make_output_folder(out)
@@ -197,20 +196,3 @@ def _progress(pixels: int) -> Iterator[Callable[[int], None]]:
     with bar:
         task = bar.add_task("deblur", total=pixels / 1e6)
         yield lambda done: bar.advance(task, done / 1e6)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: half-written files are removed."""
-    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        sys.exit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -11,6 +11,7 @@ from ..export import TARGETS, ExportError, card_of, check_target
 from ..export import export as write
 from ..networks.shipped import COMPACT
 from ..networks.weights import load_network
+from ..system.interrupts import terminable
 from .options import CommandError
 
 
@@ -36,7 +37,7 @@ def export(
     this processor. dtmodel: darktable. spandrel: a folder for ComfyUI, chaiNNer and others. hub: a folder that
     DRBNet.from_pretrained loads. All take and give RGB in [0, 1]; docs/export.md tells how they are used.
     """
-    with _told_of_options():
+    with _told_of_options(), terminable():
         check_target(to, out)
         network = load_network(weights)
         write(network, to, out, precision=precision, opset=opset, card=card_of(weights))

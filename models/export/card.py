@@ -1,9 +1,12 @@
 """What an exported file says of itself: whose weights, under which licence, made from what, for what."""
 
 import json
+import os
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
 
 from lfdeblur_ops import __version__
 
@@ -56,12 +59,38 @@ COMPACT = Card(
 
 
 def card_of(weights: str | Path | None) -> Card:
-    """The card of a file of weights; None: of those that ship."""
+    """The card of a file of weights; None: of those that ship. ``.safetensors`` that an export wrote tell their own."""
     path = weights_file(weights)
     if path.resolve() == FILE.resolve():
         return COMPACT
-    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.stem.lower())
-    return Card(name=f"drbnet-{name.strip('-') or 'weights'}")
+    told = _told(path)
+    if told:
+        return Card(
+            _hyphenated(told["name"]) or "drbnet",
+            told["license"],
+            told["author"],
+            told["training_data"],
+            told["training_data_license"],
+            told["limits"],
+        )
+    return Card(name=f"drbnet-{_hyphenated(path.stem) or 'weights'}")
+
+
+def _told(path: Path) -> dict[str, str]:
+    """The metadata of a ``.safetensors`` file that an export wrote; of all other files nothing."""
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+    except (OSError, SafetensorError):  # whoever reads the weights says what is wrong with them
+        return {}
+    wanted = {"name", "license", "author", "training_data", "training_data_license", "limits"}
+    return told if wanted <= set(told) else {}
+
+
+def _hyphenated(text: str) -> str:
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower()).strip("-")
 
 
 def metadata(network: DRBNet, card: Card, precision: str) -> dict[str, str]:
@@ -88,6 +117,7 @@ def metadata(network: DRBNet, card: Card, precision: str) -> dict[str, str]:
 def made_by() -> str:
     """The version of this package, and the commit where it lies in a checkout of its own."""
     root = Path(__file__).resolve().parents[2]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # they name another's
     try:
         told = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"],
@@ -95,6 +125,7 @@ def made_by() -> str:
             text=True,
             check=True,
             timeout=10,
+            env=own,
         ).stdout.split("\n")
     except (OSError, subprocess.SubprocessError):
         return f"lfdeblur {__version__}"

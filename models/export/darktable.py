@@ -40,5 +40,10 @@ def write_dtmodel(model: onnx.ModelProto, network: DRBNet, card: Card, path: Pat
         },
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"{name}/config.json", json.dumps(config, indent=2) + "\n")
-        archive.writestr(f"{name}/model.onnx", model.SerializeToString())
+        for file, data in (
+            ("config.json", (json.dumps(config, indent=2) + "\n").encode()),
+            ("model.onnx", model.SerializeToString()),
+        ):
+            entry = zipfile.ZipInfo(f"{name}/{file}")  # of 1980: the same bytes for the same network
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, data)

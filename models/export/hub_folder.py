@@ -4,8 +4,8 @@ import copy
 from pathlib import Path
 
 from ..networks import DRBNet
-from ..networks.pretrained import CARD, CONFIG, TENSORS
-from .card import Card, readme
+from ..networks.pretrained import CARD, CONFIG, TENSORS, contents
+from .card import Card, metadata, readme
 from .precision import PRECISIONS
 
 FILES = (CONFIG, TENSORS, CARD)
@@ -24,7 +24,9 @@ restored = deblur(network, picture)  # [3, H, W] in [0, 1], any size
 def write_hub(network: DRBNet, card: Card, precision: str, folder: Path) -> None:
     """Write configuration, tensors and model card into a folder that is there."""
     narrowed = copy.deepcopy(network).to(PRECISIONS[precision])
-    narrowed.save_pretrained(folder, card=readme(network, card, USE, header(card)))
+    text, told = readme(network, card, USE, header(card)), metadata(network, card, precision)
+    for name, data in contents(narrowed, text, told).items():
+        (folder / name).write_bytes(data)
 
 
 def header(card: Card) -> str:

@@ -9,21 +9,13 @@ from onnx import TensorProto, helper
 from lfdeblur_ops import __version__
 
 from ..networks import DRBNet
-from .errors import ExportError
 from .onnx_graph import Network
+from .opset import check_opset
 from .precision import PRECISIONS
 
-OPSETS = range(17, 22)  # of older ones Shape cannot be told a part, of newer ones nothing is needed
 DIMENSIONS: list[str | int | None] = ["batch", 3, "height", "width"]  # darktable fixes the sizes by these names
 INPUTS = ("input", "left", "right")
 OUTPUT = "output"
-
-
-def check_opset(opset: int) -> None:
-    """Raise ExportError where the graph cannot be written in an opset."""
-    if opset not in OPSETS:
-        age = "old" if opset < OPSETS[0] else "new"
-        raise ExportError(f"opset: got {opset}, too {age}, want {OPSETS[0]} to {OPSETS[-1]}")
 
 
 def onnx_model(network: DRBNet, precision: str, opset: int, told: Mapping[str, str]) -> onnx.ModelProto:

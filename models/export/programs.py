@@ -2,7 +2,9 @@
 
 import copy
 import json
+import warnings
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -33,7 +35,7 @@ class InUnit(nn.Module):
 def program(network: DRBNet, precision: str) -> ExportedProgram:
     """``torch.export`` of a network with free N, H and W; pictures are float32 in either precision."""
     module = InUnit(copy.deepcopy(network).cpu().to(PRECISIONS[precision])).eval()
-    pictures = tuple(torch.rand(EXAMPLE) for _ in range(network.configuration.pictures))
+    pictures = tuple(torch.zeros(EXAMPLE) for _ in range(network.configuration.pictures))
     free = {axis: Dim.DYNAMIC for axis in (0, 2, 3)}
     with torch.no_grad():
         return torch.export.export(module, pictures, dynamic_shapes=tuple(free for _ in pictures))
@@ -41,7 +43,9 @@ def program(network: DRBNet, precision: str) -> ExportedProgram:
 
 def write_program(network: DRBNet, precision: str, told: Mapping[str, str], path: Path) -> None:
     """Write what ``torch.export.load`` reads; ``told`` is in its extra file ``lfdeblur.json``."""
-    torch.export.save(program(network, precision), path, extra_files={EXTRA: json.dumps(told)})
+    file = BytesIO()  # on a full disk PyTorch's own writer ends the process
+    torch.export.save(program(network, precision), file, extra_files={EXTRA: json.dumps(told)})
+    path.write_bytes(file.getbuffer())
 
 
 def write_package(network: DRBNet, precision: str, told: Mapping[str, str], path: Path) -> None:
@@ -58,4 +62,8 @@ def write_package(network: DRBNet, precision: str, told: Mapping[str, str], path
         raise ExportError("to: aoti needs a C++ compiler, g++ or clang++, and finds none; CXX may name it") from error
 
     configs = {"aot_inductor.metadata": {SECTION: json.dumps(told)}}
-    aoti_compile_and_package(program(network, precision), package_path=str(path), inductor_configs=configs)
+    file = BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of how PyTorch itself copies what it traced
+        aoti_compile_and_package(program(network, precision), package_path=file, inductor_configs=configs)
+    path.write_bytes(file.getbuffer())

@@ -5,9 +5,8 @@ ComfyUI takes the folder as a custom node and the weights as an upscaling model;
 
 from pathlib import Path
 
-from safetensors.torch import save
-
 from ..networks import DRBNet
+from ..networks.tensor_files import tensor_file
 from .card import Card, metadata, readme
 from .precision import PRECISIONS
 
@@ -47,7 +46,7 @@ def write_spandrel(network: DRBNet, card: Card, precision: str, folder: Path) ->
         name: value.detach().cpu().to(PRECISIONS[precision]).contiguous()
         for name, value in network.state_dict().items()
     }
-    (folder / tensors).write_bytes(save(state, {"format": "pt"} | metadata(network, card, precision)))
+    (folder / tensors).write_bytes(tensor_file(state, {"format": "pt"} | metadata(network, card, precision)))
     (folder / module).write_bytes(ARCHITECTURE.read_bytes())
     (folder / node).write_text(NODE)
     (folder / text).write_text(readme(network, card, USE.format(tensors=tensors)))

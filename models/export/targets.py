@@ -1,16 +1,19 @@
 """``export``: a network as a file for others, and the table of what it can be."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..inference.exported import check_package
-from ..io.atomic import atomic_folder, atomic_path, check_output_folder, make_output_folder
+from ..io.atomic import NAMELESS, atomic_folder, atomic_path, check_output_folder, make_output_folder
 from ..io.errors import OutputError
 from ..networks import DRBNet
+from ..networks.state_dicts import check_tensors
 from .card import Card, metadata
 from .errors import ExportError
+from .opset import OPSETS, check_opset
 from .precision import PRECISIONS, check_half
 
 
@@ -140,7 +143,7 @@ def export(
             ``DRBNet.from_pretrained`` loads).
         out: the file, with the suffix of the target, or the folder; its own folder is made if missing.
         precision: ``fp32``, or ``fp16``: of weights and features; pictures stay in float32.
-        opset: of ONNX's operators, 17 to 21, where ``to`` is made from ONNX.
+        opset: of ONNX's operators, 17 to 21, where ``to`` is made from ONNX; others take no other than 17.
         card: what the file says of the weights; default: nothing but the network's shape.
 
     Returns: ``out``.
@@ -148,17 +151,17 @@ def export(
     Raises:
         ExportError: a bad argument, weights or features that overflow ``fp16``, or a network of two views for a program
             that has one picture.
-        OutputError: ``out`` cannot be written, or is a folder with other files in it.
+        OutputError: ``out`` cannot be written, is a folder with anything else in it, or is an ``.xml`` that is missing
+            beside a ``.bin`` of its name.
         ExportedFileError: a package is not installed; the message names the extra.
     """
     out, card = Path(out), card or Card()
     target = _checked(network, to, out, precision)
+    check_opset(opset)
+    if ONNX not in target.packages and opset != OPSETS[0]:
+        raise ExportError(f"opset: got {opset}, but {to} is not made from ONNX")
     for package, extra in target.packages:
         check_package(package, extra, f"export to {to}")
-    if target.packages:
-        from .onnx_file import check_opset
-
-        check_opset(opset)
     if precision == "fp16":
         check_half(network)
     job = Job(network, precision, opset, card)
@@ -186,9 +189,15 @@ def check_target(to: str, out: Path) -> Target:
     suffixes = {other.suffix for other in TARGETS.values() if other.suffix} | {".safetensors", ".zip"}
     if not target.suffix and out.suffix in suffixes:
         raise ExportError(f"out: got {out}, want the name of a folder for {to}")
-    if target.suffix and out.is_dir():
-        raise OutputError(f"cannot write {out}: is a folder")
+    beside = out.with_suffix(target.beside) if target.beside else None
+    for file in (out if target.suffix else None, beside):
+        if file is not None and os.path.isdir(file):  # unlike Path's, no name is an error
+            raise OutputError(f"cannot write {file}: is a folder")
+    if beside is not None and os.path.exists(beside) and not os.path.exists(out):
+        raise OutputError(f"cannot write {beside}: it is there without {out.name}, and so of something else")
     check_output_folder(out.parent)
+    if not target.suffix and out.name in NAMELESS:
+        raise OutputError(f"cannot replace the folder {out}: want a folder by its name")
     return target
 
 
@@ -196,6 +205,10 @@ def _checked(network: DRBNet, to: str, out: Path, precision: str) -> Target:
     if not isinstance(network, DRBNet):
         raise ExportError(f"network: got {type(network).__name__}, want a DRBNet")
     target = check_target(to, out)
+    try:
+        check_tensors(network.state_dict())
+    except ValueError as error:
+        raise ExportError(f"network: {error}") from error
     if precision not in PRECISIONS:
         raise ExportError(f"precision: got {precision!r}, want {' or '.join(PRECISIONS)}")
     if target.one_picture and network.views != 1:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..io.errors import LfdeblurError
 from ..networks import DRBNet
+from ..networks.blocks import reflect_to_multiple
 from ..networks.configuration import Configuration
 from ..networks.weights import KEY
 
@@ -22,6 +23,7 @@ EXTRA = "lfdeblur.json"  # of the extra files of a program of torch.export
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 Run = Callable[[list[Tensor]], Tensor]
+Opened = tuple[str, Run, bool]  # the configuration as JSON; the call; whether that takes pictures of any size
 
 
 class ExportedFileError(LfdeblurError, ValueError):
@@ -37,17 +39,33 @@ class ExportedNetwork:
         dtype: of the pictures, float32.
     """
 
-    def __init__(self, configuration: Configuration, run: Run) -> None:
-        self.configuration, self._run = configuration, run
+    def __init__(self, configuration: Configuration, run: Run, fails: str, tiny: bool = True) -> None:
+        """``fails``: begins the error of a call; ``tiny``: ``run`` takes pictures of any size."""
+        self.configuration, self._run, self._fails, self._tiny = configuration, run, fails, tiny
         with torch.device("meta"):
             shape = DRBNet(**asdict(configuration))
         self.views, self.multiple, self.receptive_radius = shape.views, shape.multiple, shape.receptive_radius
         self.device, self.dtype = torch.device("cpu"), torch.float32
 
     def __call__(self, center: Tensor, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:
-        """As ``DRBNet.forward``, on float32 pictures on the CPU; the file takes and gives [0, 1]."""
+        """As ``DRBNet.forward``, on float32 pictures on the CPU; the file takes and gives [0, 1].
+
+        Raises: ExportedFileError: the runtime fails, or the result is not of the picture's size.
+        """
         pictures = [(picture + 1) / 2 for picture in (center, left, right) if picture is not None]
-        return self._run(pictures) * 2 - 1
+        height, width = center.shape[2:]
+        if not self._tiny and min(height, width) <= self.multiple:
+            pictures = [reflect_to_multiple(picture, 2 * self.multiple) for picture in pictures]
+        try:
+            restored = self._run(pictures)
+        except MemoryError:
+            raise
+        except Exception as error:  # each runtime has errors of its own
+            raise ExportedFileError(f"{self._fails} a picture of {height}x{width} pixels ({_reason(error)})") from error
+        if restored.shape != pictures[0].shape:
+            shapes = f"{list(restored.shape)}, want {list(pictures[0].shape)}"
+            raise ExportedFileError(f"{self._fails} a picture of {height}x{width} pixels (the result is {shapes})")
+        return restored[..., :height, :width] * 2 - 1
 
 
 def open_exported(path: str | Path, runtime: str, dtype: torch.dtype = torch.float32) -> ExportedNetwork:
@@ -62,7 +80,7 @@ def open_exported(path: str | Path, runtime: str, dtype: torch.dtype = torch.flo
 
     Raises:
         ExportedFileError: the runtime is not installed, the file is missing, damaged, of another runtime or not written
-            by ``lfdeblur export``, or the runtime cannot compute in ``dtype``.
+            by ``lfdeblur export``, it fails on a small picture, or the runtime cannot compute in ``dtype``.
     """
     path = Path(path)
     if runtime not in SUFFIXES:
@@ -81,14 +99,17 @@ def open_exported(path: str | Path, runtime: str, dtype: torch.dtype = torch.flo
         check_package(PACKAGES[runtime], runtime, f"the runtime {runtime}")
     opener = {"onnx": _onnx, "openvino": _openvino, "torch": _torch}[runtime]
     try:
-        told, run = opener(path, dtype)
+        told, run, tiny = opener(path, dtype)
     except Exception as error:  # each runtime has errors of its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ExportedFileError(f"{path}: cannot be read by the runtime {runtime} ({reason[:300]})") from error
+        raise ExportedFileError(f"{path}: cannot be read by the runtime {runtime} ({_reason(error)})") from error
     try:
-        return ExportedNetwork(Configuration(**json.loads(told)), run)
+        configuration = Configuration(**json.loads(told))
     except (TypeError, ValueError) as error:
         raise ExportedFileError(f"{path}: not written by lfdeblur export: it does not tell its network") from error
+    network = ExportedNetwork(configuration, run, f"{path}: the runtime {runtime} fails on", tiny)
+    # What a file tells of itself may not be so: before the first picture of a batch it is known.
+    network(*[torch.zeros(1, 3, 2 * network.multiple, 2 * network.multiple)] * configuration.pictures)
+    return network
 
 
 def check_package(package: str, extra: str, who: str) -> None:
@@ -99,7 +120,14 @@ def check_package(package: str, extra: str, who: str) -> None:
         raise ExportedFileError(f"{who} needs {package}: pip install 'lfdeblur-ops[{extra}]'") from error
 
 
-def _onnx(path: Path, dtype: torch.dtype) -> tuple[str, Run]:
+def _reason(error: Exception) -> str:
+    """The first line of an error that says something: OpenVINO's begin with places in its sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
+    return (telling or lines or [type(error).__name__])[0][:300]
+
+
+def _onnx(path: Path, dtype: torch.dtype) -> Opened:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -108,12 +136,19 @@ def _onnx(path: Path, dtype: torch.dtype) -> tuple[str, Run]:
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
     told = session.get_modelmeta().custom_metadata_map.get(KEY, "")
-    return told, lambda pictures: _tensor(session.run(None, dict(zip(names, _arrays(pictures), strict=True)))[0])
+
+    def run(pictures: list[Tensor]) -> Tensor:
+        return _tensor(session.run(None, dict(zip(names, _arrays(pictures), strict=True)))[0])
+
+    return told, run, True
 
 
-def _openvino(path: Path, dtype: torch.dtype) -> tuple[str, Run]:
+def _openvino(path: Path, dtype: torch.dtype) -> Opened:
     import openvino
 
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise FileNotFoundError(f"its weights, {weights.name}, are not beside it")
     core = openvino.Core()
     model = core.read_model(path)
     told = model.get_rt_info([SECTION, KEY]).astype(str) if model.has_rt_info([SECTION, KEY]) else ""
@@ -127,31 +162,26 @@ def _openvino(path: Path, dtype: torch.dtype) -> tuple[str, Run]:
         request.infer(_arrays(pictures))
         return _tensor(request.get_output_tensor(0).data).clone()  # the runtime writes the next result over it
 
-    return told, run
+    return told, run, True
 
 
-def _torch(path: Path, dtype: torch.dtype) -> tuple[str, Run]:
+def _torch(path: Path, dtype: torch.dtype) -> Opened:
     import lfdeblur_ops  # noqa: F401 (its operators are in the file)
 
     with zipfile.ZipFile(path) as archive:
-        compiled = any("/aotinductor/" in name for name in archive.namelist())
-    if compiled:
+        names = archive.namelist()
+    if not any(name.endswith("/archive_format") for name in names):  # PyTorch says so in a page of warnings
+        raise ValueError("a zip, but none of torch.export")
+    if any("/aotinductor/" in name for name in names):
         from torch._inductor import aoti_load_package
 
         package: Any = aoti_load_package(str(path))
         told = json.loads(package.get_metadata().get(SECTION, "{}"))
-        return told.get(KEY, ""), lambda pictures: package(*pictures)
+        return told.get(KEY, ""), lambda pictures: package(*pictures), True
     extra = {EXTRA: ""}
     module = torch.export.load(path, extra_files=extra).module()
-
-    def run(pictures: list[Tensor]) -> Tensor:
-        try:
-            return module(*pictures)
-        except (AssertionError, RuntimeError) as error:  # its guards, of small sizes
-            size = "x".join(str(side) for side in pictures[0].shape[2:])
-            raise ExportedFileError(f"{path}: the program takes no picture of {size} pixels") from error
-
-    return json.loads(extra[EXTRA] or "{}").get(KEY, ""), run
+    # Its guards refuse sides of no more than what the network pools.
+    return json.loads(extra[EXTRA] or "{}").get(KEY, ""), lambda pictures: module(*pictures), False
 
 
 def _arrays(pictures: Sequence[Tensor]) -> list[np.ndarray]:

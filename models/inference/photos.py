@@ -14,6 +14,7 @@ import torch
 from ..io.errors import ImageError, OutputError
 from ..io.images import ImageInfo, check_writable, decode_pixels, open_image, write_pixels
 from ..system.memory import held, show_size, trim
+from .exported import ExportedFileError
 from .picture_buffer import PictureBuffer
 from .tiled_network import BudgetError, TiledNetwork
 from .tiles import Grid, run_tiles
@@ -141,7 +142,7 @@ class Pipeline:
             except (ImageError, OutputError) as error:
                 failed.append(str(error))
                 self._progress(photo.pixels)
-            except (BudgetError, FloatingPointError, MemoryError, torch.OutOfMemoryError) as error:
+            except (BudgetError, ExportedFileError, FloatingPointError, MemoryError, torch.OutOfMemoryError) as error:
                 failed.append(f"{photo.paths[0]}: {str(error) or 'not enough memory'}")
                 self._progress(photo.pixels)
 

@@ -4,10 +4,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
+
+NAMELESS = ("", "..")  # what pathlib has for names of paths like ".", "/" and "a/..": nothing lies beside these
 
 
 def check_output_folder(folder: str | Path) -> Path:
@@ -45,12 +47,14 @@ def make_output_folder(folder: str | Path) -> Path:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary name beside ``path``, renamed to ``path`` at the end and removed if the block fails.
 
-    A reader sees the old file or the whole new one; an existing file is overwritten.
+    A reader sees the old file or the whole new one; an existing file is overwritten, a link replaced by the file.
 
     Raises:
         OutputError: the file cannot be written (missing folder, disk full, ...).
     """
     path = Path(path)
+    if path.name in NAMELESS:
+        raise OutputError(f"cannot write {path}: is a folder")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
@@ -58,21 +62,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or its name is too long to be
+            temporary.unlink()
 
 
 @contextmanager
 def atomic_folder(path: str | Path, files: Collection[str]) -> Iterator[Path]:
     """A temporary folder beside ``path``, renamed to ``path`` at the end and removed if the block fails.
 
-    A folder that is there already is replaced, if it is empty or holds files of these names alone.
+    A folder that is there already is replaced, if it is empty or holds files of these names alone; of a link to such a
+    folder the link is.
 
     Args:
         path: the folder; the one that it lies in is there.
         files: names of what the block writes.
 
     Raises:
-        OutputError: ``path`` is a file or holds other files, or the folder cannot be written.
+        OutputError: ``path`` is a file, holds anything else or has no name (``.``), or the folder cannot be written.
     """
     path = Path(path)
     check_replaceable(path, files)
@@ -80,26 +86,34 @@ def atomic_folder(path: str | Path, files: Collection[str]) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        if path.is_dir():
+        if path.is_dir() or path.is_symlink():
             path.replace(before)
         try:
             temporary.replace(path)
         except BaseException:
-            if before.is_dir():
+            if os.path.lexists(before):
                 before.replace(path)
             raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(before, ignore_errors=True)
+    if before.is_symlink():
+        before.unlink()
+    else:
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def check_replaceable(folder: Path, files: Collection[str]) -> None:
     """Raise OutputError where a folder of results would replace a file, or a folder with anything else in it."""
-    if folder.is_dir():
-        others = sorted({entry.name for entry in folder.iterdir()} - set(files) - {"__pycache__"})
+    if folder.name in NAMELESS:
+        raise OutputError(f"cannot replace the folder {folder}: want a folder by its name")
+    if os.path.isdir(folder):  # unlike Path's, no name is an error
+        folders = {"__pycache__"}
+        others = sorted(
+            entry.name for entry in folder.iterdir() if entry.name not in (folders if entry.is_dir() else files)
+        )
         if others:
             raise OutputError(f"cannot replace the folder {folder}: it holds {others[0]}, which is none of the results")
-    elif folder.exists():
+    elif os.path.exists(folder):
         raise OutputError(f"cannot write to the folder {folder}: is a file")

@@ -1,7 +1,9 @@
 """What a DRBNet is made of: the few numbers that its layers follow from."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
+MOST_WIDTH, MOST_SCALES = 1024, 10  # far beyond any that can be trained; more is a damaged file
 VARIANTS = ("full", "no-dynamic-filter", "no-residual", "single-scale")
 
 
@@ -19,14 +21,21 @@ class Configuration:
     variant: str = "full"
 
     def __post_init__(self) -> None:
+        for name in ("views", "width", "kernel_size", "scales"):
+            if not isinstance(getattr(self, name), Integral):
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, want a whole number")
         if self.views not in (1, 2):
             raise ValueError(f"views: got {self.views!r}, want 1 or 2")
         if self.width < 1:
             raise ValueError(f"width: got {self.width!r}, want at least 1")
+        if self.width > MOST_WIDTH:
+            raise ValueError(f"width: got {self.width!r}, want at most {MOST_WIDTH}")
         if self.kernel_size not in range(1, 16, 2):
             raise ValueError(f"kernel_size: got {self.kernel_size!r}, want an odd number from 1 to 15")
         if self.scales < 1:
             raise ValueError(f"scales: got {self.scales!r}, want at least 1")
+        if self.scales > MOST_SCALES:
+            raise ValueError(f"scales: got {self.scales!r}, want at most {MOST_SCALES}")
         if self.variant not in VARIANTS:
             raise ValueError(f"variant: got {self.variant!r}, want one of {', '.join(VARIANTS)}")
 

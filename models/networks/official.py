@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .state_dicts import mismatch, shapes_of
+
 WRAPPERS = ("state_dict", "params_ema", "params", "model", "model_state_dict", "network")
 FIRST = "conv1_1.0.weight"  # its shape tells single view (3 inputs) from dual (6)
-LISTED = 20  # keys of one kind that an error spells out
 
 
 def official_name(layer: str) -> str:
@@ -56,27 +57,11 @@ def views_of(tensors: Mapping[str, Tensor]) -> int:
 
 def renamed(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """A network's tensors out of published ones. Raises ValueError as ``from_official`` says."""
-    ours: dict[str, Tensor] = {}
-    missing, misshaped = [], []
-    wanted = network.state_dict()
-    names = official_tensors(network)
-    for name, key in names.items():
-        shape = list(wanted[name].shape)
-        if key not in tensors:
-            missing.append(key)
-        elif list(tensors[key].shape) != shape:
-            misshaped.append(f"{key} {list(tensors[key].shape)} (want {shape})")
-        else:
-            ours[name] = tensors[key]
-    expected = set(names.values())
-    unexpected = [key for key in tensors if key not in expected]
-    faults = (("missing", missing), ("unexpected", unexpected), ("misshaped", misshaped))
-    if any(keys for _, keys in faults):
-        raise ValueError(
-            "state_dict: not a published DRBNet checkpoint; "
-            + "; ".join(f"{len(keys)} {kind}: {_list(keys)}" for kind, keys in faults if keys)
-        )
-    return ours
+    names, shapes = official_tensors(network), shapes_of(network)
+    faults = mismatch({names[ours]: shape for ours, shape in shapes.items()}, tensors)
+    if faults:
+        raise ValueError(f"state_dict: not a published DRBNet checkpoint; {faults}")
+    return {ours: tensors[name] for ours, name in names.items()}
 
 
 def _unwrap(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -88,6 +73,8 @@ def _unwrap(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"state_dict: got {type(state_dict).__name__}, want a mapping of names to tensors")
     for key, value in state_dict.items():
+        if not isinstance(key, str):
+            raise TypeError(f"state_dict: got {key!r}, want names of tensors")
         if not isinstance(value, Tensor):
             raise TypeError(f"state_dict: got {type(value).__name__} for {key!r}, want a tensor")
     return dict(state_dict)
@@ -97,8 +84,3 @@ def _strip_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Drop what stands before the first layer's name (``module.`` of a data-parallel model, for example)."""
     prefix = next((key[: -len(FIRST)] for key in tensors if key.endswith("." + FIRST)), "")
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
-
-
-def _list(keys: list[str]) -> str:
-    rest = len(keys) - LISTED
-    return ", ".join(keys[:LISTED]) + (f" and {rest} more" if rest > 0 else "")

@@ -7,16 +7,19 @@ every import of the package would need and load ``huggingface_hub``, which a fol
 import dataclasses
 import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import nn
 
 from ..io.atomic import atomic_path, make_output_folder
 from ..io.errors import LfdeblurError
 from .configuration import Configuration
+from .state_dicts import check_tensors, loaded
+from .tensor_files import tensor_file
 
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 Network = TypeVar("Network", bound="Pretrained")
@@ -75,14 +78,7 @@ class Pretrained(nn.Module):
         Raises: OutputError: that fails.
         """
         folder = make_output_folder(folder)
-        state = {name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()}
-        files = {
-            TENSORS: save(state, {"format": "pt"}),
-            CONFIG: (json.dumps(dataclasses.asdict(self.configuration), indent=2) + "\n").encode(),
-        }
-        if card is not None:
-            files[CARD] = card.encode()
-        for file, data in files.items():
+        for file, data in contents(self, card).items():
             with atomic_path(folder / file) as temporary:
                 temporary.write_bytes(data)
 
@@ -113,6 +109,16 @@ class Pretrained(nn.Module):
             return str(api.upload_folder(repo_id=repository, folder_path=folder, commit_message=commit_message))
 
 
+def contents(network: Pretrained, card: str | None, told: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """The files of ``save_pretrained``, by name; ``told``: metadata beside the tensors."""
+    state = {name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()}
+    files = {
+        TENSORS: tensor_file(state, {"format": "pt"} | dict(told or {})),
+        CONFIG: (json.dumps(dataclasses.asdict(network.configuration), indent=2) + "\n").encode(),
+    }
+    return files if card is None else files | {CARD: card.encode()}
+
+
 def _hub(wanted: str) -> Any:
     try:
         return importlib.import_module("huggingface_hub")
@@ -135,14 +141,18 @@ def _read(cls: type[Network], config: Path, tensors: Path) -> Network:
             raise PretrainedError(f"{path.parent}: holds no {path.name}, which save_pretrained writes")
     try:
         told = json.loads(config.read_text())
-        fields = {field.name for field in dataclasses.fields(Configuration)}
+        fields = [field.name for field in dataclasses.fields(Configuration)]
         # Others may have added keys of their own, as the Hub's libraries do.
-        network = cls(**dataclasses.asdict(Configuration(**{key: told[key] for key in told if key in fields})))
+        ours = {key: told[key] for key in fields if key in told} if isinstance(told, dict) else {}
+        if not ours:
+            raise ValueError(f"it tells none of {', '.join(fields)}")
+        configuration = Configuration(**ours)
     except (TypeError, ValueError) as error:
         raise PretrainedError(f"{config}: no configuration of DRBNet: {error}") from error
     try:
-        network.load_state_dict(load_file(tensors))
+        state = load_file(tensors)
+        check_tensors(state)
+        return cast(Network, loaded(cls, dataclasses.asdict(configuration), state))
     except Exception as error:  # safetensors has errors of its own
         reason = " ".join(str(error).split())[:300]
         raise PretrainedError(f"{tensors}: not the tensors of {config.name}: {reason}") from error
-    return network.eval()

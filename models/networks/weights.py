@@ -4,7 +4,8 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, cast
 
 import torch
 from safetensors import safe_open
@@ -16,7 +17,17 @@ from ..io.errors import LfdeblurError
 from .configuration import Configuration
 from .drbnet import SILENCED, DRBNet
 from .shipped import weights_file
+from .state_dicts import check_tensors, loaded
 
+# Files of lfdeblur export, and what they are told to be.
+EXPORTED = {
+    ".onnx": "an ONNX file",
+    ".xml": "a file of OpenVINO",
+    ".bin": "a file of OpenVINO",
+    ".pt2": "a program of PyTorch",
+    ".dtmodel": "a model of darktable",
+}
+FIRST, FILTERS = "encoder.0.0.weight", "restore.0.filters.2.weight"
 KEY = "drbnet"  # of the metadata of a .safetensors file; its value: the configuration as JSON
 
 
@@ -36,23 +47,27 @@ def load_network(path: str | Path | None = None) -> DRBNet:
     Returns: the network, single or dual view, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is missing or damaged, its tensors do not fit the network, or its metadata and its
-            tensors contradict one another.
+        WeightsError: the file is missing or damaged, its tensors do not fit the network or hold NaN or infinity, or its
+            metadata and its tensors contradict one another.
     """
     path = weights_file(path)
+    if path.is_dir():
+        inside = "".join(f"; its weights are in {file}" for file in sorted(path.glob("*.safetensors"))[:1])
+        raise WeightsError(f"{path}: is a folder, want a file of weights{inside}")
     if not path.is_file():
         raise WeightsError(f"{path}: no such file of weights")
     state, metadata = _read(path)
     try:
-        if "encoder.0.0.weight" not in state:
-            return DRBNet.from_official(state).eval()
+        if FIRST not in state:
+            network = DRBNet.from_official(state).eval()
+            check_tensors(network.state_dict())
+            return network
+        check_tensors(state)
         configuration = _of_tensors(state)
         if metadata is not None:
             configuration = _agreed(metadata, configuration, state)
-        network = DRBNet(**dataclasses.asdict(configuration))
-        network.load_state_dict(state)
-        return network.eval()
-    except (RuntimeError, TypeError, ValueError, KeyError) as error:
+        return cast(DRBNet, loaded(DRBNet, dataclasses.asdict(configuration), state))
+    except (RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: not weights of DRBNet: {error}") from error
 
 
@@ -77,7 +92,12 @@ def _read(path: Path) -> tuple[dict[str, Any], str | None]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers raise anything on damaged files
+        if path.suffix in EXPORTED:
+            kind = EXPORTED[path.suffix]
+            raise WeightsError(f"{path}: is {kind}, want weights: .safetensors, .pt or .pth") from error
         reason = str(error).strip().splitlines() or [type(error).__name__]
+        if isinstance(error, UnpicklingError):  # PyTorch advises to run what is in the file
+            reason = ["not a pickle of tensors alone"]
         raise WeightsError(f"{path}: not a readable file of weights ({reason[0]})") from error
     if not isinstance(state, dict):
         raise WeightsError(f"{path}: got {type(state).__name__}, want a state dict")
@@ -85,9 +105,14 @@ def _read(path: Path) -> tuple[dict[str, Any], str | None]:
 
 
 def _of_tensors(state: Mapping[str, Tensor]) -> Configuration:
-    """What the shapes tell; a silenced branch looks like any other."""
-    width, inputs = state["encoder.0.0.weight"].shape[:2]
-    kernel_size = round(state["restore.0.filters.2.weight"].shape[0] ** 0.5)
+    """What the shapes tell; a silenced branch looks like any other. Raises ValueError: nothing of DRBNet."""
+    for name in (FIRST, FILTERS):
+        if name not in state:
+            raise ValueError(f"holds no {name}")
+        if state[name].dim() != 4:
+            raise ValueError(f"{name} has the shape {list(state[name].shape)}, want that of a convolution")
+    width, inputs = state[FIRST].shape[:2]
+    kernel_size = round(state[FILTERS].shape[0] ** 0.5)
     scales, restored = (
         len({name.split(".")[1] for name in state if name.startswith(part)}) for part in ("encoder.", "restore.")
     )

@@ -1,5 +1,6 @@
 """Folders: for spandrel, for the Hugging Face Hub, and the networks that come back from them."""
 
+import dataclasses
 import errno
 import json
 import subprocess
@@ -14,7 +15,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from lfdeblur_models import DRBNet, OutputError, export
+from lfdeblur_models import DRBNet, OutputError, export, load_network
 from lfdeblur_models.export import card_of
 from lfdeblur_models.export.architecture import DRBNet as PlainDRBNet
 from lfdeblur_models.networks.pretrained import PretrainedError
@@ -192,8 +193,27 @@ def test_the_hub_without_its_package(monkeypatch, networks):
         (
             "config.json",
             '{"width": 12, "scales": 3}',
-            "model.safetensors: not the tensors of config.json: .*size mismatch",
+            "model.safetensors: not the tensors of config.json: [0-9]+ misshaped: ",
         ),
+        (
+            "config.json",
+            '{"width": 1e8}',
+            "config.json: no configuration of DRBNet: width: got 100000000.0, want a whole",
+        ),
+        (
+            "config.json",
+            '{"width": 100000000}',
+            "config.json: no configuration of DRBNet: width: got 100000000, want at",
+        ),
+        ("config.json", '{"scales": 40}', "config.json: no configuration of DRBNet: scales: got 40, want at most 10"),
+        (
+            "config.json",
+            '{"width": 1024, "scales": 10}',
+            "not the tensors of config.json: ",
+        ),  # terabytes, were it built
+        ("config.json", "[]", "config.json: no configuration of DRBNet: it tells none of views, width"),
+        ("config.json", "{}", "config.json: no configuration of DRBNet: it tells none of views, width"),
+        ("config.json", '"x"', "config.json: no configuration of DRBNet: it tells none of views, width"),
         ("model.safetensors", "cut off", "model.safetensors: not the tensors of config.json"),
     ],
 )
@@ -231,14 +251,46 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch, network
     export(network, "hub", folder)
     (folder / "README.md").write_text("mine")
     with monkeypatch.context() as patch:
-        patch.setattr(DRBNet, "save_pretrained", no_space)
-        with pytest.raises(OutputError, match="No space left"):
+        patch.setattr(Path, "write_bytes", no_space)
+        with pytest.raises(OutputError, match=f"^cannot write {folder}: No space left"):
             export(network, "hub", folder)
     assert (folder / "README.md").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 1
     export(network, "hub", folder)
     assert (folder / "README.md").read_text() != "mine"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_link_is_replaced_not_followed(tmp_path, networks):
+    export(networks["single"], "hub", tmp_path / "old")
+    before = (tmp_path / "old" / "model.safetensors").read_bytes()
+    (tmp_path / "link").symlink_to("old")
+    (tmp_path / "nowhere").symlink_to("gone")
+    for name in ("link", "nowhere"):
+        export(networks["dual"], "hub", tmp_path / name)
+        assert not (tmp_path / name).is_symlink()
+        assert DRBNet.from_pretrained(tmp_path / name).views == 2
+    assert (tmp_path / "old" / "model.safetensors").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "link", "nowhere"}
+
+
+def test_a_folder_with_the_name_of_a_result_is_not_one(tmp_path, networks):
+    (tmp_path / "a" / "README.md").mkdir(parents=True)
+    (tmp_path / "a" / "README.md" / "mine").write_text("mine")
+    with pytest.raises(OutputError, match=r"cannot replace the folder .*a: it holds README.md"):
+        export(networks["single"], "hub", tmp_path / "a")
+    assert (tmp_path / "a" / "README.md" / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("to", "file"), [("hub", "model.safetensors"), ("spandrel", "drbnet-compact.safetensors")])
+def test_what_is_told_of_weights_travels_on(tmp_path, networks, to, file):
+    own = card_of(None)
+    export(networks["single"], to, tmp_path / "a", card=own)
+    assert card_of(tmp_path / "a" / file) == own
+    assert load_network(tmp_path / "a" / file).configuration == networks["single"].configuration
+    card = dataclasses.replace(own, name="../Up")  # names of files are made of it
+    export(networks["single"], "hub", tmp_path / "b", card=card)
+    assert card_of(tmp_path / "b" / "model.safetensors").name == "up"
 
 
 def test_a_folder_with_other_files_is_never_replaced(tmp_path, networks):

@@ -1,8 +1,11 @@
 """``lfdeblur deblur --runtime`` and ``open_exported``: files of ours in the runtimes of others, with our tiles."""
 
+import json
 import sys
+import zipfile
 
 import onnx
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -106,6 +109,10 @@ def test_a_budget_makes_tiles(run, tmp_path, photo, exported):
         (["--weights", "a.onnx"], "a.onnx: an exported file; tell by --runtime what runs it: onnx, openvino, torch"),
         (["--runtime", "tflite", "--weights", "a.onnx"], "--runtime: got 'tflite', want onnx, openvino, torch"),
         (["--runtime", "openvino", "--weights", "a.onnx"], "a.onnx: got .onnx, the runtime openvino takes .xml"),
+        (
+            ["--runtime", "onnx", "--weights", "a.onnx", "--device", "foo"],
+            "--device: got 'foo', want auto, cpu or cuda",
+        ),
         (["--runtime", "onnx", "--weights", "gone.onnx"], "gone.onnx: no such file"),
         (["--runtime", "onnx", "--weights", "broken.onnx"], "broken.onnx: cannot be read by the runtime onnx"),
         (["--runtime", "torch", "--weights", "broken.pt2"], "broken.pt2: cannot be read by the runtime torch"),
@@ -146,11 +153,78 @@ def test_a_file_that_export_did_not_write(tmp_path, exported):
         open_exported(tmp_path / "other.onnx", "onnx")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 10**9}, "not written by lfdeblur export"),
+        ({"scales": 40}, "not written by lfdeblur export"),
+        ({"views": 2}, "the runtime onnx fails on a picture of 8x8 pixels"),
+    ],
+)
+def test_metadata_that_lie(run, tmp_path, photo, exported, change, message):
+    model = onnx.load(exported("single", "onnx"))
+    (told,) = [one for one in model.metadata_props if one.key == "drbnet"]
+    told.value = json.dumps(json.loads(told.value) | change)
+    onnx.save(model, tmp_path / "lies.onnx")
+    with pytest.raises(ExportedFileError, match=rf"lies.onnx: {message}") as error:
+        open_exported(tmp_path / "lies.onnx", "onnx")
+    assert "\n" not in str(error.value)
+    options = ["--weights", tmp_path / "lies.onnx", "--runtime", "onnx"]
+    assert run(photo, *options, "--out", tmp_path / "out")[0] == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_that_the_runtime_fails_on_does_not_end_a_batch(run, tmp_path, monkeypatch, photo, exported):
+    small = tmp_path / "small.png"
+    write_image(small, torch.zeros(3, 5, 5, dtype=torch.uint8))
+    session = onnxruntime.InferenceSession
+
+    class Fails(session):
+        def run(self, names, given):
+            if given["input"].shape[2] == 5:
+                raise RuntimeError("no such size")
+            return super().run(names, given)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Fails)
+    options = ["--weights", exported("single", "onnx"), "--runtime", "onnx", "--out", tmp_path / "out"]
+    code, said, err = run(small, photo, *options)
+    assert (code, said) == (1, f"1 picture in {tmp_path / 'out'}\n")
+    assert err.startswith(f"lfdeblur: error: {small}: ")
+    assert "fails on a picture of 5x5 pixels (no such size)" in err
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 3), (4, 90)])
+def test_small_pictures_in_a_program_of_pytorch(networks, exported, size):
+    picture, theirs = torch.rand(3, *size), open_exported(exported("single", "torch"), "torch")
+    got, want = deblur(theirs, picture), deblur(networks["single"], picture)
+    assert got.shape == want.shape
+    assert psnr(got, want) > 25  # another border
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [(None, "its weights, a.bin, are not beside it"), (b"short", "Incorrect weights in bin file")],
+)
+def test_openvino_without_its_weights(tmp_path, exported, weights, message):
+    (tmp_path / "a.xml").write_bytes(exported("single", "openvino").read_bytes())
+    if weights is not None:
+        (tmp_path / "a.bin").write_bytes(weights)
+    with pytest.raises(ExportedFileError, match=message):
+        open_exported(tmp_path / "a.xml", "openvino")
+
+
+def test_a_zip_that_is_no_program(tmp_path, capfd):
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w") as archive:
+        archive.writestr("a/b", "c")
+    with pytest.raises(ExportedFileError, match=r"a.pt2: cannot be read by the runtime torch \(a zip, but none of"):
+        open_exported(tmp_path / "a.pt2", "torch")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_program_of_pytorch(networks, exported):
     picture, theirs = torch.rand(3, 45, 51), open_exported(exported("dual", "torch"), "torch")
     got = deblur(theirs, picture, left=picture, right=picture)
     want = deblur(networks["dual"], picture, left=picture, right=picture)
     torch.testing.assert_close(got, want, rtol=0, atol=MANY_ROUNDINGS)
     tiny = torch.rand(3, 1, 2)
-    with pytest.raises(ExportedFileError, match="the program takes no picture of 1x2 pixels"):
-        deblur(theirs, tiny, left=tiny, right=tiny)
+    assert deblur(theirs, tiny, left=tiny, right=tiny).shape == tiny.shape

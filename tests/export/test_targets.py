@@ -1,6 +1,9 @@
 """``export`` and ``lfdeblur export``: what is written where, and what is refused."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import zipfile
 
@@ -10,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from lfdeblur_models import ExportError, OutputError, cli, export
-from lfdeblur_models.export import TARGETS, onnx_file
+from lfdeblur_models.export import TARGETS, card, onnx_file
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from ..networks.official_weights import official_weights
@@ -41,6 +44,7 @@ def weights(tmp_path, networks):
 
 
 OUT = {name: f"out/deep/a{target.suffix}" for name, target in TARGETS.items()}
+LONG = "a" * 300 + ".onnx"
 QUICK = [name for name in TARGETS if name not in ("torch", "aoti")]  # those have tests of their own
 
 
@@ -100,6 +104,18 @@ def test_dtmodel_is_what_darktable_looks_for(run, tmp_path, networks, weights):
         (["--to", "onnx", "--out", "a.onnx", "--precision", "fp8"], "--precision: got 'fp8', want fp32 or fp16"),
         (["--to", "onnx", "--out", "a.onnx", "--opset", 16], "--opset: got 16, too old, want 17 to 21"),
         (["--to", "dtmodel", "--out", "a.dtmodel", "--opset", 99], "--opset: got 99, too new, want 17 to 21"),
+        (["--to", "torch", "--out", "a.pt2", "--opset", 99], "--opset: got 99, too new, want 17 to 21"),
+        (["--to", "torch", "--out", "a.pt2", "--opset", 18], "--opset: got 18, but torch is not made from ONNX"),
+        (["--to", "hub", "--out", "."], "cannot replace the folder .: want a folder by its name"),
+        (["--to", "spandrel", "--out", ""], "cannot replace the folder .: want a folder by its name"),
+        (["--to", "onnx", "--out", LONG], f"cannot write {LONG}: File name too long"),
+        (["--to", "hub", "--out", LONG[:-5]], f"cannot write {LONG[:-5]}: File name too long"),
+        (["--to", "openvino", "--out", "alone.xml"], "cannot write alone.bin: it is there without alone.xml"),
+        (
+            ["--to", "onnx", "--out", "a.onnx", "--weights", "nets"],
+            "nets: is a folder, want a file of weights; its weigh",
+        ),
+        (["--to", "onnx", "--out", "a.onnx", "--weights", "n.onnx"], "n.onnx: is an ONNX file, want weights: .safete"),
         (["--to", "onnx", "--out", "a.onnx", "--weights", "gone.pth"], "gone.pth: no such file of weights"),
         (["--to", "onnx", "--out", "folder.onnx"], "cannot write folder.onnx: is a folder"),
         (["--to", "hub", "--out", "file"], "cannot write to the folder file: is a file"),
@@ -111,6 +127,10 @@ def test_bad_options_are_one_line(run, tmp_path, monkeypatch, weights, options, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.onnx").mkdir()
     (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "alone.bin").write_bytes(b"mine")
+    (tmp_path / "n.onnx").write_bytes(b"no pickle")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "model.safetensors").write_bytes(b"")
     before = set(tmp_path.iterdir())
     given = [] if "--weights" in options else ["--weights", weights["single"]]
     code, said, err = run(*given, *options)
@@ -177,6 +197,90 @@ def test_what_is_there_stays_when_writing_fails(tmp_path, monkeypatch, networks,
     with pytest.raises(OutputError, match="No space left"):
         export(networks["dual"], to, out)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+FULL = """
+import sys
+
+from lfdeblur_models import OutputError, export, load_network
+
+for to, out in (("torch", "a.pt2"), ("openvino", "a.xml"), ("hub", "hub")):
+    try:
+        export(load_network(sys.argv[1]), to, out)
+    except OutputError as error:
+        print(error)
+"""
+
+
+def test_a_full_disk_is_one_line(tmp_path, weights):
+    """In a process: some writers end theirs. The limit of a file's size stands for the disk's."""
+    resource = pytest.importorskip("resource")
+    (tmp_path / "full").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-B", "-W", "ignore", "-c", FULL, str(weights["single"])],
+        cwd=tmp_path / "full",
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, 1 << 14)),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [f"cannot write {name}" for name in ("a.pt2", "a.bin", "hub")]
+    assert not list((tmp_path / "full").iterdir())
+
+
+EXPORTS = """
+import sys
+from pathlib import Path
+
+from lfdeblur_models import export, load_network
+from lfdeblur_models.export import TARGETS, card_of
+
+for to in ("onnx", "openvino", "torch", "dtmodel", "spandrel", "hub"):
+    export(load_network(sys.argv[1]), to, Path(sys.argv[2]) / f"{to}{TARGETS[to].suffix}", card=card_of(None))
+"""
+
+
+def test_the_same_bytes_in_every_process(tmp_path, weights):
+    found = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        command = [sys.executable, "-W", "ignore", "-c", EXPORTS, weights["single"], folder]
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": seed}, timeout=240)
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        found.append({str(path.relative_to(folder)): path.read_bytes() for path in files})
+    assert len(found[0]) == 12
+    assert found[0] == found[1]
+
+
+def test_termination_leaves_nothing(tmp_path, monkeypatch, run, weights):
+    def killed(model, path):
+        path.write_bytes(b"half")
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(onnx_file, "write_onnx", killed)
+    assert run("--weights", weights["single"], "--to", "onnx", "--out", tmp_path / "out" / "a.onnx")[0] == 143
+    assert list((tmp_path / "out").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_commit_is_of_this_checkout(monkeypatch, tmp_path):
+    told = card.made_by()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))
+    assert card.made_by() == told
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(("value", "name"), [(float("nan"), "NaN"), (float("inf"), "infinity")])
+def test_weights_that_are_no_numbers(run, tmp_path, networks, precision, value, name):
+    path = tmp_path / "bad.safetensors"
+    save_file(networks["single"].state_dict() | {"encoder.0.0.bias": torch.full((8,), value)}, path)
+    code, _, err = run("--weights", path, "--to", "onnx", "--out", tmp_path / "a.onnx", "--precision", precision)
+    assert (code, err) == (
+        2,
+        f"lfdeblur: error: {path}: not weights of DRBNet: encoder.0.0.bias holds {name}\n",
+    )
 
 
 def test_python_function_checks_the_network(tmp_path):

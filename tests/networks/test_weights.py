@@ -11,6 +11,8 @@ from lfdeblur_models.networks.configuration import VARIANTS
 from lfdeblur_models.networks.weights import WeightsError, save_weights
 
 SMALL = {"width": 6, "kernel_size": 3, "scales": 2}
+MANY = [f"more.{i}" for i in range(30)]
+TENSORS = DRBNet(**SMALL).state_dict()
 
 
 @pytest.mark.parametrize("views", [1, 2])
@@ -64,6 +66,36 @@ def test_metadata_of_others_and_metadata_that_are_no_json(tmp_path):
     save_file(tensors, path, {"drbnet": "small"})
     with pytest.raises(WeightsError, match="its metadata 'drbnet' are no configuration"):
         load_network(path)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"encoder.0.0.weight": 3}, "got int for 'encoder.0.0.weight', want a tensor"),
+        ({1: torch.zeros(2)}, "state_dict: got 1, want names of tensors"),
+        ({"encoder.0.0.weight": torch.zeros(3)}, r"encoder.0.0.weight has the shape \[3\], want that of"),
+        ({"encoder.0.0.weight": torch.zeros(6, 3, 3, 3)}, r"holds no restore.0.filters.2.weight"),
+        ({**TENSORS, "bottleneck.0.bias": torch.ones(12).int()}, "bottleneck.0.bias holds int32, want floating point"),
+        ({**TENSORS, "bottleneck.0.bias": torch.full((12,), float("nan"))}, "bottleneck.0.bias holds NaN"),
+        ({"fc.weight": torch.zeros(1)}, r"[0-9]+ missing: (\S+, ){19}\S+ and [0-9]+ more; 1 unexpected: fc.weight$"),
+        ({**TENSORS, **dict.fromkeys(MANY, torch.zeros(1))}, r" unexpected: (\S+, ){19}\S+ and 10 more$"),
+        ({**TENSORS, **{f"encoder.{i}.0.bias": torch.zeros(1) for i in range(40)}}, "scales: got 40, want at most"),
+        ({**TENSORS, "encoder.0.0.weight": torch.zeros(2000, 3, 1, 1)}, "width: got 2000, want at most 1024"),
+        ([1], "got list, want a state dict"),
+    ],
+    ids=str,
+)
+def test_pickles_of_something_else(tmp_path, state, message):
+    torch.save(state, tmp_path / "n.pt")
+    with pytest.raises(WeightsError, match=rf"n.pt: .*{message}") as error:
+        load_network(tmp_path / "n.pt")
+    assert "\n" not in str(error.value)
+
+
+def test_a_pickle_with_code_is_not_told_to_be_run(tmp_path):
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "n.pt")
+    with pytest.raises(WeightsError, match=r"n.pt: not a readable file of weights \(not a pickle of tensors alone\)$"):
+        load_network(tmp_path / "n.pt")
 
 
 def test_tensors_are_in_half_precision(tmp_path):
