@@ -138,6 +138,8 @@ def _onnx(path: Path, dtype: torch.dtype) -> Opened:
     told = session.get_modelmeta().custom_metadata_map.get(KEY, "")
 
     def run(pictures: list[Tensor]) -> Tensor:
+        if len(names) != len(pictures):
+            raise ValueError(f"it takes {len(names)}, its metadata tell {len(pictures)}")
         return _tensor(session.run(None, dict(zip(names, _arrays(pictures), strict=True)))[0])
 
     return told, run, True
