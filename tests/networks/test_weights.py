@@ -83,7 +83,6 @@ def test_metadata_of_others_and_metadata_that_are_no_json(tmp_path):
         ({**TENSORS, "encoder.0.0.weight": torch.zeros(2000, 3, 1, 1)}, "width: got 2000, want at most 1024"),
         ([1], "got list, want a state dict"),
     ],
-    ids=str,
 )
 def test_pickles_of_something_else(tmp_path, state, message):
     torch.save(state, tmp_path / "n.pt")
