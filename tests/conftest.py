@@ -74,6 +74,20 @@ def device(backend):
 
 
 @pytest.fixture
+def command(capsys):
+    """Call ``lfdeblur`` with its arguments; gives exit code, stdout and stderr."""
+    from lfdeblur_models import cli
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
 def float32_convolutions():
     """A call that says how a GPU forms their products, ``ieee`` or ``tf32``; afterwards it is as before."""
     conv = torch.backends.cudnn.conv

@@ -167,9 +167,7 @@ def reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 def cropped(x: Tensor, height: int, width: int) -> Tensor:
     """The top left part, contiguous."""
-    if (
-        torch.compiler.is_compiling()
-    ):  # of a view tracing asks whether it is contiguous, which differs from size to size
+    if torch.compiler.is_compiling():  # which asks of a view whether it is contiguous: that differs from size to size
         for axis, size in ((2, height), (3, width)):
             x = x.index_select(axis, torch.arange(size, device=x.device))
         return x

@@ -1,18 +1,10 @@
 """What the tests of ``lfdeblur evaluate`` share."""
 
-import pytest
+import functools
 
-from lfdeblur_models import cli
+import pytest
 
 
 @pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["evaluate", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
+def run(command):
+    return functools.partial(command, "evaluate")

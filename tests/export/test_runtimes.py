@@ -1,5 +1,6 @@
 """``lfdeblur deblur --runtime`` and ``open_exported``: files of ours in the runtimes of others, with our tiles."""
 
+import functools
 import json
 import sys
 import zipfile
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lfdeblur_models import ExportedFileError, cli, deblur, open_exported
+from lfdeblur_models import ExportedFileError, deblur, open_exported
 from lfdeblur_models.inference.tiled_network import BudgetError, TiledNetwork
 from lfdeblur_models.io.images import read_image, write_image
 from lfdeblur_ops.testing import MANY_ROUNDINGS
@@ -21,16 +22,8 @@ RUNTIMES = {"onnx": "onnx", "openvino": "openvino"}  # and what is exported for 
 
 
 @pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["deblur", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
+def run(command):
+    return functools.partial(command, "deblur")
 
 
 @pytest.fixture

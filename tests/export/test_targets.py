@@ -1,5 +1,6 @@
 """``export`` and ``lfdeblur export``: what is written where, and what is refused."""
 
+import functools
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lfdeblur_models import ExportError, OutputError, cli, export
+from lfdeblur_models import ExportError, OutputError, export
 from lfdeblur_models.export import TARGETS, card, onnx_file
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
@@ -22,16 +23,8 @@ from .runtimes import in_onnxruntime, in_openvino
 
 
 @pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["export", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
+def run(command):
+    return functools.partial(command, "export")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """``lfdeblur deblur``: what is kept of a picture, batches with broken files, interrupts, options."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import torch
 from PIL import Image, ImageCms
 from safetensors.torch import save_file
 
-from lfdeblur_models import DRBNet, cli, deblur, exact_overlap, load_network
+from lfdeblur_models import DRBNet, deblur, exact_overlap, load_network
 from lfdeblur_models.inference import photos
 from lfdeblur_models.inference.memory_need import Need
 from lfdeblur_models.inference.photos import Pipeline, open_photo
@@ -29,16 +30,8 @@ EXACT = ("--dtype", "float32")  # auto takes bfloat16 where that is fast
 
 
 @pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["deblur", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
+def run(command):
+    return functools.partial(command, "deblur")
 
 
 @pytest.fixture
