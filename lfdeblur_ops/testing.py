@@ -1,14 +1,17 @@
-"""For tests and benchmarks: the one table of tolerances against the float64 reference, and a call's peak memory."""
+"""For tests and benchmarks: the one table of tolerances against the float64 reference, peak memory, ``compare``."""
 
 import ctypes
 import gc
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
+
+from . import _comparison
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -90,6 +93,35 @@ def rounded_to_tf32(x: torch.Tensor) -> torch.Tensor:
     A result that is then right in float32 has the sign that float64 gives it, and meets the same slope of LeakyReLU.
     """
     return (x.view(torch.int32) & -(1 << 13)).view(torch.float32)
+
+
+def compare(
+    theirs: Callable[..., Any],
+    ours: Callable[..., Any],
+    inputs: Sequence[Tensor] | Mapping[str, Tensor],
+    *,
+    seconds: float = 0.5,
+) -> _comparison.Comparison:
+    """Whether ``ours`` may stand where ``theirs`` stood, and what it gives: results, gradients, speed and memory.
+
+    ``print(compare(their_layer, lambda x, f: dynamic_filter(x, f, 5), (x, f)))``
+
+    Args:
+        theirs, ours: functions or modules of the same tensors, which return a tensor, or a tuple, list or dict of them.
+        inputs: a tuple of tensors, or a dict of them by argument name; one device. Gradients are taken in those that
+            require one, or, if none does, in all of floating point.
+        seconds: of wall clock, to time each of the two in, without gradients and again with them; at least three calls.
+
+    Returns:
+        A ``Comparison``: ``ok``, the largest errors, medians of the times of calls in turn, and peak memory of tensors
+        as the allocators of the CPU and of CUDA tell it; ``str`` of it is a table. Errors are against ``theirs`` run in
+        float64 on the same inputs (a module: a copy of it), where it can be. The tolerance of an element is ``TOL`` of
+        its dtype, with ``atol`` times the largest element. Layers that raise or disagree are told of in it.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: ``theirs``, ``ours`` or ``inputs`` are not of that kind.
+    """
+    return _comparison.compare(theirs, ours, inputs, TOL, seconds)
 
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")

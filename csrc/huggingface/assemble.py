@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 CSRC, ROOT = HERE.parent, HERE.parent.parent
 ISAS = ("baseline", "avx2", "avx512")
 PACKAGE = "lfdeblur_ops"
-LEFT_OUT = ("module.cpp", "_build_info.py", "distributed.py", "testing.py")
+LEFT_OUT = ("module.cpp", "_build_info.py", "distributed.py", "testing.py", "_comparison.py", "_costs.py")
 CUDA = "#if defined(CUDA_KERNEL)\n#define LFD_CUDA\n#endif\n"
 REGISTRATION = '#include "torch-ext/registration.h"\n'
 
