@@ -64,22 +64,29 @@ def check_like(name: str, tensor: Tensor | None, shape: tuple[int | None, ...], 
         raise RuntimeError(f"{name}: got device {tensor.device}, want that of {x_name}, {x.device}")
 
 
-def checked_kernel_size(kernel_size: Any) -> int:
-    """``k`` of whatever says it: a number, of NumPy too, or ``(k, k)``."""
-    given = kernel_size
-    if isinstance(given, (tuple, list)) and len(given) == 2 and given[0] == given[1]:
-        given = given[0]
+def whole_number(name: str, given: Any, want: str = "a whole number from 1") -> int:
+    """A number, of NumPy too, that is at least 1."""
     if type(given) is not int and not isinstance(given, torch.SymInt):
         try:
             if isinstance(given, bool):
                 raise TypeError
             given = operator.index(given)
         except TypeError:
-            raise ValueError(
-                f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}, or two equal ones"
-            ) from None
-    if given % 2 == 0 or not 1 <= given <= MAX_KERNEL_SIZE:
-        raise ValueError(f"kernel_size: got {given}, want an odd integer from 1 to {MAX_KERNEL_SIZE}")
+            raise ValueError(f"{name}: got {given!r}, want {want}") from None
+    if given < 1:
+        raise ValueError(f"{name}: got {given}, want {want}")
+    return int(given) if isinstance(given, int) else given
+
+
+def checked_kernel_size(kernel_size: Any) -> int:
+    """``k`` of whatever says it: a number, of NumPy too, or ``(k, k)``."""
+    given, want = kernel_size, f"an odd integer from 1 to {MAX_KERNEL_SIZE}"
+    if isinstance(given, (tuple, list)) and len(given) == 2 and given[0] == given[1]:
+        given = given[0]
+    if not isinstance(given, (tuple, list)):
+        given = whole_number("kernel_size", given, want)
+    if isinstance(given, (tuple, list)) or given % 2 == 0 or given > MAX_KERNEL_SIZE:
+        raise ValueError(f"kernel_size: got {kernel_size!r}, want {want}, or two equal ones")
     return given
 
 

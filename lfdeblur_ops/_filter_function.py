@@ -9,12 +9,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import reference
+from ._derivatives import backward_of, gradients
+from ._filter_forms import Options, apart
 from ._levels import batch_rule, primals
+
+
+def with_normalized(x: Tensor, filters: Tensor, options: Options) -> tuple[Any, ...]:
+    """Filters that are normalised already, and the options for them: what is left is linear in both tensors."""
+    if options.normalize == "none":
+        return filters, *options
+    taps = reference.normalized(apart(x, filters, options), options.normalize)
+    return taps, *options._replace(normalize="none")
+
+
+def _formula(x: Tensor, filters: Tensor, *options: Any) -> Tensor:
+    return Filter.apply(x, *with_normalized(x, filters, Options.of(*options)))
 
 
 def _folded(tensor: Tensor, dim: int | None, size: int) -> Tensor:
     """The batch of a transform in the first axis: ``[size * N, ...]``. What has no batch is repeated."""
     return (tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)).flatten(0, 1)
+
+
+def _shared(x: Tensor, filters: Tensor, options: Any) -> bool:
+    """Whether all channels have the same filters; ``x`` may have an axis more in front."""
+    return apart(x, filters, Options.of(*options)).shape[1] == 1
 
 
 def _among_channels(tensor: Tensor, dim: int) -> Tensor:
@@ -26,8 +46,8 @@ class Filter(torch.autograd.Function):
     """``A``."""
 
     @staticmethod
-    def forward(x: Tensor, filters: Tensor, kernel_size: int, border: str) -> Tensor:
-        return torch.ops.lfdeblur.dynamic_filter(x, filters, kernel_size, border)
+    def forward(x: Tensor, filters: Tensor, *options: Any) -> Tensor:
+        return torch.ops.lfdeblur.dynamic_filter(x, filters, *options)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -40,7 +60,7 @@ class Filter(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         need = ctx.needs_input_grad[:2]
         grads = FilterBackward.apply(grad, *ctx.saved_tensors, *ctx.options, *need)
-        return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), None, None
+        return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), *(None for _ in ctx.options)
 
     @staticmethod
     def jvp(ctx: Any, along_x: Tensor | None, along_filters: Tensor | None, *_: None) -> Tensor:
@@ -51,12 +71,14 @@ class Filter(torch.autograd.Function):
 
     @staticmethod
     @batch_rule
-    def vmap(info: Any, in_dims: Any, x: Tensor, filters: Tensor, kernel_size: int, border: str) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: Any, x: Tensor, filters: Tensor, *options: Any) -> tuple[Tensor, int]:
         size = info.batch_size
-        if in_dims[1] is None and filters.shape[1] == kernel_size**2:
-            out = Filter.apply(_among_channels(x, in_dims[0]), filters, kernel_size, border)
-            return out.unflatten(1, (size, out.shape[1] // size)), 1
-        out = Filter.apply(_folded(x, in_dims[0], size), _folded(filters, in_dims[1], size), kernel_size, border)
+        if in_dims[1] is None:
+            wide = _among_channels(x, in_dims[0])
+            if _shared(wide, filters, options):
+                out = Filter.apply(wide, filters, *options)
+                return out.unflatten(1, (size, out.shape[1] // size)), 1
+        out = Filter.apply(_folded(x, in_dims[0], size), _folded(filters, in_dims[1], size), *options)
         return out.unflatten(0, (size, out.shape[0] // size)), 0
 
 
@@ -64,10 +86,8 @@ class FilterBackward(torch.autograd.Function):
     """``B`` and ``C``; an empty tensor for what is not needed."""
 
     @staticmethod
-    def forward(
-        grad: Tensor, x: Tensor, filters: Tensor, kernel_size: int, border: str, need_x: bool, need_filters: bool
-    ) -> tuple[Tensor, Tensor]:
-        return torch.ops.lfdeblur.dynamic_filter_backward(grad, x, filters, kernel_size, border, need_x, need_filters)
+    def forward(grad: Tensor, x: Tensor, filters: Tensor, *how: Any) -> tuple[Tensor, Tensor]:
+        return torch.ops.lfdeblur.dynamic_filter_backward(grad, x, filters, *how)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -80,6 +100,8 @@ class FilterBackward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, along_x: Tensor | None, along_filters: Tensor | None) -> tuple[Tensor | None, ...]:
         grad, x, filters = ctx.saved_tensors
+        if Options.of(*ctx.options).normalize != "none":
+            return _derived(ctx, along_x, along_filters)
         need_x, need_filters = ctx.need[0] and along_x is not None, ctx.need[1] and along_filters is not None
         want_grad, want_x, want_filters = ctx.needs_input_grad[:3]
         want_x, want_filters = want_x and need_filters, want_filters and need_x
@@ -90,7 +112,8 @@ class FilterBackward(torch.autograd.Function):
         if want_x or want_filters:
             pair = (along_x if need_x else x, along_filters if need_filters else filters)
             of_x, of_filters = FilterBackward.apply(grad, *pair, *ctx.options, want_x, want_filters)
-        return of_grad, of_x if want_x else None, of_filters if want_filters else None, None, None, None, None
+        rest = (None for _ in (*ctx.options, *ctx.need))
+        return of_grad, of_x if want_x else None, of_filters if want_filters else None, *rest
 
     @staticmethod
     def jvp(
@@ -108,25 +131,34 @@ class FilterBackward(torch.autograd.Function):
     @staticmethod
     @batch_rule
     def vmap(
-        info: Any,
-        in_dims: Any,
-        grad: Tensor,
-        x: Tensor,
-        filters: Tensor,
-        kernel_size: int,
-        border: str,
-        need_x: bool,
-        need_filters: bool,
+        info: Any, in_dims: Any, grad: Tensor, x: Tensor, filters: Tensor, *how: Any
     ) -> tuple[tuple[Tensor, Tensor], tuple[int | None, int | None]]:
-        size, options = info.batch_size, (kernel_size, border, need_x, need_filters)
-        if not need_filters and in_dims[0] is not None and in_dims[2] is None and filters.shape[1] == kernel_size**2:
-            wide = _among_channels(grad, in_dims[0])
-            of_x, none = FilterBackward.apply(wide, wide, filters, *options)  # of the picture only the shape is read
-            return (of_x.unflatten(1, (size, wide.shape[1] // size)), none), (1, None)
+        size, (*options, need_x, need_filters) = info.batch_size, how
+        if not need_filters and in_dims[0] is not None and in_dims[2] is None:
+            wide = x.unsqueeze(0).expand(size, *x.shape) if in_dims[1] is None else x.movedim(in_dims[1], 0)
+            wide = _among_channels(wide, 0)
+            if _shared(wide, filters, options):
+                of_x, none = FilterBackward.apply(_among_channels(grad, in_dims[0]), wide, filters, *how)
+                return (of_x.unflatten(1, (size, wide.shape[1] // size)), none), (1, None)
         three = (_folded(t, dim, size) for t, dim in zip((grad, x, filters), in_dims[:3], strict=True))
-        found = FilterBackward.apply(*three, *options)
+        found = FilterBackward.apply(*three, *how)
         both = tuple(
             g.unflatten(0, (size, g.shape[0] // size)) if need else g
             for g, need in zip(found, (need_x, need_filters), strict=True)
         )
         return both, (0 if need_x else None, 0 if need_filters else None)
+
+
+def _derived(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Derivatives of the gradients where filters are normalised, by those of its formula around the kernels."""
+    wanted = [
+        place
+        for place, (need, along) in enumerate(zip(ctx.need, cotangents, strict=True))
+        if need and along is not None
+    ]
+    rest = (None for _ in (*ctx.options, *ctx.need))
+    if not wanted:
+        return None, None, None, *rest
+    backward = backward_of(_formula, 2, wanted)
+    found = gradients(backward, (*ctx.saved_tensors, *ctx.options), tuple(cotangents[place] for place in wanted))
+    return *found[:3], *rest

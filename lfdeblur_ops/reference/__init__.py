@@ -3,8 +3,8 @@
 from .conv3x3 import conv3x3
 from .conv_transpose4x4 import conv_transpose4x4
 from .drb_head import drb_head
-from .dynamic_filter import dynamic_filter
+from .dynamic_filter import dynamic_filter, normalized
 from .refocus import refocus
 from .residual_block import residual_block
 
-__all__ = ["conv3x3", "conv_transpose4x4", "drb_head", "dynamic_filter", "refocus", "residual_block"]
+__all__ = ["conv3x3", "conv_transpose4x4", "drb_head", "dynamic_filter", "normalized", "refocus", "residual_block"]
