@@ -13,11 +13,18 @@ from .conv_transpose4x4 import conv_transpose4x4
 from .decompositions import decompositions
 from .drb_head import drb_head
 from .dynamic_filter import dynamic_filter
+from .modules import FAC, Carafe, ConvexUpsample, DynamicFilter, Involution, KernelWeighting
 from .refocus import refocus
 from .residual_block import residual_block
 
 __all__ = [
+    "FAC",
     "BackendError",
+    "Carafe",
+    "ConvexUpsample",
+    "DynamicFilter",
+    "Involution",
+    "KernelWeighting",
     "__version__",
     "backends",
     "build_info",

@@ -7,7 +7,6 @@ channels, T taps, S outputs of a position (``scale**2``; 1 where every pixel of 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ._checks import check_image, whole_number
