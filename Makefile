@@ -74,10 +74,12 @@ RESULTS := benchmarks/results
 H200 := --name 'NVIDIA H200' --gb-s 4300 --gflop-s float32=67000 bfloat16=790000 float16=790000
 results: install
 	$(BIN)/python -m benchmarks --json $(RESULTS)/cpu.json
+	$(BIN)/python -m benchmarks.users --json $(RESULTS)/users.json
 	$(BIN)/python -m benchmarks floors $(H200) --json $(RESULTS)/floors-h200.json
 	$(BIN)/python -m benchmarks.gpu.kernel_facts --json $(RESULTS)/kernels.json
 	$(BIN)/python -m benchmarks report $(RESULTS)/*.json --out docs/benchmarks
 	$(BIN)/python -m benchmarks readme
+	$(BIN)/python -m benchmarks.users --page
 
 lint: $(DEV_DEPS)
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ import torch
 
 from . import _machine, _tables
 from ._harness import Case, Sides, against_floor, run_case
+from .users import _table
 
 MODULES = (
     "dynamic_filter",
@@ -179,6 +180,8 @@ def _report(options: argparse.Namespace) -> int:
         result = _read(path)
         if "floors" in result:
             sections.append(_tables.floors(result, path.name))
+        elif "users" in result:
+            sections.append(_table.section(result, path.name))
         elif "kernels" in result:
             sections.append(_tables.kernels(result, path.name))
         elif "layers" in result:

@@ -28,13 +28,13 @@ def is_headline(row: dict[str, Any]) -> bool:
 def machine_line(machine: dict[str, Any]) -> str:
     """One line: device, versions, date, commit, measured limits."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
-    peaks = ", ".join(f"{dtype} {_number(rate)}" for dtype, rate in machine["peak_gflop_s"].items())
+    peaks = ", ".join(f"{dtype} {number(rate)}" for dtype, rate in machine["peak_gflop_s"].items())
     isa = machine["build_info"].get("cpu_capability")
     return (
         f"{machine['name']}"
         + (f" ({isa}), {machine['threads']} threads" if machine["device"] == "cpu" else f", CUDA {machine['cuda']}")
         + f"; {versions}; {machine['date'][:10]}, commit {machine['commit']}; measured read "
-        f"{_number(machine['read_gb_s'])} GB/s, copy {_number(machine['copy_gb_s'])} GB/s, peak GFLOP/s: {peaks}"
+        f"{number(machine['read_gb_s'])} GB/s, copy {number(machine['copy_gb_s'])} GB/s, peak GFLOP/s: {peaks}"
     )
 
 
@@ -43,16 +43,14 @@ def text_row(row: dict[str, Any]) -> str:
     if "skipped" in row:
         return f"  skipped: {row['skipped']}"
     lines = [
-        f"  {OURS:34} {_number(row[OURS]['ms']):>9} ms  {_number(row['gb_s'])} GB/s, {row['percent_of_floor']:.0f} % "
+        f"  {OURS:34} {number(row[OURS]['ms']):>9} ms  {number(row['gb_s'])} GB/s, {row['percent_of_floor']:.0f} % "
         f"of the {row['bound']} floor, peak {_mebi(row[OURS])} MiB"
     ]
     for name, rival in row["rivals"].items():
         if "error" in rival:
             lines.append(f"  {name:34}     fails  {rival['error']}")
         else:
-            lines.append(
-                f"  {name:34} {_number(rival['ms']):>9} ms  x{_number(rival['ratio'])}, peak {_mebi(rival)} MiB"
-            )
+            lines.append(f"  {name:34} {number(rival['ms']):>9} ms  x{number(rival['ratio'])}, peak {_mebi(rival)} MiB")
     if "stages" in row:
         lines.append(f"  {OURS}, by stage: {_stages(row)}")
     return "\n".join(lines)
@@ -74,17 +72,17 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             if "error" in rival:
                 rivals.append(f"{name}: fails ({_cell(rival['error'])})")
             else:
-                rivals.append(f"{name}: {_number(rival['ms'])} (x{_number(rival['ratio'])})")
+                rivals.append(f"{name}: {number(rival['ms'])} (x{number(rival['ratio'])})")
                 peaks.append(_mebi(rival))
         cells = (
             op,
             row["shape"],
             row["dtype"],
-            f"**{_number(row[OURS]['ms'])}**",
+            f"**{number(row[OURS]['ms'])}**",
             "<br>".join(rivals),
-            _number(row["bytes"] / 1e6),
-            _number(row["gb_s"]),
-            _number(row["operations"] / 1e9),
+            number(row["bytes"] / 1e6),
+            number(row["gb_s"]),
+            number(row["operations"] / 1e9),
             f"{row['percent_of_floor']:.0f} ({row['bound']})",
             " / ".join([_mebi(row[OURS]), ", ".join(peaks)]),
         )
@@ -105,7 +103,7 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> str:
             continue
         a, b = old[key][OURS]["ms"], row[OURS]["ms"]
         mark = "slower" if b > 1.1 * a else "faster" if b < a / 1.1 else ""
-        lines.append(f"{_number(a):>8} -> {_number(b):>8} ms  {b / a:4.2f}  {name} {mark}".rstrip())
+        lines.append(f"{number(a):>8} -> {number(b):>8} ms  {b / a:4.2f}  {name} {mark}".rstrip())
     lines += [f"{'only in A':>28}  {' '.join(key[:5])}" for key in old if key not in new]
     return "\n".join(lines)
 
@@ -129,18 +127,18 @@ def report(result: dict[str, Any], name: str, pictures: list[str]) -> str:
 def floors(result: dict[str, Any], name: str) -> str:
     """The least times of the CUDA cases on one GPU as a section; nothing in it was timed."""
     gpu = result["floors"]
-    peaks = ", ".join(f"{dtype} {_number(rate / 1e3)}" for dtype, rate in gpu["peak_gflop_s"].items())
+    peaks = ", ".join(f"{dtype} {number(rate / 1e3)}" for dtype, rate in gpu["peak_gflop_s"].items())
     lines = [
         f"## {name}\n",
-        f"Floors on {gpu['name']} by arithmetic, at {_number(gpu['read_gb_s'])} GB/s and peak TFLOP/s of {peaks}. "
+        f"Floors on {gpu['name']} by arithmetic, at {number(gpu['read_gb_s'])} GB/s and peak TFLOP/s of {peaks}. "
         "Nothing here was run on a GPU.\n",
         "| op | shape | dtype | MB | Gop | floor, us | bound |",
         "| --- | --- | --- | ---: | ---: | ---: | --- |",
     ]
     for row in result["rows"]:
         op = row["op"] if row["mode"] == "forward" else f"{row['op']}, {row['mode']}"
-        moved, computed = _number(row["bytes"] / 1e6), _number(row["operations"] / 1e9)
-        floor = _number(row["floor_ms"] * 1e3)
+        moved, computed = number(row["bytes"] / 1e6), number(row["operations"] / 1e9)
+        floor = number(row["floor_ms"] * 1e3)
         lines.append(f"| {op} | {row['shape']} | {row['dtype']} | {moved} | {computed} | {floor} | {row['bound']} |")
     return "\n".join(lines) + "\n"
 
@@ -181,11 +179,11 @@ def kernels(result: dict[str, Any], name: str) -> str:
 def layers(result: dict[str, Any], name: str) -> str:
     """The network layer by layer on one GPU as a section: ours, cuDNN's, the floor."""
     height, width = result["size"]
-    whole = ", ".join(f"{call}: {_number(ms)} ms" for call, ms in result["whole_ms"].items())
+    whole = ", ".join(f"{call}: {number(ms)} ms" for call, ms in result["whole_ms"].items())
     lines = [
         f"## {name}\n",
         f"DRBNet at {height}x{width} in {result['dtype']} on {result['device']} (measured copy "
-        f"{_number(result['gb_s'])} GB/s, product {_number(result['gflop_s'] / 1e3)} TFLOP/s; torch "
+        f"{number(result['gb_s'])} GB/s, product {number(result['gflop_s'] / 1e3)} TFLOP/s; torch "
         f"{result['versions']['torch']}, Triton {result['triton']}; {result['date'][:10]}, commit {result['commit']}): "
         f"{whole}. Each kernel alone, from its own inputs; cuDNN's is PyTorch's convolution of the same sizes with "
         "bias, the fastest of its algorithms, without the activation and the addition that ours do.\n",
@@ -193,10 +191,10 @@ def layers(result: dict[str, Any], name: str) -> str:
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for row in result["layers"]:
-        rival = _number(row["cudnn_us"]) if row["cudnn_us"] else ""
-        cells = (row["layer"], row["times"], _number(row["us"]), rival, _number(row["floor_us"]))
+        rival = number(row["cudnn_us"]) if row["cudnn_us"] else ""
+        cells = (row["layer"], row["times"], number(row["us"]), rival, number(row["floor_us"]))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    sums = [_number(sum(row["times"] * row[key] for row in result["layers"])) for key in ("us", "floor_us")]
+    sums = [number(sum(row["times"] * row[key] for row in result["layers"])) for key in ("us", "floor_us")]
     return "\n".join([*lines, f"| sum | | {sums[0]} | | {sums[1]} |"]) + "\n"
 
 
@@ -210,7 +208,7 @@ def _kernel(row: dict[str, Any], fact: dict[str, Any], shared: int, *more: str) 
         row["arch"],
         f"`{row['kernel']}`",
         fact["registers"],
-        _number(shared / 1024),
+        number(shared / 1024),
         f"{fact['LDG.128']}, {fact['STG.128']}",
         *more,
         row["warps_per_multiprocessor"],
@@ -222,9 +220,6 @@ def _kernel(row: dict[str, Any], fact: dict[str, Any], shared: int, *more: str) 
 
 def update_readme(text: str, results: list[dict[str, Any]]) -> str:
     """README's text with ``README_ROWS`` of the newest results between its marks. Raises ValueError without them."""
-    pattern = re.compile(r"(<!-- benchmark -->).*?(<!-- /benchmark -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError("README: no <!-- benchmark --> ... <!-- /benchmark -->")
     newest = {result["machine"]["device"]: result for result in sorted(results, key=lambda r: r["machine"]["date"])}
     lines = ["| what | where | ours, ms | fastest rival, ms | times |", "| --- | --- | ---: | --- | ---: |"]
     for device, *key in README_ROWS:
@@ -238,8 +233,14 @@ def update_readme(text: str, results: list[dict[str, Any]]) -> str:
         f"{m['name']}: torch {m['versions']['torch']}; {m['date'][:10]}, commit {m['commit']}.\n"
         for m in (result["machine"] for result in newest.values())
     ]
-    body = "\n".join(["", *machines, *lines, ""])
-    return pattern.sub(lambda match: match[1] + body + match[2], text)
+    return between(text, "benchmark", "\n".join([*machines, *lines, ""]))
+
+
+def between(text: str, mark: str, body: str) -> str:
+    pattern = re.compile(f"(<!-- {mark} -->).*?(<!-- /{mark} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"no <!-- {mark} --> ... <!-- /{mark} -->")
+    return pattern.sub(lambda match: f"{match[1]}\n{body}{match[2]}", text)
 
 
 def _readme_row(machine: dict[str, Any], row: dict[str, Any]) -> str:
@@ -248,9 +249,9 @@ def _readme_row(machine: dict[str, Any], row: dict[str, Any]) -> str:
     cells = (
         f"`{row['op']}` {row['shape']}, {row['dtype']}",
         "CPU" if machine["device"] == "cpu" else machine["name"],
-        f"**{_number(row[OURS]['ms'])}**",
-        f"{best}: {_number(times[best])}",
-        _number(row["rivals"][best]["ratio"]),
+        f"**{number(row[OURS]['ms'])}**",
+        f"{best}: {number(times[best])}",
+        number(row["rivals"][best]["ratio"]),
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -260,7 +261,7 @@ def _stages(row: dict[str, Any]) -> str:
     return ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in ordered)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three significant digits, without an exponent."""
     if value >= 100:
         return f"{value:.0f}"
