@@ -13,10 +13,9 @@ SIZE, SCALE = 5, 2
 def theirs(features: Tensor, mask: Tensor) -> Tensor:
     n, channels, height, width = features.shape
     taps = F.pixel_shuffle(mask, SCALE).softmax(1)
-    taps = taps.view(n, SIZE**2, height, SCALE, width, SCALE).permute(0, 2, 4, 1, 3, 5).flatten(4)
-    patches = F.unfold(features, SIZE, padding=SIZE // 2).view(n, channels, SIZE**2, height, width)
-    fine = patches.permute(0, 3, 4, 1, 2) @ taps  # [N, H, W, C, 4]
-    return F.pixel_shuffle(fine.permute(0, 3, 4, 1, 2).flatten(1, 2), SCALE)
+    patches = F.unfold(features, SIZE, padding=SIZE // 2).view(n, channels * SIZE**2, height, width)
+    patches = F.interpolate(patches, scale_factor=SCALE, mode="nearest")
+    return (patches.view(n, channels, SIZE**2, SCALE * height, SCALE * width) * taps[:, None]).sum(2)
 
 
 def ours(features: Tensor, mask: Tensor) -> Tensor:
