@@ -50,12 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seconds", type=float, default=2.0, help="to time each side of a row in, forward and backward"
     )
+    parser.add_argument("--threads", type=int, help="of torch, for all rows; by default its own choice")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here; rows it has already stay")
     parser.add_argument("--page", action="store_true", help="rewrite the page's table, measure nothing")
     options = parser.parse_args(arguments)
     if options.page:
         PAGE.write_text(_table.updated(PAGE.read_text(), json.loads(RESULT.read_text())))
         return 0
+    if options.threads:
+        torch.set_num_threads(options.threads)
     return _run(options.only or MODULES, options.seconds, options.json)
 
 
