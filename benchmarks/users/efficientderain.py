@@ -35,11 +35,11 @@ def inputs(height: int, width: int) -> dict[str, Tensor]:
 USERS = tuple(
     User(
         f"EfficientDeRain, dilation {rate}",
-        "3x256x256, k=3, tap-major",
+        "3x512x512, k=3, tap-major",
         partial(theirs, rate=rate),
         partial(ours, rate=rate),
         inputs,
-        (256, 256),
+        (512, 512),
     )
     for rate in (2, 4)
 )
