@@ -1,4 +1,4 @@
-// torch glue of `dynamic_filter`: schema, checks and allocation for every device, and how each runs its kernels.
+// torch glue of `dynamic_filter`: schema and allocation for every device, and how each runs its kernels.
 #include "cpu/dynamic_filter.h"
 
 #include <torch/csrc/stable/library.h>
@@ -6,6 +6,7 @@
 #include "common/device.h"
 #include "common/dispatch.h"
 #include "common/huge_pages.h"
+#include "filter_geometry.h"
 #if defined(LFD_CUDA)
 #include "cuda/dynamic_filter.h"
 #endif
@@ -13,136 +14,124 @@
 namespace lfdeblur {
 namespace {
 
-using torch::stable::clone;
 using torch::stable::contiguous;
 using torch::stable::empty_like;
 using torch::stable::new_empty;
+using torch::stable::transpose;
 
-DynamicFilterShape check(const Tensor& x, const Tensor& filters, int64_t k, const std::string& border) {
-  STD_TORCH_CHECK(x.dim() == 4 && filters.dim() == 4, "dynamic_filter: want x [N, C, H, W] and filters [N, K, H, W]");
-  STD_TORCH_CHECK(x.scalar_type() == filters.scalar_type(), "dynamic_filter: filters: want the dtype of x");
-  check_same_device(filters, "dynamic_filter: filters", x, "x");
-  STD_TORCH_CHECK(k % 2 == 1 && k >= 1 && k <= 15, "dynamic_filter: kernel_size: want an odd number from 1 to 15");
-  STD_TORCH_CHECK(border == "replicate" || border == "zeros", "dynamic_filter: border: want 'replicate' or 'zeros'");
-  const bool shared = filters.size(1) == k * k;
-  check_shape(filters, "dynamic_filter: filters",
-              {x.size(0), shared ? k * k : x.size(1) * k * k, x.size(2), x.size(3)});
-  DynamicFilterShape s{};
-  s.n = x.size(0);
-  s.groups = shared ? 1 : x.size(1);
-  s.channels = shared ? x.size(1) : 1;
-  s.height = x.size(2);
-  s.width = x.size(3);
-  s.k = static_cast<int>(k);
-  s.replicate = border == "replicate";
-  return s;
-}
-
-// The kernels read planar filters and channels-last ones (a pixel's taps side by side) in place, others as a copy.
-Tensor readable(const Tensor& filters) {
-  return filters.stride(3) == 1 || filters.stride(1) == 1 ? filters : contiguous(filters);
-}
-
-// The kernels write the filters' gradient in the strides they read filters with: both become dense alike.
-Tensor readable_and_dense(const Tensor& filters) {
-  const Tensor dense = empty_like(filters);
-  bool same = true;
-  for (int64_t i = 0; i < 4; ++i) same = same && dense.stride(i) == filters.stride(i);
-  return readable(same ? filters : clone(filters));
-}
-
-void set_strides(DynamicFilterShape& s, const Tensor& filters) {
-  s.fn = filters.stride(0);
-  s.ft = filters.stride(1);
-  s.fg = s.ft * s.k * s.k;
-  s.fy = filters.stride(2);
-  s.fx = s.width == 1 ? 1 : filters.stride(3);
+// [N, C, H, W], channels-last where `like` is.
+Tensor new_picture(const Tensor& like, int64_t height, int64_t width) {
+  const int64_t n = like.size(0), c = like.size(1);
+  if (like.is_contiguous() || like.stride(1) != 1) return new_empty(like, {n, c, height, width});
+  return transpose(transpose(new_empty(like, {n, height, width, c}), 1, 3), 2, 3);
 }
 
 struct OnCpu : Cpu {
   template <class F>
-  static void rows(const DynamicFilterShape& s, const F& f) {
-    torch::stable::parallel_for(0, s.n * s.groups * s.height, 1 + 65536 / (s.width * s.channels * s.k * s.k), f);
+  static void rows(int64_t count, const FilterGeometry& s, const F& f) {
+    torch::stable::parallel_for(0, count, 1 + 65536 / (s.width * s.scale * s.channels * s.taps()), f);
   }
+  static int64_t output_rows(const FilterGeometry& s) { return s.n * s.groups * s.height * s.scale; }
 
   template <class T>
-  static void forward(const Tensor& x, const Tensor& filters, const Tensor& out, const DynamicFilterShape& s) {
-    rows(s, [&](int64_t begin, int64_t end) {
+  static void forward(const Tensor& x, const Tensor& filters, const Tensor& out, const FilterGeometry& s) {
+    rows(output_rows(s), s, [&](int64_t begin, int64_t end) {
       cpu::dynamic_filter(const_data<T>(x), const_data<T>(filters), mutable_data<T>(out), s, begin, end);
     });
   }
 
   template <class T>
-  static void backward(const Tensor& grad, const Tensor& x, const Tensor& filters, T* to_x, T* to_filters,
-                       const DynamicFilterShape& s) {
-    if (to_filters) advise_huge_pages(to_filters, filters.numel() * sizeof(T));
-    rows(s, [&](int64_t begin, int64_t end) {
-      cpu::dynamic_filter_backward(const_data<T>(grad), const_data<T>(x), const_data<T>(filters), to_x, to_filters, s,
-                                   begin, end);
+  static void grad_filters(const Tensor& grad, const Tensor& x, const Tensor& filters, const Tensor& to,
+                           const FilterGeometry& s) {
+    advise_huge_pages(mutable_data<T>(to), to.numel() * sizeof(T));
+    rows(output_rows(s), s, [&](int64_t begin, int64_t end) {
+      cpu::dynamic_filter_grad_filters(const_data<T>(grad), const_data<T>(x), const_data<T>(filters),
+                                       mutable_data<T>(to), s, begin, end);
+    });
+  }
+
+  template <class T>
+  static void grad_x(const Tensor& grad, const Tensor& filters, const Tensor& to, const FilterGeometry& s) {
+    using R = acc_t<T>;
+    R *shift = nullptr, *factor = nullptr;
+    Tensor measured;
+    if (s.normalize != Normalize::none) {
+      const int64_t outputs = output_rows(s) * s.scale * s.width;
+      measured = new_empty(filters, {2, outputs}, scalar_type_of<R>());
+      shift = mutable_data<R>(measured);
+      factor = shift + outputs;
+      rows(output_rows(s), s, [&](int64_t begin, int64_t end) {
+        cpu::dynamic_filter_measure(const_data<T>(filters), shift, factor, s, begin, end);
+      });
+    }
+    rows(s.n * s.groups * s.x_height, s, [&](int64_t begin, int64_t end) {
+      cpu::dynamic_filter_grad_x(const_data<T>(grad), const_data<T>(filters), shift, factor, mutable_data<T>(to), s,
+                                 begin, end);
     });
   }
 };
 
 #if defined(LFD_CUDA)
-struct OnCuda : Cuda {
-  template <class T>
-  static void forward(const Tensor& x, const Tensor& filters, const Tensor& out, const DynamicFilterShape& s) {
-    check_cuda(
-        cuda::dynamic_filter(const_data<T>(x), const_data<T>(filters), mutable_data<T>(out), s, current_stream(x)),
-        "dynamic_filter");
-  }
-
-  template <class T>
-  static void backward(const Tensor& grad, const Tensor& x, const Tensor& filters, T* to_x, T* to_filters,
-                       const DynamicFilterShape& s) {
-    check_cuda(cuda::dynamic_filter_backward(const_data<T>(grad), const_data<T>(x), const_data<T>(filters), to_x,
-                                             to_filters, s, current_stream(x)),
-               "dynamic_filter_backward");
-  }
-};
+#include "cuda/dynamic_filter_glue.h"
 #endif
 
 template <class On>
-Tensor dynamic_filter(Tensor x_, Tensor filters_, int64_t kernel_size, std::string border) {
-  DynamicFilterShape s = check(x_, filters_, kernel_size, border);
-  const typename On::Guard guard(x_);
-  const Tensor x = contiguous(x_), filters = readable(filters_), out = empty_like(x);
+Tensor dynamic_filter(Tensor x, Tensor filters, std::vector<int64_t> kernel_size, std::string border,
+                      std::vector<int64_t> dilation, std::vector<int64_t> stride, int64_t scale, std::string normalize,
+                      bool interleaved) {
+  FilterGeometry s = filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
+  const typename On::Guard guard(x);
+  const Tensor out = new_picture(x, s.scale * s.height, s.scale * s.width);
   if (out.numel() == 0) return out;  // a grid of 0 blocks is an error
-  set_strides(s, filters);
+  s.out = picture_strides(out, s, interleaved);
   dispatch_float(x.scalar_type(), "dynamic_filter",
                  [&](auto tag) { On::template forward<typename decltype(tag)::type>(x, filters, out, s); });
   return out;
 }
 
 template <class On>
-std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad_, Tensor x_, Tensor filters_, int64_t kernel_size,
-                                                   std::string border, bool need_x, bool need_filters) {
-  DynamicFilterShape s = check(x_, filters_, kernel_size, border);
-  check_shape(grad_, "dynamic_filter: grad", {x_.size(0), x_.size(1), x_.size(2), x_.size(3)});
-  const typename On::Guard guard(x_);
-  const Tensor grad = contiguous(grad_), x = contiguous(x_), filters = readable_and_dense(filters_);
-  const Tensor grad_x = need_x ? empty_like(x) : new_empty(x, {0});
+std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad, Tensor x, Tensor filters,
+                                                   std::vector<int64_t> kernel_size, std::string border,
+                                                   std::vector<int64_t> dilation, std::vector<int64_t> stride,
+                                                   int64_t scale, std::string normalize, bool interleaved, bool need_x,
+                                                   bool need_filters) {
+  FilterGeometry s = filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
+  check_shape(grad, "dynamic_filter: grad", {s.n, x.size(1), s.scale * s.height, s.scale * s.width});
+  STD_TORCH_CHECK(grad.scalar_type() == x.scalar_type(), "dynamic_filter: grad: want the dtype of x");
+  check_same_device(grad, "dynamic_filter: grad", x, "x");
+  const typename On::Guard guard(x);
+  Tensor grad_x = need_x ? new_picture(x, s.x_height, s.x_width) : new_empty(x, {0});
   Tensor grad_filters = need_filters ? empty_like(filters) : new_empty(filters, {0});
-  if (x.numel() == 0) {  // without channels there are filters all the same
+  if (grad.numel() == 0) {  // without channels there are filters all the same
     if (need_filters) torch::stable::fill_(grad_filters, 0.0);
+    if (need_x) torch::stable::fill_(grad_x, 0.0);
     return {grad_x, grad_filters};
   }
-  set_strides(s, filters);
+  s.out = picture_strides(grad, s, interleaved);
   dispatch_float(x.scalar_type(), "dynamic_filter_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    On::template backward<T>(grad, x, filters, need_x ? mutable_data<T>(grad_x) : nullptr,
-                             need_filters ? mutable_data<T>(grad_filters) : nullptr, s);
+    if (need_filters) {
+      s.grad_filters = filter_strides(grad_filters, s);
+      On::template grad_filters<T>(grad, x, filters, grad_filters, s);
+    }
+    if (need_x) {
+      s.x = picture_strides(grad_x, s, interleaved);
+      On::template grad_x<T>(grad, filters, grad_x, s);
+    }
   });
   return {grad_x, grad_filters};
 }
 
 }  // namespace
 
+#define OPTIONS                                                                                          \
+  "int[2] kernel_size, str border='replicate', int[2] dilation=1, int[2] stride=1, int scale=1, str normalize='none', " \
+  "bool interleaved=False"
+
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
-  m.def("dynamic_filter(Tensor x, Tensor filters, int kernel_size, str border) -> Tensor");
-  m.def(
-      "dynamic_filter_backward(Tensor grad, Tensor x, Tensor filters, int kernel_size, str border, bool need_x, "
-      "bool need_filters) -> (Tensor, Tensor)");
+  m.def("dynamic_filter(Tensor x, Tensor filters, " OPTIONS ") -> Tensor");
+  m.def("dynamic_filter_backward(Tensor grad, Tensor x, Tensor filters, " OPTIONS
+        ", bool need_x=True, bool need_filters=True) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lfdeblur, CPU, m) {

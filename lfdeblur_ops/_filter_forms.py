@@ -68,7 +68,8 @@ def apart(x: Tensor, filters: Tensor, options: Options) -> Tensor:
     """``[N, G, T, S, H, W]``, a view."""
     if filters.dim() == 6:
         return filters
-    return filters.unflatten(1, (-1, options.taps, options.per_position(x.shape, filters.shape)))
+    each = options.per_position(x.shape, filters.shape)
+    return filters.unflatten(1, (filters.shape[1] // (options.taps * each), options.taps, each))
 
 
 def read(

@@ -115,8 +115,20 @@ if _load.extension is not None:
         return empty_output(x, Options.of(*how).output(x.shape), _layout(x))
 
     @torch.library.register_fake("lfdeblur::dynamic_filter_backward")
-    def _(grad: Tensor, x: Tensor, filters: Tensor, *how) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
-        *_, need_x, need_filters = how
+    def _(  # PyTorch leaves arguments out that are as the schema has them
+        grad: Tensor,
+        x: Tensor,
+        filters: Tensor,
+        kernel_size: Sequence[int],
+        border: str = "replicate",
+        dilation: Sequence[int] = (1, 1),
+        stride: Sequence[int] = (1, 1),
+        scale: int = 1,
+        normalize: str = "none",
+        interleaved: bool = False,
+        need_x: bool = True,
+        need_filters: bool = True,
+    ) -> tuple[Tensor, Tensor]:
         return (
             empty_output(x, x.shape, _layout(x)) if need_x else x.new_empty((0,)),
             torch.empty_like(filters) if need_filters else filters.new_empty((0,)),

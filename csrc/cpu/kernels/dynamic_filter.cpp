@@ -1,6 +1,7 @@
 // The CPU `dynamic_filter` in float32 and float64.
 #include "cpu/dynamic_filter.h"
 
+#include <cmath>
 #include <vector>
 
 #include "cpu/buffer.h"

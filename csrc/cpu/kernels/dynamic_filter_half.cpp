@@ -1,4 +1,5 @@
 // The CPU `dynamic_filter` in 16 bits.
+#include <cmath>
 #include <vector>
 
 #include "cpu/buffer.h"

@@ -2,18 +2,31 @@
 //
 // Forward is bound by reading the filters once. For planar filters one kernel row of taps (k streams) is taken at a
 // time over 32-pixel blocks, the sums of a picture row staying in the first-level cache; for channels-last filters a
-// vector holds the taps of one kernel row of one pixel. Channels that share filters are summed together, up to kChunk.
+// vector holds the taps of one kernel row of one pixel. All others, and those to be normalised, are laid out planar
+// first, a block that stays in the cache. Channels that share filters are summed together, up to kChunk.
 #pragma once
 
-#include "cpu/kernels/padded_rows.h"
+#include "cpu/kernels/filter_rows.h"
+#include "cpu/kernels/filter_taps.h"
 
-// sums[c][x] += taps of kernel row `rows` at f, f + ft, ...: planar filters.
+// A block of one row: planar taps and the picture's rows at its first position.
+template <class T>
+struct Block {
+  const T* taps;
+  int64_t tap_stride, width;
+  const acc_t<T>* const* rows;
+  const int64_t* offset;
+  int kernel_height, kernel_width;
+};
+
+// sums[c][x] += taps of kernel row i. K: a constant kernel width, the taps side by side.
 template <class T, int C, int B, int K>
-inline void add_planar(const T* f, int64_t ft, const acc_t<T>* row, acc_t<T>* sums, int64_t stride, int run_time_k,
-                       int64_t x) {
+inline void add_planar(const Block<T>& block, int i, int64_t first, acc_t<T>* sums, int64_t stride, int64_t x) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
-  const int k = K ? K : run_time_k;
+  const int k = K ? K : block.kernel_width;
+  const T* f = block.taps + i * k * block.tap_stride + x;
+  const R* row = block.rows[i] + first + x;
   Vec<R> sum[C][B];
 #pragma GCC unroll 4
   for (int c = 0; c < C; ++c)
@@ -21,11 +34,12 @@ inline void add_planar(const T* f, int64_t ft, const acc_t<T>* row, acc_t<T>* su
     for (int b = 0; b < B; ++b) sum[c][b] = load(sums + c * stride + x + b * L);
 #pragma GCC unroll 7
   for (int j = 0; j < k; ++j) {
+    const int64_t column = K ? j : block.offset[j];
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b) {
-      const Vec<R> tap = load(f + j * ft + x + b * L);
+      const Vec<R> tap = load(f + j * block.tap_stride + b * L);
 #pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) sum[c][b] += tap * load(row + c * stride + x + j + b * L);
+      for (int c = 0; c < C; ++c) sum[c][b] += tap * load(row + c * stride + column + b * L);
     }
   }
 #pragma GCC unroll 4
@@ -34,99 +48,135 @@ inline void add_planar(const T* f, int64_t ft, const acc_t<T>* row, acc_t<T>* su
     for (int b = 0; b < B; ++b) store(sums + c * stride + x + b * L, sum[c][b]);
 }
 
+// The picture's rows are read from `first` on: C channels, `stride` apart, as the sums are.
 template <class T, int C, int K>
-void planar_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* rows, acc_t<T>* sums, int64_t stride) {
+void planar_row(const Block<T>& block, int64_t first, acc_t<T>* sums, int64_t stride) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
   constexpr int B = C <= 3 ? 4 : 2;
-  const int k = s.k;
+  const int k = block.kernel_width;
   for (int c = 0; c < C; ++c)
-    for (int64_t x = 0; x < s.width; ++x) sums[c * stride + x] = R(0);
-  for (int i = 0; i < k; ++i) {
-    const T* taps = f + i * k * s.ft;
+    for (int64_t x = 0; x < block.width; ++x) sums[c * stride + x] = R(0);
+  for (int i = 0; i < block.kernel_height; ++i) {
     int64_t x = 0;
-    for (; x + B * L <= s.width; x += B * L) add_planar<T, C, B, K>(taps, s.ft, rows[i], sums, stride, k, x);
-    for (; x + L <= s.width; x += L) add_planar<T, C, 1, K>(taps, s.ft, rows[i], sums, stride, k, x);
-    for (; x < s.width; ++x)
-      for (int j = 0; j < k; ++j)
-        for (int c = 0; c < C; ++c) sums[c * stride + x] += to_acc(taps[j * s.ft + x]) * rows[i][c * stride + x + j];
+    for (; x + B * L <= block.width; x += B * L) add_planar<T, C, B, K>(block, i, first, sums, stride, x);
+    for (; x + L <= block.width; x += L) add_planar<T, C, 1, K>(block, i, first, sums, stride, x);
+    for (; x < block.width; ++x)
+      for (int j = 0; j < k; ++j) {
+        const R tap = to_acc(block.taps[(i * k + j) * block.tap_stride + x]);
+        for (int c = 0; c < C; ++c)
+          sums[c * stride + x] += tap * block.rows[i][first + c * stride + x + block.offset[j]];
+      }
   }
 }
 
+// The taps of a pixel side by side, pixels `pixel_stride` apart.
 template <class T, int C, int K>
-void taps_last_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* rows, acc_t<T>* sums,
-                   int64_t stride) {
+void taps_last_row(const Block<T>& block, int64_t pixel_stride, int64_t first, acc_t<T>* sums, int64_t stride) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
-  const int k = K ? K : s.k;
+  const int height = K ? K : block.kernel_height, k = K ? K : block.kernel_width;
   const auto tail = first_lanes<R>(k % L == 0 ? L : k % L);
   const int vectors = (k + L - 1) / L;
   // The last vector of a pixel may reach into the next pixel's taps: the last pixel of a row is summed tap by tap.
-  for (int64_t x = 0; x + 1 < s.width; ++x) {
+  for (int64_t x = 0; x + 1 < block.width; ++x) {
     Vec<R> sum[C] = {};
 #pragma GCC unroll 7
-    for (int i = 0; i < k; ++i) {
-      const T* taps = f + x * s.fx + i * k;
+    for (int i = 0; i < height; ++i) {
+      const T* taps = block.taps + x * pixel_stride + i * k;
+      const R* row = block.rows[i] + first + x;
       for (int v = 0; v < vectors - 1; ++v) {
         const Vec<R> tap = load(taps + v * L);
-        for (int c = 0; c < C; ++c) sum[c] += tap * load(rows[i] + c * stride + x + v * L);
+        for (int c = 0; c < C; ++c) sum[c] += tap * load(row + c * stride + v * L);
       }
       const int last = (vectors - 1) * L;
       const Vec<R> tap = keep<R>(load(taps + last), tail);
-      for (int c = 0; c < C; ++c) sum[c] += tap * keep<R>(load(rows[i] + c * stride + x + last), tail);
+      for (int c = 0; c < C; ++c) sum[c] += tap * keep<R>(load(row + c * stride + last), tail);
     }
     for (int c = 0; c < C; ++c) sums[c * stride + x] = sum_lanes<R>(sum[c]);
   }
-  const int64_t x = s.width - 1;
+  const int64_t x = block.width - 1;
   for (int c = 0; c < C; ++c) {
     R sum = R(0);
-    for (int i = 0; i < k; ++i)
-      for (int j = 0; j < k; ++j) sum += to_acc(f[x * s.fx + i * k + j]) * rows[i][c * stride + x + j];
+    for (int i = 0; i < height; ++i)
+      for (int j = 0; j < k; ++j)
+        sum += to_acc(block.taps[x * pixel_stride + i * k + j]) * block.rows[i][first + c * stride + x + j];
     sums[c * stride + x] = sum;
   }
 }
 
+// pixel_stride 1: planar.
 template <class T, int C>
-void filter_row(const T* f, const DynamicFilterShape& s, const acc_t<T>* const* rows, acc_t<T>* sums, int64_t stride) {
+void filter_row(const Block<T>& block, bool unit, int64_t pixel_stride, int64_t first, acc_t<T>* sums, int64_t stride) {
   // A constant k pays with the taps side by side; planar filters are bound by memory, and k = 7 is the common one.
-  if (s.fx == 1 && s.k == 7) return planar_row<T, C, 7>(f, s, rows, sums, stride);
-  if (s.fx == 1) return planar_row<T, C, 0>(f, s, rows, sums, stride);
+  if (pixel_stride == 1 && unit && block.kernel_width == 7) return planar_row<T, C, 7>(block, first, sums, stride);
+  if (pixel_stride == 1) return planar_row<T, C, 0>(block, first, sums, stride);
 #if !defined(LFD_AVX512)  // it is not chosen for them
-  if (s.k == 3) return taps_last_row<T, C, 3>(f, s, rows, sums, stride);
-  if (s.k == 5) return taps_last_row<T, C, 5>(f, s, rows, sums, stride);
-  if (s.k == 7) return taps_last_row<T, C, 7>(f, s, rows, sums, stride);
-  taps_last_row<T, C, 0>(f, s, rows, sums, stride);
+  const int k = block.kernel_height == block.kernel_width ? block.kernel_width : 0;
+  if (k == 3) return taps_last_row<T, C, 3>(block, pixel_stride, first, sums, stride);
+  if (k == 5) return taps_last_row<T, C, 5>(block, pixel_stride, first, sums, stride);
+  if (k == 7) return taps_last_row<T, C, 7>(block, pixel_stride, first, sums, stride);
+  taps_last_row<T, C, 0>(block, pixel_stride, first, sums, stride);
 #endif
 }
 
-template <class T>
-void dynamic_filter(const T* x, const T* filters, T* out, const DynamicFilterShape& s, int64_t begin, int64_t end) {
+// All channels that `rows` holds; a sum is written to out, `step` positions apart.
+template <class T, class F>
+void filter_channels(const FilterGeometry& s, const Block<F>& block, bool unit, int64_t pixel_stride, int64_t count,
+                     acc_t<T>* sums, int64_t stride, T* out, int64_t step) {
   using R = acc_t<T>;
-  PaddedRows<R> padded(s, s.k);
-  Buffer<R> sums(kChunk * padded.stride);
-  const int64_t plane = s.height * s.width;
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t y = row % s.height, group = row / s.height;
-    const T* f = filters + group / s.groups * s.fn + group % s.groups * s.fg + y * s.fy;
-    for (int64_t c = 0; c < s.channels; c += kChunk) {
-      const int chunk = static_cast<int>(s.channels - c < kChunk ? s.channels - c : kChunk);
-      const int64_t channel = group * s.channels + c;
-      const R* rows[15];
-      for (int i = 0; i < s.k; ++i) rows[i] = padded.get(x + channel * plane, channel, y + i - s.k / 2, chunk, s);
-      const int64_t stride = padded.stride;
-      if (chunk == 1) filter_row<T, 1>(f, s, rows, sums.data(), stride);
-      if (chunk == 2) filter_row<T, 2>(f, s, rows, sums.data(), stride);
-      if (chunk == 3) filter_row<T, 3>(f, s, rows, sums.data(), stride);
-      if (chunk == 4) filter_row<T, 4>(f, s, rows, sums.data(), stride);
-      for (int i = 0; i < chunk; ++i) {
-        T* to = out + (channel + i) * plane + y * s.width;
-        int64_t p = 0;
-        for (; p + kLanes<R> <= s.width; p += kLanes<R>) store(to + p, load(sums.data() + i * stride + p));
-        for (; p < s.width; ++p) to[p] = from_acc<T>(sums[i * stride + p]);
+  for (int64_t c = 0; c < count; c += kChunk) {
+    const int chunk = static_cast<int>(count - c < kChunk ? count - c : kChunk);
+    const int64_t first = c * stride;
+    if (chunk == 1) filter_row<F, 1>(block, unit, pixel_stride, first, sums, stride);
+    if (chunk == 2) filter_row<F, 2>(block, unit, pixel_stride, first, sums, stride);
+    if (chunk == 3) filter_row<F, 3>(block, unit, pixel_stride, first, sums, stride);
+    if (chunk == 4) filter_row<F, 4>(block, unit, pixel_stride, first, sums, stride);
+    for (int i = 0; i < chunk; ++i) {
+      T* to = out + (c + i) * s.out.c;
+      const R* from = sums + i * stride;
+      int64_t x = 0;
+      if (step == 1)
+        for (; x + kLanes<R> <= block.width; x += kLanes<R>) store(to + x, load(from + x));
+      for (; x < block.width; ++x) to[x * step] = from_acc<T>(from[x]);
+    }
+  }
+}
+
+template <class T>
+void dynamic_filter(const T* x, const T* filters, T* out, const FilterGeometry& s, int64_t begin, int64_t end) {
+  using R = acc_t<T>;
+  FilterRows<R> rows(s);
+  Buffer<R> sums(kChunk * rows.stride);
+  const int64_t width = s.filter_width(), height = s.height * s.scale, step = s.out.x * s.phases();
+  const bool in_place = read_in_place(s);
+  Taps<T> taps(s, in_place ? 1 : s.taps(), in_place ? 1 : width);
+  const R* at[kMaxKernelSize];
+  const R* shifted[kMaxKernelSize];
+  for (int64_t unit = begin; unit < end; ++unit) {
+    const int64_t row = unit % height, g = unit / height % s.groups, n = unit / height / s.groups;
+    for (int64_t c = 0; c < s.channels; c += rows.channels) {
+      const int64_t count = s.channels - c < rows.channels ? s.channels - c : rows.channels;
+      rows.get(x, n, g, row, c, count, at);
+      for (int64_t phase = 0; phase < s.phases(); ++phase) {
+        const T* f = filters + s.first_filter(n, g, row, phase, s.filters);
+        T* to = out + n * s.out.n + g * s.out.g + c * s.out.c + row * s.out.y + phase * s.out.x;
+        if (in_place) {
+          const Block<T> all{f, s.filters.t, width, at, rows.offset, s.kernel_height, s.kernel_width};
+          filter_channels(s, all, rows.unit, s.filters.x, count, sums.data(), rows.stride, to, step);
+          continue;
+        }
+        for (int64_t first = 0; first < width; first += taps.block) {
+          const int64_t some = width - first < taps.block ? width - first : taps.block;
+          for (int i = 0; i < s.kernel_height; ++i) shifted[i] = at[i] + first;
+          const R* weights = taps.get(f + first * s.filters.x, some);
+          const Block<R> block{weights, taps.block, some, shifted, rows.offset, s.kernel_height, s.kernel_width};
+          filter_channels(s, block, rows.unit, 1, count, sums.data(), rows.stride, to + first * step, step);
+        }
       }
     }
   }
 }
 
 #define LFD_INSTANTIATE_DYNAMIC_FILTER(T) \
-  template void dynamic_filter(const T*, const T*, T*, const DynamicFilterShape&, int64_t, int64_t);
+  template void dynamic_filter(const T*, const T*, T*, const FilterGeometry&, int64_t, int64_t);

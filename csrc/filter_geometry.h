@@ -1,0 +1,27 @@
+// The arguments of `dynamic_filter` as torch's operator gets them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "common/checks.h"
+#include "lfdeblur/filter_geometry.h"
+
+namespace lfdeblur {
+
+struct FilterOptions {
+  std::vector<int64_t> kernel_size;
+  std::string border;
+  std::vector<int64_t> dilation, stride;
+  int64_t scale;
+  std::string normalize;
+  bool interleaved;
+};
+
+// Checked, all but the strides of what is still to be allocated.
+FilterGeometry filter_geometry(const Tensor& x, const Tensor& filters, const FilterOptions& options);
+
+// Of a picture [N, groups * channels, H, W], and of filters as [N, G*T*S, H, W] or [N, G, T, S, H, W].
+PictureStrides picture_strides(const Tensor& picture, const FilterGeometry& s, bool interleaved);
+FilterStrides filter_strides(const Tensor& filters, const FilterGeometry& s);
+
+}  // namespace lfdeblur
