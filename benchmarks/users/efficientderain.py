@@ -28,18 +28,22 @@ def ours(frames: Tensor, core: Tensor, rate: int) -> Tensor:
     return out.unflatten(0, frames.shape[:2])
 
 
-def inputs(height: int, width: int) -> dict[str, Tensor]:
-    return {"frames": normal(1, 1, 3, height, width), "core": normal(1, 1, SIZE**2, 3, height, width)}
+def inputs(height: int, width: int, pictures: int) -> dict[str, Tensor]:
+    return {
+        "frames": normal(pictures, 1, 3, height, width),
+        "core": normal(pictures, 1, SIZE**2, 3, height, width),
+    }
 
 
 USERS = tuple(
     User(
-        f"EfficientDeRain, dilation {rate}",
-        "3x512x512, k=3, tap-major",
+        f"EfficientDeRain, dilation {rate}, {what}",
+        f"{pictures}x3x{size}x{size}, k=3, tap-major",
         partial(theirs, rate=rate),
         partial(ours, rate=rate),
-        inputs,
-        (512, 512),
+        partial(inputs, pictures=pictures),
+        (size, size),
     )
+    for what, pictures, size in (("training", 16, 256), ("one picture", 1, 512))
     for rate in (2, 4)
 )

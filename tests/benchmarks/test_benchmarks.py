@@ -28,19 +28,7 @@ from lfdeblur_models.networks.reference import unfold_fac
 from lfdeblur_ops import reference
 from lfdeblur_ops.testing import FEW_ROUNDINGS, peak_bytes
 
-MACHINE = {
-    "device": "cpu",
-    "name": "a processor",
-    "threads": 2,
-    "versions": {"torch": "2", "scipy": None},
-    "cuda": None,
-    "build_info": {"cpu_capability": "avx2"},
-    "date": "2026-01-02T03:04:05+00:00",
-    "commit": "abc",
-    "read_gb_s": 20.0,
-    "copy_gb_s": 15.0,
-    "peak_gflop_s": {"float32": 100.0, "bfloat16": 200.0},
-}
+from .machine import MACHINE
 
 
 def tiny(**options):

@@ -10,7 +10,7 @@ from benchmarks.users import __main__ as command
 from benchmarks.users import _table
 from lfdeblur_ops.testing import compare
 
-from .test_benchmarks import MACHINE
+from .machine import MACHINE
 
 USERS = list(command.users())
 
