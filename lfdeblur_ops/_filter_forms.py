@@ -47,6 +47,8 @@ class Options(NamedTuple):
 
     def positions(self, x: Sequence[int]) -> tuple[int, int]:
         """Rows and columns of positions that are filtered, for ``x`` of this shape."""
+        if self.stride == (1, 1) and self.border != "valid":
+            return x[-2], x[-1]
         lost = self.reach if self.border == "valid" else (0, 0)
         return (x[-2] - lost[0] - 1) // self.stride[0] + 1, (x[-1] - lost[1] - 1) // self.stride[1] + 1
 
@@ -56,7 +58,7 @@ class Options(NamedTuple):
 
     def per_position(self, x: Sequence[int], filters: Sequence[int]) -> int:
         """``S``, by the height of the filters."""
-        return self.scale**2 if filters[-2] == self.positions(x)[0] else 1
+        return self.scale**2 if self.scale > 1 and filters[-2] == self.positions(x)[0] else 1
 
 
 def _pair(given: Any) -> tuple[int, int]:
@@ -83,7 +85,7 @@ def read(
     if layout not in LAYOUTS:
         raise ValueError(f"layout: got {layout!r}, want {_either(LAYOUTS)}")
     size = _fitting(x, filters, groups, layout, options) if kernel_size is None else _kernel(kernel_size)
-    options = options._replace(kernel_size=size)
+    options = Options(size, *options[1:])
     _check_border(x, options)
     _check_size(x, filters, options)
     count = _groups(x, filters, groups, layout, options)
@@ -114,6 +116,8 @@ def _either(words: Sequence[str | None]) -> str:
 
 def _numbers(name: str, given: Any) -> tuple[int, int]:
     """One number, of NumPy too, or one for rows and one for columns."""
+    if type(given) is int and given > 0:
+        return given, given
     both = given if isinstance(given, (tuple, list)) else (given, given)
     if len(both) != 2:
         raise ValueError(f"{name}: got {given!r}, want one integer, or two for rows and columns")
@@ -215,6 +219,8 @@ def _wrong_axes(x: Tensor, filters: Tensor, groups: int, layout: str, options: O
 
 
 def _check_border(x: Tensor, options: Options) -> None:
+    if options.border in ("replicate", "zeros"):
+        return
     for axis, size, reach in zip(("rows", "columns"), x.shape[-2:], options.reach, strict=True):
         if options.border == "valid" and size <= reach:
             raise RuntimeError(
@@ -224,7 +230,7 @@ def _check_border(x: Tensor, options: Options) -> None:
         limit = {"reflect": size - 1, "circular": size}.get(options.border)
         if limit is not None and reach // 2 > limit:
             raise ValueError(
-                f"border: got {options.border!r}, which gives {size} {axis} of x a border of up to {max(limit, 0)}, and "
+                f"border: got {options.border!r}, which can add {max(limit, 0)} at most to the {size} {axis} of x, and "
                 f"kernel_size {options.kernel_size} with dilation {options.dilation} wants {reach // 2}"
             )
 

@@ -61,7 +61,7 @@ def dynamic_filter(
         normalize: None, ``softmax`` over the taps, or ``sum``: each tap over the sum of them all and 1e-8.
         bias: None, or what is added to the result: ``[C]``, or ``[N or 1, C, scale*H', scale*W']``; dtype of ``x``.
         layout: ``groups_first`` as above, or ``taps_first``: ``[N, T*G*S, H', W']`` or ``[N, T, G*S, H', W']``.
-        interleaved: False: group g has the channels ``g*C/G`` to ``(g+1)*C/G - 1``. True: channel c has group ``c % G``.
+        interleaved: False: group g has C/G channels in a row. True: channel c has group ``c % G``.
         backend: ``auto``, or ``cuda | cpu | reference``; a forced one never falls back.
 
     Returns:
@@ -81,15 +81,14 @@ def dynamic_filter(
     filters, how = read(
         x, filters, kernel_size, groups, layout, options(dilation, stride, scale, border, normalize, interleaved)
     )
-    shape = how.output(x.shape)
     if bias is not None:
-        _check_bias(bias, x, shape)
+        _check_bias(bias, x, how.output(x.shape))
     chosen = select("dynamic_filter", backend, x.device)
     if chosen == "composed":
         out = Filter.apply(x, *with_normalized(x, filters, how))
     else:
         run = reference.dynamic_filter if chosen == "reference" else torch.ops.lfdeblur.dynamic_filter
-        out = run(x, filters, *how)
+        out = run(x, filters, *(how if how[2:] != _PLAIN else how[:2]))
     if bias is None:
         return out
     return out + (bias[:, None, None] if bias.dim() == 1 else bias)
@@ -98,6 +97,9 @@ def dynamic_filter(
 def _layout(x: Tensor) -> torch.memory_format:
     last = x.stride(1) == 1 and not x.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format
+
+
+_PLAIN = Options((1, 1))[2:]  # what is left out of a call, and of graphs that are exported
 
 
 def _check_bias(bias: Tensor, x: Tensor, shape: tuple[int, ...]) -> None:

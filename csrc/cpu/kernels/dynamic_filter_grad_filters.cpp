@@ -26,17 +26,18 @@ void gradient_rows(const T* grad, const FilterGeometry& s, int64_t channels, int
   }
 }
 
-// grads[x of one kernel row's taps] = sum_c g[c][x] * row[c][x + offset[j]], planar. B vectors at a time.
-template <class T, int B>
+// grads[x of one kernel row's taps] = sum_c g[c][x] * row[c][x + offset[j]], planar. B vectors at a time. Unit:
+// offset[j] = j.
+template <class T, int B, bool Unit>
 int64_t planar_grad_filters(const acc_t<T>* g, const acc_t<T>* row, int64_t stride, const int64_t* offset, int k,
-                            int64_t channels, int64_t x, int64_t width, bool aligned, T* grads, int64_t tap_stride) {
+                            int channels, int64_t x, int64_t width, bool aligned, T* grads, int64_t tap_stride) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
   for (; x + B * L <= width; x += B * L) {
     for (int j = 0; j < k; ++j) {
       Vec<R> sum[B] = {};
-      const R* from = row + x + offset[j];
-      for (int64_t c = 0; c < channels; ++c)
+      const R* from = row + x + (Unit ? j : offset[j]);
+      for (int c = 0; c < channels; ++c)
 #pragma GCC unroll 4
         for (int b = 0; b < B; ++b) sum[b] += load(g + c * stride + x + b * L) * load(from + c * stride + b * L);
 #pragma GCC unroll 4
@@ -48,13 +49,17 @@ int64_t planar_grad_filters(const acc_t<T>* g, const acc_t<T>* row, int64_t stri
 
 template <class T>
 void planar_row_grads(const acc_t<T>* g, const acc_t<T>* row, int64_t stride, const FilterGeometry& s,
-                      const int64_t* offset, T* grads) {
+                      const RowLayout<acc_t<T>>& layout, T* grads) {
   using R = acc_t<T>;
   const int k = s.kernel_width;
   const int64_t width = s.filter_width(), by = s.grad_filters.t;
   bool aligned = width * sizeof(T) % 32 == 0 && by * sizeof(T) % 32 == 0;
   aligned = aligned && reinterpret_cast<uintptr_t>(grads) % 32 == 0;
-  int64_t x = planar_grad_filters<T, 2>(g, row, stride, offset, k, s.channels, 0, width, aligned, grads, by);
+  const int64_t* offset = layout.offset;
+  int64_t x =
+      layout.unit
+          ? planar_grad_filters<T, 2, true>(g, row, stride, offset, k, s.channels, 0, width, aligned, grads, by)
+          : planar_grad_filters<T, 2, false>(g, row, stride, offset, k, s.channels, 0, width, aligned, grads, by);
   for (; x < width; ++x) {
     for (int j = 0; j < k; ++j) {
       R sum = R(0);
@@ -168,7 +173,7 @@ void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T*
       if (whole) gradient_rows(from, s, s.channels, step, g.data(), stride);
       for (int i = 0; i < s.kernel_height && (planar || taps_last); ++i) {
         T* of_row = to + i * s.kernel_width * s.grad_filters.t;
-        if (planar) planar_row_grads(g.data(), at[i], stride, s, rows.offset, of_row);
+        if (planar) planar_row_grads<T>(g.data(), at[i], stride, s, rows, of_row);
         if (taps_last) taps_last_row_grads(g.data(), at[i], stride, s, of_row);
       }
       for (int64_t first = 0; first < width && !planar && !taps_last; first += sums.block) {

@@ -37,8 +37,8 @@ void add_shifted(const F* f, const acc_t<F>* g, int64_t stride, int64_t first, i
     for (int c = 0; c < C; ++c) grad[c * stride + x] += to_acc(f[x]) * g[c * stride + x];
 }
 
-// grad[c][q] += sum_j taps_j[q - offset_j] * g[c][q - offset_j]; planar.
-template <class F, int C>
+// grad[c][q] += sum_j taps_j[q - offset_j] * g[c][q - offset_j]; planar. Unit: tap j at offset j.
+template <class F, int C, bool Unit>
 void planar_grad_x(const F* f, int64_t tap_stride, int64_t width, const ClassTaps& taps, const acc_t<F>* g,
                    int64_t stride, acc_t<F>* grad) {
   using R = acc_t<F>;
@@ -50,8 +50,8 @@ void planar_grad_x(const F* f, int64_t tap_stride, int64_t width, const ClassTap
     Vec<R> sum[C];
     for (int c = 0; c < C; ++c) sum[c] = load(grad + c * stride + q);
     for (int j = 0; j < taps.count; ++j) {
-      const int64_t x = q - taps.offset[j];
-      const Vec<R> tap = load(f + taps.tap[j] * tap_stride + x);
+      const int64_t x = q - (Unit ? j : taps.offset[j]);
+      const Vec<R> tap = load(f + (Unit ? j : taps.tap[j]) * tap_stride + x);
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) sum[c] += tap * load(g + c * stride + x);
     }
@@ -150,8 +150,10 @@ struct PictureGradient {
         if (s.filters.x != 1)
           return taps_last_grad_x<T, C>(f, s.filters.x, width, s.kernel_width, rows, stride, to);
 #endif
+        if (layout.unit)
+          return planar_grad_x<T, C, true>(f, s.filters.t, width, classes[0], rows, stride, to);
         for (const ClassTaps& those : classes)
-          planar_grad_x<T, C>(f, s.filters.t, width, those, rows, stride, to + those.first);
+          planar_grad_x<T, C, false>(f, s.filters.t, width, those, rows, stride, to + those.first);
       });
       return;
     }
@@ -162,7 +164,7 @@ struct PictureGradient {
       each_chunk(count, [&](auto chunk, int64_t at) {
         constexpr int C = decltype(chunk)::value;
         for (const ClassTaps& those : classes)
-          planar_grad_x<R, C>(taps.data.data(), taps.block, some, those, g.data() + at + first, stride,
+          planar_grad_x<R, C, false>(taps.data.data(), taps.block, some, those, g.data() + at + first, stride,
                               padded.data() + at + those.first + first);
       });
     }

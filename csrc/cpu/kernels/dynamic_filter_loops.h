@@ -19,13 +19,15 @@ struct Block {
   int kernel_height, kernel_width;
 };
 
-// sums[c][x] += taps of kernel row i. K: a constant kernel width, the taps side by side.
+// sums[c][x] += taps of kernel row i. K: the kernel's width where that is constant, 0 where neighbouring taps see
+// neighbouring columns, -1 where block.offset tells.
 template <class T, int C, int B, int K>
 inline void add_planar(const Block<T>& block, int i, int64_t first, acc_t<T>* sums, int64_t stride, int64_t x) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
-  const int k = K ? K : block.kernel_width;
-  const T* f = block.taps + i * k * block.tap_stride + x;
+  const int k = K > 0 ? K : block.kernel_width;
+  const int64_t by = block.tap_stride;
+  const T* f = block.taps + i * k * by + x;
   const R* row = block.rows[i] + first + x;
   Vec<R> sum[C][B];
 #pragma GCC unroll 4
@@ -34,10 +36,10 @@ inline void add_planar(const Block<T>& block, int i, int64_t first, acc_t<T>* su
     for (int b = 0; b < B; ++b) sum[c][b] = load(sums + c * stride + x + b * L);
 #pragma GCC unroll 7
   for (int j = 0; j < k; ++j) {
-    const int64_t column = K ? j : block.offset[j];
+    const int64_t column = K >= 0 ? j : block.offset[j];
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b) {
-      const Vec<R> tap = load(f + j * block.tap_stride + b * L);
+      const Vec<R> tap = load(f + j * by + b * L);
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) sum[c][b] += tap * load(row + c * stride + column + b * L);
     }
@@ -110,7 +112,8 @@ template <class T, int C>
 void filter_row(const Block<T>& block, bool unit, int64_t pixel_stride, int64_t first, acc_t<T>* sums, int64_t stride) {
   // A constant k pays with the taps side by side; planar filters are bound by memory, and k = 7 is the common one.
   if (pixel_stride == 1 && unit && block.kernel_width == 7) return planar_row<T, C, 7>(block, first, sums, stride);
-  if (pixel_stride == 1) return planar_row<T, C, 0>(block, first, sums, stride);
+  if (pixel_stride == 1 && unit) return planar_row<T, C, 0>(block, first, sums, stride);
+  if (pixel_stride == 1) return planar_row<T, C, -1>(block, first, sums, stride);
 #if !defined(LFD_AVX512)  // it is not chosen for them
   const int k = block.kernel_height == block.kernel_width ? block.kernel_width : 0;
   if (k == 3) return taps_last_row<T, C, 3>(block, pixel_stride, first, sums, stride);

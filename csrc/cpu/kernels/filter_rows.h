@@ -20,7 +20,7 @@ struct RowLayout {
     }
     unit = s.dilation_x == 1 && classes == 1 && repeat == 1;
     constexpr int64_t L = kLanes<R>;
-    stride = (classes * length + L - 1) / L * L + 3 * L;
+    stride = classes * length / L * L + 3 * L;
   }
 
   // Where column q of the picture with its border stands (first).
@@ -60,16 +60,20 @@ struct FilterRows : RowLayout<R> {
   // The rows of kernel_height taps at output row `row`, of channels [c, c + count) of the group.
   template <class T>
   void get(const T* x, int64_t n, int64_t g, int64_t row, int64_t c, int64_t count, const R** rows) {
-    const int64_t position = row / s.scale, span = s.x_height + 2 * s.pad_y() + 1;
+    const int64_t pad = s.pad_y(), span = s.x_height + 2 * pad + 1;
+    const int64_t top = row / s.scale * s.stride_y;  // rows are counted from the border's first
+    const int64_t first_tag = ((n * s.groups + g) * s.channels + c) * span;
+    int64_t next = ring ? top % slots : 0;
     for (int i = 0; i < s.kernel_height; ++i) {
-      const int64_t p = position * s.stride_y + i * s.dilation_y;  // counted from the border's first row
-      const int64_t slot = ring ? p % slots : i;
+      const int64_t p = top + i * s.dilation_y, slot = next;
+      next += ring ? s.dilation_y : 1;
+      if (next >= slots) next -= slots;
       R* to = data.data() + slot * channels * stride;
       rows[i] = to;
-      const int64_t tag = ((n * s.groups + g) * s.channels + c) * span + p;
+      const int64_t tag = first_tag + p;
       if (tags[slot] == tag) continue;
       tags[slot] = tag;
-      const int64_t y = shown(p - s.pad_y(), s.x_height, s.border);
+      const int64_t y = shown(p - pad, s.x_height, s.border);
       if (y < 0) {
         for (int64_t k = 0; k < count * stride; ++k) to[k] = R(0);
         continue;
