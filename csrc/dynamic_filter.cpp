@@ -9,6 +9,7 @@
 #include "filter_geometry.h"
 #if defined(LFD_CUDA)
 #include "cuda/dynamic_filter.h"
+#include "cuda/dynamic_filter_general.h"
 #endif
 
 namespace lfdeblur {
@@ -72,14 +73,91 @@ struct OnCpu : Cpu {
 };
 
 #if defined(LFD_CUDA)
-#include "cuda/dynamic_filter_glue.h"
+// Tiled kernels for the common calls, general ones for all others.
+struct OnCuda : Cuda {
+  static bool tiled(const FilterGeometry& s) {
+    const bool unit = s.dilation_y == 1 && s.dilation_x == 1 && s.stride_y == 1 && s.stride_x == 1 && s.scale == 1;
+    const bool square = s.kernel_height == s.kernel_width && s.kernel_height <= kMaxTiledKernelSize;
+    const bool border = s.border == Border::replicate || s.border == Border::zeros;
+    const bool consecutive = !s.interleaved || s.groups == 1 || s.channels == 1;
+    return unit && square && border && consecutive && s.normalize == Normalize::none;
+  }
+  static DynamicFilterShape tiled_shape(const FilterGeometry& s, const FilterStrides& f) {
+    return {s.n, s.groups, s.channels, s.x_height, s.x_width, s.kernel_height, s.border == Border::replicate,
+            f.n, f.g,      f.t,        f.y,        f.x};
+  }
+
+  // Filters that are planar or have a pixel's taps side by side are read in place, others as a copy.
+  static Tensor readable(const Tensor& filters, const FilterStrides& f) {
+    return f.x == 1 || f.t == 1 ? filters : contiguous(filters);
+  }
+  // f(a contiguous picture), which then is that of `picture`.
+  template <class F>
+  static void write(Tensor picture, const F& f) {
+    const Tensor to = picture.is_contiguous() ? picture : new_empty(picture, picture.sizes());
+    f(to);
+    if (!picture.is_contiguous()) torch::stable::copy_(picture, to);
+  }
+
+  template <class T>
+  static void forward(const Tensor& x, const Tensor& filters, const Tensor& out, const FilterGeometry& s) {
+    const auto run = [&](cudaError_t error) { check_cuda(error, "dynamic_filter"); };
+    if (!tiled(s))
+      return run(cuda::dynamic_filter_general(const_data<T>(x), const_data<T>(filters), mutable_data<T>(out), s,
+                                              current_stream(x)));
+    const Tensor from = contiguous(x), taps = readable(filters, s.filters);
+    write(out, [&](const Tensor& to) {
+      run(cuda::dynamic_filter(const_data<T>(from), const_data<T>(taps), mutable_data<T>(to),
+                               tiled_shape(s, filter_strides(taps, s)), current_stream(x)));
+    });
+  }
+
+  template <class T>
+  static void grad_filters(const Tensor& grad, const Tensor& x, const Tensor& filters, const Tensor& to,
+                           const FilterGeometry& s) {
+    const auto run = [&](cudaError_t error) { check_cuda(error, "dynamic_filter_backward"); };
+    if (!tiled(s))
+      return run(cuda::dynamic_filter_general_grad_filters(
+          const_data<T>(grad), const_data<T>(x), const_data<T>(filters), mutable_data<T>(to), s, current_stream(x)));
+    const Tensor by = contiguous(grad), from = contiguous(x);
+    run(cuda::dynamic_filter_backward(const_data<T>(by), const_data<T>(from), static_cast<const T*>(nullptr),
+                                      static_cast<T*>(nullptr), mutable_data<T>(to), tiled_shape(s, s.grad_filters),
+                                      current_stream(x)));
+  }
+
+  template <class T>
+  static void grad_x(const Tensor& grad, const Tensor& filters, const Tensor& to, const FilterGeometry& s) {
+    using R = acc_t<T>;
+    const auto run = [&](cudaError_t error) { check_cuda(error, "dynamic_filter_backward"); };
+    if (tiled(s)) {
+      const Tensor by = contiguous(grad), taps = readable(filters, s.filters);
+      return write(to, [&](const Tensor& planes) {
+        run(cuda::dynamic_filter_backward(const_data<T>(by), static_cast<const T*>(nullptr), const_data<T>(taps),
+                                          mutable_data<T>(planes), static_cast<T*>(nullptr),
+                                          tiled_shape(s, filter_strides(taps, s)), current_stream(grad)));
+      });
+    }
+    R *shift = nullptr, *factor = nullptr;
+    Tensor measured;
+    if (s.normalize != Normalize::none) {
+      const int64_t outputs = s.n * s.groups * s.output_height() * s.output_width();
+      measured = new_empty(filters, {2, outputs}, scalar_type_of<R>());
+      shift = mutable_data<R>(measured);
+      factor = shift + outputs;
+      run(cuda::dynamic_filter_general_measure(const_data<T>(filters), shift, factor, s, current_stream(grad)));
+    }
+    run(cuda::dynamic_filter_general_grad_x(const_data<T>(grad), const_data<T>(filters), shift, factor,
+                                            mutable_data<T>(to), s, current_stream(grad)));
+  }
+};
 #endif
 
 template <class On>
 Tensor dynamic_filter(Tensor x, Tensor filters, std::vector<int64_t> kernel_size, std::string border,
                       std::vector<int64_t> dilation, std::vector<int64_t> stride, int64_t scale, std::string normalize,
                       bool interleaved) {
-  FilterGeometry s = filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
+  FilterGeometry s =
+      filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
   const typename On::Guard guard(x);
   const Tensor out = new_picture(x, s.scale * s.height, s.scale * s.width);
   if (out.numel() == 0) return out;  // a grid of 0 blocks is an error
@@ -95,7 +173,8 @@ std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad, Tensor x, Tensor
                                                    std::vector<int64_t> dilation, std::vector<int64_t> stride,
                                                    int64_t scale, std::string normalize, bool interleaved, bool need_x,
                                                    bool need_filters) {
-  FilterGeometry s = filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
+  FilterGeometry s =
+      filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
   check_shape(grad, "dynamic_filter: grad", {s.n, x.size(1), s.scale * s.height, s.scale * s.width});
   STD_TORCH_CHECK(grad.scalar_type() == x.scalar_type(), "dynamic_filter: grad: want the dtype of x");
   check_same_device(grad, "dynamic_filter: grad", x, "x");
@@ -124,8 +203,9 @@ std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad, Tensor x, Tensor
 
 }  // namespace
 
-#define OPTIONS                                                                                          \
-  "int[2] kernel_size, str border='replicate', int[2] dilation=1, int[2] stride=1, int scale=1, str normalize='none', " \
+#define OPTIONS                                                                                       \
+  "int[2] kernel_size, str border='replicate', int[2] dilation=1, int[2] stride=1, int scale=1, str " \
+  "normalize='none', "                                                                                \
   "bool interleaved=False"
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {

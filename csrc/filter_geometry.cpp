@@ -47,8 +47,8 @@ FilterGeometry filter_geometry(const Tensor& x, const Tensor& filters, const Fil
   s.stride_y = o.stride[0];
   s.stride_x = o.stride[1];
   s.scale = o.scale;
-  s.border = static_cast<Border>(
-      one_of(o.border, {"replicate", "zeros", "reflect", "circular", "valid"}, "border"));
+  s.interleaved = o.interleaved;
+  s.border = static_cast<Border>(one_of(o.border, {"replicate", "zeros", "reflect", "circular", "valid"}, "border"));
   s.normalize = static_cast<Normalize>(one_of(o.normalize, {"none", "softmax", "sum"}, "normalize"));
   s.n = x.size(0);
   s.x_height = x.size(2);
@@ -63,8 +63,7 @@ FilterGeometry filter_geometry(const Tensor& x, const Tensor& filters, const Fil
                 {s.n, s.groups * s.taps() * each, times * s.height, times * s.width});
   } else {
     s.groups = filters.size(1);
-    check_shape(filters, "dynamic_filter: filters",
-                {s.n, s.groups, s.taps(), each, times * s.height, times * s.width});
+    check_shape(filters, "dynamic_filter: filters", {s.n, s.groups, s.taps(), each, times * s.height, times * s.width});
   }
   STD_TORCH_CHECK(s.groups > 0 ? x.size(1) % s.groups == 0 : x.size(1) == 0,
                   "dynamic_filter: filters: want groups that divide the channels of x");

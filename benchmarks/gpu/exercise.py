@@ -6,12 +6,20 @@
 import itertools
 import sys
 from functools import partial
+from typing import Any
 
 import torch
 
 from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, refocus, residual_block
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+GENERAL_FILTERS: tuple[dict[str, Any], ...] = (
+    {"dilation": 2, "border": "reflect"},
+    {"stride": 2, "interleaved": True},
+    {"scale": 2, "normalize": "softmax", "border": "circular"},
+    {"dilation": 3, "normalize": "sum", "border": "zeros"},
+)
 
 
 def main(part: str = "", device: str = "cuda") -> None:
@@ -57,6 +65,12 @@ def exercise_kernels(device: str) -> None:
         x = torch.rand(1, 5, 20, 248, device=device, dtype=dtype, requires_grad=True)
         filters = torch.rand(1, 49, 20, 248, device=device, dtype=dtype).contiguous(memory_format=layout)
         dynamic_filter(x, filters.requires_grad_(), 7).sum().backward()
+    for dtype, options in itertools.product(FLOATS, GENERAL_FILTERS):
+        x = torch.rand(2, 6, 9, 37, device=device, dtype=dtype, requires_grad=True)
+        size = [(extent - 1) // options.get("stride", 1) + 1 for extent in (9, 37)]
+        taps = 9 * options.get("scale", 1) ** 2
+        filters = torch.rand(2, 2, taps, *size, device=device, dtype=dtype, requires_grad=True)
+        dynamic_filter(x, filters, 3, **options).sum().backward()
     maps = torch.linspace(-2, 2, 2 * 7 * 35, device=device).view(2, 7, 35)
     for interpolation, border in itertools.product(("nearest", "bilinear", "bicubic"), ("replicate", "valid")):
         options = {"interpolation": interpolation, "border": border}

@@ -64,6 +64,11 @@ def cases(dtype: torch.dtype) -> dict[str, Callable[[], float]]:
             lambda x, f: ref.dynamic_filter(x, f, 7),
             [make(2, 3, 40, 70), make(2, 49, 40, 70)],
         ),
+        "dynamic_filter softmax x2": lambda: compare(
+            lambda x, f: dynamic_filter(x, f, 3, scale=2, normalize="softmax", border="reflect"),
+            lambda x, f: ref.dynamic_filter(x, f, 3, "reflect", 1, 1, 2, "softmax"),
+            [make(2, 4, 40, 70), make(2, 36, 40, 70)],
+        ),
         "refocus 5 planes": lambda: compare(
             lambda v: refocus(v, torch.linspace(-2, 2, 5, device="cuda")),
             lambda v: refocus(v, torch.linspace(-2, 2, 5, device="cuda", dtype=torch.float64), backend="reference"),

@@ -30,7 +30,8 @@ struct FilterGeometry {
   int64_t height, width;
   int kernel_height, kernel_width;
   int64_t dilation_y, dilation_x, stride_y, stride_x, scale;
-  bool fine;  // filters of [scale * height, scale * width], one for each output
+  bool fine;         // filters of [scale * height, scale * width], one for each output
+  bool interleaved;  // groups of channels
   Border border;
   Normalize normalize;
   PictureStrides x, out;  // the gradients of the two have their strides
@@ -39,6 +40,8 @@ struct FilterGeometry {
   LFD_HD int taps() const { return kernel_height * kernel_width; }
   LFD_HD int64_t pad_y() const { return border == Border::valid ? 0 : dilation_y * (kernel_height - 1) / 2; }
   LFD_HD int64_t pad_x() const { return border == Border::valid ? 0 : dilation_x * (kernel_width - 1) / 2; }
+  LFD_HD int64_t output_height() const { return scale * height; }
+  LFD_HD int64_t output_width() const { return scale * width; }
   LFD_HD int64_t padded_width() const { return x_width + 2 * pad_x(); }
 
   // Outputs of one row of filters stand `phases` apart, the first of output row `row` and phase `phase` as told here.
@@ -64,5 +67,31 @@ LFD_HD int64_t shown(int64_t p, int64_t size, Border border) {
       return -1;
   }
 }
+
+// The rows or columns p in or about [0, size) that show v: at(first) to at(last), v itself among them as at(0).
+struct Showing {
+  int64_t v, size;
+  Border border;
+  int64_t first, last;
+
+  LFD_HD Showing(int64_t v_, int64_t size_, int64_t pad, Border border_)
+      : v(v_), size(size_), border(border_), first(0), last(0) {
+    if (border == Border::replicate) {
+      first = v == 0 ? -pad : 0;
+      last = v == size - 1 ? pad : 0;
+    } else if (border == Border::reflect) {
+      first = v > 0 && v <= pad ? -1 : 0;
+      last = v < size - 1 && size - 1 - v <= pad ? 1 : 0;
+    } else if (border == Border::circular) {
+      first = size - v <= pad ? -1 : 0;
+      last = v < pad ? 1 : 0;
+    }
+  }
+  LFD_HD int64_t at(int64_t k) const {
+    if (border == Border::circular) return v + k * size;
+    if (border != Border::reflect || k == 0) return v + k;
+    return k < 0 ? -v : 2 * (size - 1) - v;
+  }
+};
 
 }  // namespace lfdeblur

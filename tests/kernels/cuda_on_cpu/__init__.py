@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.machine_code import readable
+from lfdeblur_ops._filter_forms import BORDERS, Options
 
 from ...workers import CORES
 
@@ -38,6 +40,7 @@ FLAGS = [
 ]
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.uint16]
 FAR = 2**31 + 2**10  # elements: more than 32 bits count, and a multiple of what a vector holds
+NORMALIZATIONS = ["none", "softmax", "sum"]
 INTERPOLATIONS = ["nearest", "bilinear", "bicubic"]
 
 
@@ -103,8 +106,9 @@ def build_broken(cache: Path, folder: Path, name: str, old: str, new: str, unit:
 
 
 def is_kernel(mangled: str) -> bool:
-    """And no lambda of one, whose name has the kernel's inside."""
-    return "_kernelI" in mangled and not mangled.startswith("_ZZ")
+    """And no lambda of one, nor a function that takes one: their names have the kernel's inside, after a Z."""
+    name, kernel, _ = mangled.partition("_kernelI")
+    return bool(kernel) and "Z" not in name.removeprefix("_Z")
 
 
 class Library:
@@ -161,7 +165,8 @@ class Library:
             memory = (ctypes.c_char * count).from_address(pointers[-1])
             copy = torch.frombuffer(memory, dtype=t.dtype).as_strided(t.shape, strides, 0 if self.at_end else offset)
             if read_only:
-                copy.copy_(t)
+                once = tuple(slice(1 if stride == 0 else None) for stride in strides)  # what an expanded tensor repeats
+                copy[once].copy_(t[once])
                 self._c.guarded_read_only(ctypes.c_void_p(pointers[-1]))
             return copy
 
@@ -195,6 +200,30 @@ class Library:
             self._call("dynamic_filter_backward", x.dtype, shape, grad, x, filters, grad_x, grad_filters)
             grad_x, grad_filters = (None if t is None else t.clone() for t in (grad_x, grad_filters))
             return grad_x, grad_filters
+
+    def dynamic_filter_general(self, x: Tensor, filters: Tensor, options: Options) -> Tensor:
+        """``filters [N, G, T, S, H, W]``."""
+        with self._arena() as place:
+            x, filters, out = place(x), place(filters), place(_like(x, options.output(x.shape)), False)
+            self._call("dynamic_filter_general", x.dtype, _geometry(x, out, filters, filters, options), x, filters, out)
+            return out.clone()
+
+    def dynamic_filter_general_backward(
+        self, grad: Tensor, x: Tensor, filters: Tensor, options: Options
+    ) -> tuple[Tensor, Tensor]:
+        with self._arena() as place:
+            grad, x, filters = place(grad), place(x), place(filters)
+            grad_x, grad_filters = place(_like(x, x.shape), False), place(torch.empty_like(filters), False)
+            shape = _geometry(x, grad, filters, grad_filters, options)
+            self._call("dynamic_filter_general_grad_filters", x.dtype, shape, grad, x, filters, grad_filters)
+            shape, measured = _geometry(grad_x, grad, filters, grad_filters, options), (None, None)
+            if options.normalize != "none":
+                outputs = (x.shape[0], filters.shape[1], *grad.shape[-2:])
+                sum_dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+                measured = [place(torch.empty(outputs, dtype=sum_dtype), False) for _ in range(2)]
+                self._call("dynamic_filter_general_measure", x.dtype, shape, filters, *measured)
+            self._call("dynamic_filter_general_grad_x", x.dtype, shape, grad, filters, *measured, grad_x)
+            return grad_x.clone(), grad_filters.clone()
 
     def refocus(
         self, light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str
@@ -254,6 +283,30 @@ def _filter_shape(x: Tensor, filters: Tensor, k: int, border: str):
     fn, ft, fy, fx = filters.stride()
     groups = 1 if shared else channels
     return _fields(n, groups, channels // groups, height, width, k, border == "replicate", fn, ft * k * k, ft, fy, fx)
+
+
+def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Channels-last where ``x`` is."""
+    last = x.stride(1) == 1 and not x.is_contiguous()
+    return torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _geometry(x: Tensor, out: Tensor, filters: Tensor, grad_filters: Tensor, options: Options):
+    n, channels, height, width = x.shape
+    groups, rows, columns = filters.shape[1], *options.positions(x.shape)
+    fine = filters.shape[-2] != rows
+    each = channels // groups
+
+    def strides(t: Tensor) -> tuple[int, ...]:
+        per_picture, per_channel, per_row, per_column = t.stride()
+        by = (per_channel, per_channel * groups) if options.interleaved else (per_channel * each, per_channel)
+        return (per_picture, *by, per_row, per_column)
+
+    return _fields(
+        *(n, groups, each, height, width, rows, columns, *options.kernel_size, *options.dilation, *options.stride),
+        *(options.scale, fine, BORDERS.index(options.border), NORMALIZATIONS.index(options.normalize)),
+        *(*strides(x), *strides(out), *filters.stride(), *grad_filters.stride()),
+    )
 
 
 def _refocus_shape(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str):

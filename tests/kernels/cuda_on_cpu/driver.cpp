@@ -1,5 +1,8 @@
 // The launchers behind a C interface, for ctypes. dtype: a tag of `with_type`; shapes: the structs' fields as int64.
+#include <initializer_list>
+
 #include "cuda/dynamic_filter.h"
+#include "cuda/dynamic_filter_general.h"
 #include "cuda/refocus.h"
 
 namespace {
@@ -36,6 +39,24 @@ T* to(void* p) {
 DynamicFilterShape filter_shape(const int64_t* f) {
   return {f[0], f[1], f[2], f[3], f[4], static_cast<int>(f[5]), f[6] != 0, f[7], f[8], f[9], f[10], f[11]};
 }
+FilterGeometry filter_geometry(const int64_t* f) {
+  FilterGeometry s{};
+  for (int64_t* to : {&s.n, &s.groups, &s.channels, &s.x_height, &s.x_width, &s.height, &s.width}) *to = *f++;
+  for (int* to : {&s.kernel_height, &s.kernel_width}) *to = static_cast<int>(*f++);
+  for (int64_t* to : {&s.dilation_y, &s.dilation_x, &s.stride_y, &s.stride_x, &s.scale}) *to = *f++;
+  s.fine = *f++ != 0;
+  s.border = static_cast<Border>(*f++);
+  s.normalize = static_cast<Normalize>(*f++);
+  for (PictureStrides* to : {&s.x, &s.out}) {
+    *to = {f[0], f[1], f[2], f[3], f[4]};
+    f += 5;
+  }
+  for (FilterStrides* to : {&s.filters, &s.grad_filters}) {
+    *to = {f[0], f[1], f[2], f[3], f[4], f[5]};
+    f += 6;
+  }
+  return s;
+}
 RefocusShape refocus_shape(const int64_t* f) {
   return {f[0],       f[1],      f[2], f[3],  f[4],  f[5],  f[6],
           f[7],       f[8],      f[9], f[10], f[11], f[12], static_cast<Interpolation>(f[13]),
@@ -59,6 +80,41 @@ int dynamic_filter_backward(int dtype, const int64_t* shape, const void* grad, c
     using T = typename decltype(tag)::type;
     return cuda::dynamic_filter_backward(in<T>(grad), in<T>(x), in<T>(filters), to<T>(grad_x), to<T>(grad_filters),
                                          filter_shape(shape), nullptr);
+  });
+}
+
+int dynamic_filter_general(int dtype, const int64_t* geometry, const void* x, const void* filters, void* out) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_general(in<T>(x), in<T>(filters), to<T>(out), filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_general_measure(int dtype, const int64_t* geometry, const void* filters, void* shift, void* factor) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    return cuda::dynamic_filter_general_measure(in<T>(filters), to<R>(shift), to<R>(factor), filter_geometry(geometry),
+                                                nullptr);
+  });
+}
+
+int dynamic_filter_general_grad_filters(int dtype, const int64_t* geometry, const void* grad, const void* x,
+                                        const void* filters, void* grad_filters) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_general_grad_filters(in<T>(grad), in<T>(x), in<T>(filters), to<T>(grad_filters),
+                                                     filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_general_grad_x(int dtype, const int64_t* geometry, const void* grad, const void* filters,
+                                  const void* shift, const void* factor, void* grad_x) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    return cuda::dynamic_filter_general_grad_x(in<T>(grad), in<T>(filters), in<R>(shift), in<R>(factor), to<T>(grad_x),
+                                               filter_geometry(geometry), nullptr);
   });
 }
 
