@@ -48,6 +48,30 @@ def _dynamic_filter_backward(
     return 2 * prod(x) * kernel_size**2 * (need_x + need_filters)
 
 
+def _dynamic_filter_separable(
+    x: Shape, filters: Shape, kernel_size: Sequence[int], *_: Any, out_shape: Shape, **__: Any
+) -> int:
+    """A row's sum for each vertical tap, and the sum of these."""
+    return 2 * prod(out_shape) * kernel_size[0] * (kernel_size[1] + 1)
+
+
+def _dynamic_filter_separable_backward(
+    grad: Shape,
+    x: Shape,
+    filters: Shape,
+    kernel_size: Sequence[int],
+    border: str = "replicate",
+    dilation: Sequence[int] = (1, 1),
+    need_x: bool = True,
+    need_filters: bool = True,
+    **_: Any,
+) -> int:
+    """Both kinds of taps have the sums of forward, of the other kind."""
+    rows, columns = kernel_size
+    each = rows * (columns + 1)
+    return 2 * prod(grad) * (each * need_x + (each + columns * (rows + 1)) * need_filters)
+
+
 def _samples(light_field: Shape, disparity: Shape) -> int:
     return prod(light_field) * disparity[0]
 
@@ -144,6 +168,8 @@ _FORMULAS: dict[str, Callable[..., int]] = {
     "drb_head_rows": _drb_head_rows,
     "dynamic_filter": _dynamic_filter,
     "dynamic_filter_backward": _dynamic_filter_backward,
+    "dynamic_filter_separable": _dynamic_filter_separable,
+    "dynamic_filter_separable_backward": _dynamic_filter_separable_backward,
     "refocus": _refocus,
     "refocus_backward": _refocus_backward,
     "residual_block": _residual_block,

@@ -24,6 +24,8 @@ _BATCH, _ALIKE, _SUM = Shard(0), Replicate(), Partial()
 RULES = {
     "dynamic_filter": ("b", "bb"),
     "dynamic_filter_backward": ("bb", "bbb"),
+    "dynamic_filter_separable": ("b", "bb"),
+    "dynamic_filter_separable_backward": ("bb", "bbb"),
     "refocus": ("b", "bww"),
     "refocus_backward": ("b++", "bbbww"),
     "conv3x3": ("b", "bbwwb"),

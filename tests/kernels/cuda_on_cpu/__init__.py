@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.machine_code import readable
-from lfdeblur_ops._filter_forms import BORDERS, Options
+from lfdeblur_ops._filter_forms import BORDERS, Options, SeparableOptions
 
 from ...workers import CORES
 
@@ -203,9 +203,16 @@ class Library:
 
     def dynamic_filter_general(self, x: Tensor, filters: Tensor, options: Options) -> Tensor:
         """``filters [N, G, T, S, H, W]``."""
+        return self._filtered("dynamic_filter_general", x, filters, options)
+
+    def dynamic_filter_separable(self, x: Tensor, filters: Tensor, options: SeparableOptions) -> Tensor:
+        """``filters [N, G, kh + kw, 1, H, W]``."""
+        return self._filtered("dynamic_filter_separable", x, filters, options)
+
+    def _filtered(self, name: str, x: Tensor, filters: Tensor, options: Options) -> Tensor:
         with self._arena() as place:
             x, filters, out = place(x), place(filters), place(_like(x, options.output(x.shape)), False)
-            self._call("dynamic_filter_general", x.dtype, _geometry(x, out, filters, filters, options), x, filters, out)
+            self._call(name, x.dtype, _geometry(x, out, filters, filters, options), x, filters, out)
             return out.clone()
 
     def dynamic_filter_general_backward(
@@ -223,6 +230,18 @@ class Library:
                 measured = [place(torch.empty(outputs, dtype=sum_dtype), False) for _ in range(2)]
                 self._call("dynamic_filter_general_measure", x.dtype, shape, filters, *measured)
             self._call("dynamic_filter_general_grad_x", x.dtype, shape, grad, filters, *measured, grad_x)
+            return grad_x.clone(), grad_filters.clone()
+
+    def dynamic_filter_separable_backward(
+        self, grad: Tensor, x: Tensor, filters: Tensor, options: SeparableOptions
+    ) -> tuple[Tensor, Tensor]:
+        with self._arena() as place:
+            grad, x, filters = place(grad), place(x), place(filters)
+            grad_x, grad_filters = place(_like(x, x.shape), False), place(torch.empty_like(filters), False)
+            shape = _geometry(x, grad, filters, grad_filters, options)
+            self._call("dynamic_filter_separable_grad_filters", x.dtype, shape, grad, x, filters, grad_filters)
+            shape = _geometry(grad_x, grad, filters, grad_filters, options)
+            self._call("dynamic_filter_separable_grad_x", x.dtype, shape, grad, filters, grad_x)
             return grad_x.clone(), grad_filters.clone()
 
     def refocus(
@@ -305,6 +324,7 @@ def _geometry(x: Tensor, out: Tensor, filters: Tensor, grad_filters: Tensor, opt
     return _fields(
         *(n, groups, each, height, width, rows, columns, *options.kernel_size, *options.dilation, *options.stride),
         *(options.scale, fine, BORDERS.index(options.border), NORMALIZATIONS.index(options.normalize)),
+        isinstance(options, SeparableOptions),
         *(*strides(x), *strides(out), *filters.stride(), *grad_filters.stride()),
     )
 

@@ -3,6 +3,7 @@
 
 #include "cuda/dynamic_filter.h"
 #include "cuda/dynamic_filter_general.h"
+#include "cuda/dynamic_filter_separable.h"
 #include "cuda/refocus.h"
 
 namespace {
@@ -47,6 +48,7 @@ FilterGeometry filter_geometry(const int64_t* f) {
   s.fine = *f++ != 0;
   s.border = static_cast<Border>(*f++);
   s.normalize = static_cast<Normalize>(*f++);
+  s.separable = *f++ != 0;
   for (PictureStrides* to : {&s.x, &s.out}) {
     *to = {f[0], f[1], f[2], f[3], f[4]};
     f += 5;
@@ -115,6 +117,31 @@ int dynamic_filter_general_grad_x(int dtype, const int64_t* geometry, const void
     using R = acc_t<T>;
     return cuda::dynamic_filter_general_grad_x(in<T>(grad), in<T>(filters), in<R>(shift), in<R>(factor), to<T>(grad_x),
                                                filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_separable(int dtype, const int64_t* geometry, const void* x, const void* filters, void* out) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_separable(in<T>(x), in<T>(filters), to<T>(out), filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_separable_grad_filters(int dtype, const int64_t* geometry, const void* grad, const void* x,
+                                          const void* filters, void* grad_filters) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_separable_grad_filters(in<T>(grad), in<T>(x), in<T>(filters), to<T>(grad_filters),
+                                                       filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_separable_grad_x(int dtype, const int64_t* geometry, const void* grad, const void* filters,
+                                    void* grad_x) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_separable_grad_x(in<T>(grad), in<T>(filters), to<T>(grad_x), filter_geometry(geometry),
+                                                 nullptr);
   });
 }
 
