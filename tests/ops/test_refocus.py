@@ -326,7 +326,7 @@ VIEWS = torch.zeros(3, 3, 1, 4, 5)
             "aperture: got weights that are all zero",
         ),
         (VIEWS, 1.0, {"interpolation": "lanczos"}, ValueError, "interpolation: got 'lanczos'"),
-        (VIEWS, 1.0, {"border": "wrap"}, ValueError, "border: got 'wrap', want 'replicate' or 'valid'"),
+        (VIEWS, 1.0, {"border": "wrap"}, ValueError, "border: got 'wrap', want 'replicate', 'valid' or 'zeros'"),
         (VIEWS, 1.0, {"backend": "gpu"}, ValueError, "backend: got 'gpu'"),
         (VIEWS, 1.0, {"backend": "cuda"}, BackendError, "no backend can run this call: cuda: "),
     ],

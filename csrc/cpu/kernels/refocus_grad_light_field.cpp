@@ -27,7 +27,7 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
       const R* g = grad + ((b * planes + p) * s.c + c) * plane_size;
       bool any = false;
       for (int i = 0; i < t.count; ++i) {
-        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi);
+        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi, !s.zeros);
         for (int64_t y = range.begin; y < range.end; ++y) {
           if (!any) std::fill(row.begin(), row.end(), R(0));
           any = true;
@@ -45,6 +45,7 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
           const int64_t from = std::min(k.hi, std::max(k.lo, -shift)), to = std::max(from, std::min(k.hi, s.w - shift));
           const R w = weight * k.w[i];
           if (to > from) add_scaled(line + from + shift, w, row.data() + from, to - from);
+          if (s.zeros) continue;
           add_scaled_sum(line, w, row.data() + k.lo, from - k.lo);
           add_scaled_sum(line + s.w - 1, w, row.data() + to, k.hi - to);
         }
@@ -69,7 +70,7 @@ void grad_light_field_views(const acc_t<T>* grad, const acc_t<T>* disparity, con
     std::fill(view.begin(), view.end(), R(0));
     for (int64_t d = 0; d < s.d; ++d)
       for (int64_t y = 0; y < s.h; ++y) {
-        sampler.set_row(disparity, d, y);
+        sampler.set_row(disparity + b * s.sdb, d, y);
         sampler.set_view_row(v);
         sampler.set_view_column(u);
         for (int64_t a = 0; a < s.a; ++a) {

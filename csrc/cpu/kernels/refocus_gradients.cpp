@@ -16,15 +16,15 @@ void grad_disparity_rows(const acc_t<T>* grad, const T* light_field, const acc_t
   using R = acc_t<T>;
   RowSampler<T, I> sampler(s, true);
   for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t y = unit % s.h, d = unit / s.h;
+    const int64_t y = unit % s.h, d = unit / s.h % s.d, map = unit / s.h / s.d;
     R* to = grad_disparity + unit * s.w;
     std::fill(to, to + s.w, R(0));
-    sampler.set_row(disparity, d, y);
+    sampler.set_row(disparity + map * s.sdb, d, y);
     for (int64_t v = 0; v < s.v; ++v) {
       sampler.set_view_row(v);
       for (int64_t u = 0; u < s.u; ++u) {
         sampler.set_view_column(u);
-        for (int64_t b = 0; b < s.b; ++b)
+        for (int64_t b = s.sdb ? map : 0; b < (s.sdb ? map + 1 : s.b); ++b)
           for (int64_t c = 0; c < s.c; ++c) {
             sampler.read_slope(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
             for (int64_t a = 0; a < s.a; ++a) {
@@ -56,12 +56,12 @@ void grad_aperture_views(const acc_t<T>* grad, const acc_t<T>* out, const T* lig
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t u = unit % s.u, v = unit / s.u;
     std::fill(sums.begin(), sums.end(), 0.0);
-    for (int64_t d = 0; d < s.d; ++d)
-      for (int64_t y = 0; y < s.h; ++y) {
-        sampler.set_row(disparity, d, y);
-        sampler.set_view_row(v);
-        sampler.set_view_column(u);
-        for (int64_t b = 0; b < s.b; ++b)
+    for (int64_t b = 0; b < s.b; ++b)
+      for (int64_t d = 0; d < s.d; ++d)
+        for (int64_t y = 0; y < s.h; ++y) {
+          sampler.set_row(disparity + b * s.sdb, d, y);
+          sampler.set_view_row(v);
+          sampler.set_view_column(u);
           for (int64_t c = 0; c < s.c; ++c) {
             sampler.read(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
             for (int64_t a = 0; a < s.a; ++a) {
@@ -74,7 +74,7 @@ void grad_aperture_views(const acc_t<T>* grad, const acc_t<T>* out, const T* lig
               sums[a] += sum;
             }
           }
-      }
+        }
     for (int64_t a = 0; a < s.a; ++a) grad_aperture[a * s.v * s.u + unit] = static_cast<R>(sums[a]);
   }
 }

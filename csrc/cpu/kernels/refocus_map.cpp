@@ -19,7 +19,7 @@ void map_rows(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* a
     const int64_t y = unit % s.h, d = unit / s.h % s.d, b = unit / s.h / s.d;
     std::fill(sums.begin(), sums.end(), R(0));
     std::fill(counted.begin(), counted.end(), R(0));
-    sampler.set_row(disparity, d, y);
+    sampler.set_row(disparity + b * s.sdb, d, y);
     for (int64_t v = 0; v < s.v; ++v) {
       sampler.set_view_row(v);
       for (int64_t u = 0; u < s.u; ++u) {
@@ -58,33 +58,6 @@ void refocus_map(const T* light_field, const acc_t<T>* disparity, const acc_t<T>
   });
 }
 
-template <class R>
-void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& s, int64_t begin,
-                            int64_t end) {
-  RowSampler<R, Interpolation::nearest> sampler(s);  // only where a sample lies matters here
-  std::vector<R> counted(s.w);
-  for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t a = unit / s.d, d = unit % s.d;
-    for (int64_t y = 0; y < s.h; ++y) {
-      std::fill(counted.begin(), counted.end(), R(0));
-      sampler.set_row(disparity, d, y);
-      for (int64_t v = 0; v < s.v; ++v) {
-        sampler.set_view_row(v);
-        for (int64_t u = 0; u < s.u; ++u) {
-          sampler.set_view_column(u);
-          const R weight = aperture[(a * s.v + v) * s.u + u];
-          for (int64_t x = 0; x < s.w; ++x) counted[x] += weight * sampler.counts(x);
-        }
-      }
-      for (int64_t b = 0; b < s.b; ++b)
-        for (int64_t c = 0; c < s.c; ++c) {
-          R* row = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
-          for (int64_t x = 0; x < s.w; ++x) row[x] = counted[x] > R(0) ? row[x] / counted[x] : R(0);
-        }
-    }
-  }
-}
-
 #define INSTANTIATE(T)                                                                                           \
   template void refocus_map(const T*, const acc_t<T>*, const acc_t<T>*, out_t<T>*, const RefocusShape&, int64_t, \
                             int64_t);
@@ -94,8 +67,6 @@ INSTANTIATE(f16)
 INSTANTIATE(bf16)
 INSTANTIATE(uint8_t)
 INSTANTIATE(uint16_t)
-template void refocus_scale_gradient(double*, const double*, const double*, const RefocusShape&, int64_t, int64_t);
-template void refocus_scale_gradient(float*, const float*, const float*, const RefocusShape&, int64_t, int64_t);
 
 #include "cpu/kernels/end.h"
 #endif

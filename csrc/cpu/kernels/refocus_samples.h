@@ -106,15 +106,19 @@ class RowPositions {
       R w[N][L], k[N][L];
       for (int l = 0; l < L; ++l) {
         R weights[N], slopes[N];
-        Taps<I>::weights(f[l], weights);
-        Taps<I>::slopes(f[l], slopes);
+        Taps<I>::weights(f[l], static_cast<R>(s_.cubic), weights);
+        Taps<I>::slopes(f[l], static_cast<R>(s_.cubic), slopes);
         for (int i = 0; i < N; ++i) w[i][l] = weights[i], k[i][l] = slopes[i];
       }
       for (int i = 0; i < N; ++i) {
         Int index = at + (Taps<I>::begin + i);
+        const Int out = s_.zeros ? (index < zero) | (index > last) : zero;
         index = index < zero ? zero : index;
         index = index > last ? last : index;
-        for (int l = 0; l < L; ++l) axis.index[i][x + l] = static_cast<int32_t>(index[l]);
+        for (int l = 0; l < L; ++l) {
+          axis.index[i][x + l] = static_cast<int32_t>(index[l]);
+          if (out[l]) w[i][l] = k[i][l] = R(0);
+        }
         memcpy(axis.weight[i].data() + x, w[i], sizeof(w[i]));
         if (slopes_) memcpy(axis.slope[i].data() + x, k[i], sizeof(k[i]));
       }
