@@ -268,29 +268,35 @@ struct OnCuda : Cuda {
   static void grad_light_field(const BackwardCall<T>& call, Tensor& grad_light_field) {
     const RefocusShape& s = call.s;
     const cudaStream_t stream = current_stream(call.grad);
-    if (!s.map) {
+    if (!s.map && !s.general()) {
       check(cuda::refocus_grad_light_field(call.g(), call.d(), call.w(), mutable_data<T>(grad_light_field), s, stream));
       return;
     }
     using R = acc_t<T>;
     const Tensor sums = torch::stable::new_zeros(grad_light_field, {s.b, s.v, s.u, s.c, s.h, s.w}, scalar_type_of<R>());
-    check(cuda::refocus_grad_light_field_map(call.g(), call.d(), call.w(), mutable_data<R>(sums), s, stream));
+    check(cuda::refocus_grad_light_field_map(call.g(), call.o(), call.views(), call.d(), call.w(),
+                                             mutable_data<R>(sums), s, stream));
     grad_light_field = torch::stable::to(sums, grad_light_field.scalar_type());
   }
 
   template <class T>
   static void grad_disparity(const BackwardCall<T>& call, const Tensor& per_pixel) {
-    check(cuda::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), mutable_data<acc_t<T>>(per_pixel),
-                                       call.s, current_stream(call.grad)));
+    check(cuda::refocus_grad_disparity(call.g(), call.o(), call.views(), call.d(), call.w(),
+                                       mutable_data<acc_t<T>>(per_pixel), call.s, current_stream(call.grad)));
   }
 
   template <class T>
-  static void grad_aperture(const BackwardCall<T>& call, const Tensor& out, Tensor& grad_aperture) {
+  static void grad_aperture(const BackwardCall<T>& call, Tensor& grad_aperture) {
     using R = acc_t<T>;
     const RefocusShape& s = call.s;
+    const cudaStream_t stream = current_stream(call.grad);
+    if (s.per_pixel) {
+      R* to = mutable_data<R>(grad_aperture);
+      check(cuda::refocus_grad_pixel_weights(call.g(), call.o(), call.views(), call.d(), to, s, stream));
+      return;
+    }
     const Tensor partial = new_empty(grad_aperture, {cuda::refocus_grad_aperture_parts(s), s.a, s.v, s.u});
-    check(cuda::refocus_grad_aperture(call.g(), const_data<R>(out), call.views(), call.d(), mutable_data<R>(partial), s,
-                                      current_stream(call.grad)));
+    check(cuda::refocus_grad_aperture(call.g(), call.o(), call.views(), call.d(), mutable_data<R>(partial), s, stream));
     const int64_t parts[] = {0};
     torch::stable::sum_out(grad_aperture, partial, torch::headeronly::IntHeaderOnlyArrayRef(parts, 1));
   }

@@ -147,16 +147,14 @@ def _check_aperture(aperture: Tensor, light_field: Tensor, normalize: bool) -> N
     want = (v, u) if aperture.dim() <= 3 else (v, u, h, w)
     if aperture.dim() < 2 or tuple(aperture.shape[-len(want) :]) != want:
         raise RuntimeError(
-            f"aperture: got shape {list(aperture.shape)}, want [{v}, {u}] or [A, {v}, {u}] as the views, or weights per "
-            f"pixel, [{v}, {u}, {h}, {w}] or [A, {v}, {u}, {h}, {w}]"
+            f"aperture: got shape {list(aperture.shape)}, want [{v}, {u}] or [A, {v}, {u}] as the views, or "
+            f"weights per pixel, [{v}, {u}, {h}, {w}] or [A, {v}, {u}, {h}, {w}]"
         )
     if aperture.device != light_field.device:
         raise RuntimeError(f"aperture: got device {aperture.device}, want that of light_field, {light_field.device}")
-    if _check_values("aperture", aperture, negative=not normalize) and aperture.dim() <= 3 and normalize:
-        if (aperture.detach().flatten(-2).amax(-1) == 0).any():
-            raise ValueError(
-                "aperture: got weights that are all zero, want at least one positive weight in each aperture"
-            )
+    read = _check_values("aperture", aperture, negative=not normalize)
+    if read and normalize and aperture.dim() <= 3 and (aperture.detach().flatten(-2).amax(-1) == 0).any():
+        raise ValueError("aperture: got weights that are all zero, want at least one positive weight in each aperture")
 
 
 def _check_values(name: str, values: Tensor, *, negative: bool) -> bool:

@@ -99,7 +99,7 @@ def refocus(
         for integers. Summed in float32 (float64 for float64). Differentiable in the light field, the disparity
         (zero for ``nearest``) and the aperture, any number of times and under every transform of PyTorch
         (docs/transforms.md). On CUDA the light field's gradient uses atomic adds (not deterministic) but for planes
-        with weights ``[V, U]`` or ``[A, V, U]``, ``mean`` and the borders ``replicate`` and ``valid``.
+        with weights ``[V, U]`` or ``[A, V, U]`` and ``mean``.
 
     Raises:
         RuntimeError: shapes or devices disagree.
@@ -135,7 +135,7 @@ def refocus(
 
 
 def _canonical_disparity(disparity: Tensor, lead: torch.Size) -> tuple[Tensor, bool]:
-    """``[D]``, ``[D, H, W]`` or, of each light field its own, ``[B, D, H, W]``; and whether the caller has an axis D."""
+    """``[D]``, ``[D, H, W]`` or, for each light field, ``[B, D, H, W]``; and whether the caller has an axis D."""
     if disparity.dim() < 2:
         return disparity.reshape(-1), disparity.dim() == 1
     own, stacked = meaning("disparity", disparity.shape, 2, lead)
@@ -164,7 +164,7 @@ def _canonical_aperture(
 
 
 def _canonical(tensor: Tensor, own_axes: int, own: bool, stacked: bool, lead: torch.Size) -> Tensor:
-    """The ``own_axes`` last axes, behind one that counts them, and behind one of the light fields if they are theirs."""
+    """The ``own_axes`` last axes behind one that counts them, and behind one of the light fields if ``own``."""
     count = tensor.shape[-own_axes - 1] if stacked else 1
     rest = tensor.shape[-own_axes:]
     if not own:
@@ -218,17 +218,15 @@ if _load.extension is not None:
     def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         need = ctx.needs_input_grad[:3]
         interpolation, border, *options = ctx.options
-        if need[0] and grad.is_cuda and _scatters(*ctx.saved_tensors[2:], border, *options):
+        if need[0] and grad.is_cuda and _scatters(*ctx.saved_tensors[2:], *options):
             _alert_not_deterministic()
         run = RefocusBackward.apply if transformed() else torch.ops.lfdeblur.refocus_backward
         grads = run(grad, *ctx.saved_tensors, interpolation, border, *need, *options)
         return *(g if n else None for g, n in zip(grads, need, strict=True)), *(None for _ in ctx.options)
 
-    def _scatters(
-        disparity: Tensor, aperture: Tensor, border: str, normalize: bool, cubic_coefficient: float, reduce: str
-    ) -> bool:
+    def _scatters(disparity: Tensor, aperture: Tensor, normalize: bool, cubic_coefficient: float, reduce: str) -> bool:
         """Whether CUDA adds the light field's gradient up in no fixed order."""
-        return disparity.dim() > 1 or aperture.dim() > 3 or normalize or border == "zeros" or reduce != "mean"
+        return disparity.dim() > 1 or aperture.dim() > 3 or normalize or reduce != "mean"
 
     def _alert_not_deterministic() -> None:
         if not torch.are_deterministic_algorithms_enabled():

@@ -206,8 +206,8 @@ def refocus(
         cubic_coefficient: of Keys' kernel.
         reduce: ``mean``, ``none`` or ``moments``.
 
-    Returns: ``[B, A, D, C, H, W]``; ``none``: ``[B, A, D, V, U, C, H, W]``; ``moments``: ``[B, 2, A, D, C, H, W]``, mean
-        and variance. float32 for integer light fields, else their dtype.
+    Returns: ``[B, A, D, C, H, W]``; ``none``: ``[B, A, D, V, U, C, H, W]``; ``moments``: mean and variance,
+        ``[B, 2, A, D, C, H, W]``. float32 for integer light fields, else their dtype.
     """
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
     dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
@@ -217,10 +217,12 @@ def refocus(
         return empty_result(shape, *(tensor.to(dtype) for tensor in (light_field[..., :0], disparity, aperture)))
     weights = aperture.to(acc)
     if reduce == "none":
-        return _weighted(light_field, disparity, weights, options).to(dtype)
-    if reduce == "moments":
-        return _moments(light_field, disparity, weights, options).to(dtype)
-    return _divided(*_sums(light_field, disparity, weights, options), options).to(dtype)
+        out = _weighted(light_field, disparity, weights, options)
+    elif reduce == "moments":
+        out = _moments(light_field, disparity, weights, options)
+    else:
+        out = _divided(*_sums(light_field, disparity, weights, options), options)
+    return out.to(dtype).contiguous()
 
 
 def refocus_tangent(
@@ -249,4 +251,4 @@ def refocus_tangent(
         total, counted = _sums(light_field, disparity, weights, options)
         change, change_of_counted = _sums(light_field, disparity, along_aperture.to(acc), options)
         changes.append(change - _divided(total, counted, options) * change_of_counted)
-    return _divided(torch.stack(changes).sum(0), counted, options).to(dtype)
+    return _divided(torch.stack(changes).sum(0), counted, options).to(dtype).contiguous()

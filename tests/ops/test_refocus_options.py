@@ -1,6 +1,7 @@
 """The options of ``refocus``: borders, weights per pixel, views without their sum, moments; against plain formulas."""
 
 import itertools
+import zlib
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def weights_of(kind, shape, device="cpu"):
     if WEIGHTS[kind] is None:
         return None, True
     axes, normalize = WEIGHTS[kind]
-    sizes = {"b": shape[0], "a": 2, "v": shape[1], "u": shape[2], "y": shape[-2], "x": shape[-1]}
+    sizes = {"b": shape[0], "a": 3, "v": shape[1], "u": shape[2], "y": shape[-2], "x": shape[-1]}
     generator = torch.Generator().manual_seed(8)
     weights = torch.rand([sizes[axis] for axis in axes], generator=generator, dtype=torch.float64) + 0.05
     if normalize and "x" in axes:
@@ -70,7 +71,7 @@ def full_weights(weights, kind, batch, height, width):
 
 def sampled(light_field, disparity, interpolation, border):
     """``[B, D, V, U, C, H, W]`` by ``grid_sample``, view by view, in float64; and which count."""
-    batch, rows, columns, _, height, width = light_field.shape
+    _, rows, columns, _, height, width = light_field.shape
     y, x = (torch.arange(size, dtype=torch.float64, device=light_field.device) for size in (height, width))
     padding = {"replicate": "border", "valid": "border", "zeros": "zeros"}[border]
     result, inside = [], []
@@ -125,7 +126,8 @@ def in_list(out):
 def meaningful(weights, border, reduce):
     """Whether the call is not refused."""
     normalize = WEIGHTS[weights] is None or WEIGHTS[weights][1]
-    return not (border == "valid" and (reduce == "none" or not normalize) or (reduce == "moments" and not normalize))
+    needs_all = reduce == "none" or not normalize
+    return not (border == "valid" and needs_all) and (normalize or reduce != "moments")
 
 
 CASES = [
@@ -135,6 +137,11 @@ CASES = [
     )
     if meaningful(weights, border, reduce)
 ]
+
+
+def some(step, *of):
+    """Of the cases, others for other tests: the step has no factor in common with what they are the product of."""
+    return CASES[zlib.crc32(repr(of).encode()) % step :: step]
 
 
 @pytest.mark.parametrize("border", ["replicate", "zeros", "valid"])
@@ -167,7 +174,7 @@ def test_dtypes(backend, device, dtype, interpolation):
     light_field = whole.permute(0, 1, 2, 4, 5, 3)[..., 3:38].contiguous()[..., 1:]  # dense but for the rows' ends
     exact = light_field.double() / torch.iinfo(dtype).max if dtype in INTEGERS else light_field.double()
     shape = light_field.shape
-    for weights, disparity, border, reduce in CASES[::3]:
+    for weights, disparity, border, reduce in some(13, interpolation, dtype):
         aperture, normalize = weights_of(weights, shape, device)
         d = disparity_of(disparity, 2, *shape[-2:], device)
         options = {"interpolation": interpolation, "border": border, "reduce": reduce, "normalize": normalize}
@@ -200,10 +207,9 @@ def test_gradients(backend, device, dtype, interpolation):
     shape = (2, 2, 3, 2, 4, 19)
     light_field = views(shape, dtype, device)
     exact = light_field.double() / torch.iinfo(dtype).max if dtype in INTEGERS else light_field.double()
-    step = 1 if dtype == torch.float64 else 3
     rounding = {torch.float16: 5e-3}.get(dtype, 1e-6)
     generator = torch.Generator().manual_seed(7)
-    for case in CASES[::step]:
+    for case in some(17, interpolation, dtype):
         weights, disparity, border, reduce = case
         aperture, normalize = weights_of(weights, shape, device)
         aperture = None if aperture is None else aperture.float().double()
@@ -316,32 +322,39 @@ def test_opcheck(backend, device, case):
         opcheck(torch.ops.lfdeblur.refocus_backward.default, (*backward, *needs, *rest))
 
 
+class Model(torch.nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.options = options
+
+    def forward(self, light_field, d, aperture=None):
+        out = refocus(2 * light_field, d, aperture=aperture, **self.options)
+        return out if isinstance(out, Tensor) else torch.stack(out)
+
+
 @pytest.mark.parametrize("case", SMALL, ids=" ".join)
 def test_compiles_and_exports(backend, device, case):
     """One operator in the graph, whatever the options; and a program of PyTorch's own without it."""
+    if backend == "reference":
+        pytest.skip("not an operator")
     weights, disparity, border, reduce = case
-    shape = (2, 2, 3, 2, 4, 5)
+    shape = (2, 1, 2, 1, 3, 4)
     aperture, normalize = weights_of(weights, shape, device)
-    tensors = [views(shape, torch.float32, device), disparity_of(disparity, 2, 4, 5, device).float()]
+    tensors = [views(shape, torch.float32, device), disparity_of(disparity, 2, 3, 4, device).float()]
     tensors += [] if aperture is None else [aperture.float()]
-
-    class Model(torch.nn.Module):
-        def forward(self, light_field, d, aperture=None):
-            options = {"border": border, "reduce": reduce, "normalize": normalize}
-            out = refocus(2 * light_field, d, aperture=aperture, backend=backend, **options)
-            return out if isinstance(out, Tensor) else torch.stack(out)
-
+    model = Model(border=border, reduce=reduce, normalize=normalize, backend=backend)
     leaves = [t.clone().requires_grad_() for t in tensors]
-    eager = torch.autograd.grad(Model()(*leaves).square().sum(), leaves)
-    compiled = torch.compile(Model(), fullgraph=True, backend="aot_eager")
+    eager = torch.autograd.grad(model(*leaves).square().sum(), leaves)
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     for ours, theirs in zip(torch.autograd.grad(compiled(*leaves).square().sum(), leaves), eager, strict=True):
         torch.testing.assert_close(ours, theirs, **REORDERED_SUMS)
-    program = torch.export.export(Model(), tuple(tensors))
+    program = torch.export.export(model, tuple(tensors))
     names = [node.target for node in program.graph.nodes if "lfdeblur" in str(node.target)]
-    assert names == ([] if backend == "reference" else [torch.ops.lfdeblur.refocus.default])
+    assert names == [torch.ops.lfdeblur.refocus.default]
     plain = program.run_decompositions(decompositions())
     assert not [node for node in plain.graph.nodes if "lfdeblur" in str(node.target)]
-    torch.testing.assert_close(plain.module()(*tensors), Model()(*tensors))
+    torch.testing.assert_close(plain.module()(*tensors), model(*tensors))
 
 
 def test_compiled_by_inductor(backend, device):
@@ -368,7 +381,8 @@ def test_variance_of_bright_pixels(backend, device):
         _, variance = refocus(light_field, 0.25, aperture=weights, reduce="moments", backend=backend)
         wide = None if weights is None else weights.double()
         _, expected = refocus(light_field.double(), 0.25, aperture=wide, reduce="moments", backend="reference")
-        torch.testing.assert_close(variance.double(), expected, rtol=1e-4, atol=0)
+        # A sample of 1 is rounded to 6e-8, which is 2e-4 of the deviations.
+        torch.testing.assert_close(variance.double(), expected, rtol=5e-4, atol=0)
 
 
 def test_normalized_weights_without_a_sum(backend, device):
