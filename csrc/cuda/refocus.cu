@@ -200,7 +200,7 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, VALID>)
 inline constexpr int kMapChannels = 4;
 
 template <class T, int N, bool GENERAL>
-__global__ void __launch_bounds__(32 * kWarps, 4)
+__global__ void __launch_bounds__(32 * kWarps, GENERAL && N == 4 ? 3 : 4)
     refocus_map_fwd_kernel(const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                            const acc_t<T>* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s) {
   using R = acc_t<T>;
