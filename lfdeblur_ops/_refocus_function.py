@@ -1,6 +1,6 @@
 """``refocus`` under the transforms of PyTorch: the kernels wherever it is linear, its formula elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -48,9 +48,17 @@ class Refocus(torch.autograd.Function):
         return *(g if wanted else None for g, wanted in zip(grads, need, strict=True)), *(None for _ in ctx.options)
 
     @staticmethod
-    def jvp(ctx: Any, *along: Tensor | None) -> Tensor:
-        with primals(*ctx.saved_tensors[1:]) as tensors:
-            return sum(_tangents(tensors, along[:3], ctx.options))
+    def jvp(
+        ctx: Any,
+        along_light_field: Tensor | None,
+        along_disparity: Tensor | None,
+        along_aperture: Tensor | None,
+        *_: Any,
+    ) -> Tensor:
+        along = (along_light_field, along_disparity, along_aperture)
+        with primals(*ctx.saved_tensors[1:]) as (light_field, disparity, aperture):
+            first, *others = _tangents(light_field, disparity, aperture, *along, ctx.options)
+            return sum(others, first)
 
     @staticmethod
     @batch_rule
@@ -58,7 +66,7 @@ class Refocus(torch.autograd.Function):
         """A batch of one argument lies among the light fields, planes or apertures of one call."""
         size, tensors, options = info.batch_size, list(inputs[:3]), inputs[3:]
         batched = [place for place, dim in enumerate(in_dims[:3]) if dim is not None]
-        if len(batched) > 1 or _of_each_light_field(*tensors[1:], in_dims[1:3]):
+        if len(batched) > 1 or _of_each_light_field(tensors[1:], in_dims[1:3]):
             return torch.stack(_one_by_one(Refocus.apply, size, in_dims, tuple(tensors), options)), 0
         (place,) = batched
         first = 2 if options[-1] == "moments" else 1
@@ -68,13 +76,21 @@ class Refocus(torch.autograd.Function):
         return out.unflatten(axis, (size, out.shape[axis] // size)), axis
 
 
-def _tangents(tensors: tuple[Tensor, ...], along: tuple[Tensor | None, ...], options: tuple[Any, ...]) -> list[Tensor]:
-    """Of the result along each of the three tensors, or along several together."""
+def _tangents(
+    light_field: Tensor,
+    disparity: Tensor,
+    aperture: Tensor,
+    along_light_field: Tensor | None,
+    along_disparity: Tensor | None,
+    along_aperture: Tensor | None,
+    options: tuple[Any, ...],
+) -> list[Tensor]:
+    """Of the result along each of the three tensors, or along several together; None: it stays."""
     interpolation, border, normalize, cubic_coefficient, reduce = options
+    nothing = (None,) * len(options)
     if reduce == "moments":
-        return list(tangent(_in_tuple, (*tensors, *options), (*along, *(None for _ in options))))
-    light_field, disparity, aperture = tensors
-    along_light_field, along_disparity, along_aperture = along
+        along = (along_light_field, along_disparity, along_aperture)
+        return list(tangent(_in_tuple, (light_field, disparity, aperture, *options), (*along, *nothing)))
     terms = []
     if along_light_field is not None:
         terms.append(Refocus.apply(along_light_field, disparity, aperture, *options))
@@ -84,15 +100,16 @@ def _tangents(tensors: tuple[Tensor, ...], along: tuple[Tensor | None, ...], opt
     if along_disparity is None and along_aperture is None:
         return terms
     if reduce == "none":
-        directions = (None, along_disparity, None, *(None for _ in options))
-        return [*terms, *tangent(_in_tuple, (*tensors, *options), directions)]
+        inputs = (light_field, disparity, aperture, *options)
+        return [*terms, *tangent(_in_tuple, inputs, (None, along_disparity, None, *nothing))]
+    change = (along_disparity, along_aperture)
     how = (interpolation, border, normalize, cubic_coefficient)
-    return [*terms, refocus_tangent(*tensors, *how, along_disparity, along_aperture)]
+    return [*terms, refocus_tangent(light_field, disparity, aperture, *how, *change)]
 
 
-def _of_each_light_field(disparity: Tensor, aperture: Tensor, in_dims: Any) -> bool:
-    """Whether a sample of the batch has maps or apertures for each of its light fields."""
-    axes = [t.dim() - (dim is not None) for t, dim in zip((disparity, aperture), in_dims, strict=True)]
+def _of_each_light_field(geometry: Sequence[Tensor], in_dims: Sequence[int | None]) -> bool:
+    """Whether, of disparity and aperture, a sample of the batch has maps or apertures for each of its light fields."""
+    axes = [t.dim() - (dim is not None) for t, dim in zip(geometry, in_dims, strict=True)]
     return axes[0] == 4 or axes[1] == 6
 
 
@@ -141,7 +158,7 @@ class RefocusBackward(torch.autograd.Function):
     @batch_rule
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int | None, ...]]:
         size, need, tensors, options = info.batch_size, inputs[7:10], inputs[:5], inputs[5:]
-        shared = in_dims[3] is None and in_dims[4] is None and not _of_each_light_field(*tensors[3:], in_dims[3:5])
+        shared = in_dims[3] is None and in_dims[4] is None and not _of_each_light_field(tensors[3:], in_dims[3:5])
         if not any(need[1:]) and shared:
             folded = [
                 (t.expand(size, *t.shape) if dim is None else t.movedim(dim, 0)).flatten(0, 1)

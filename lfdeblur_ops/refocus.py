@@ -137,7 +137,7 @@ def refocus(
 def _canonical_disparity(disparity: Tensor, lead: torch.Size) -> tuple[Tensor, bool]:
     """``[D]``, ``[D, H, W]`` or, for each light field, ``[B, D, H, W]``; and whether the caller has an axis D."""
     if disparity.dim() < 2:
-        return disparity.reshape(-1), disparity.dim() == 1
+        return disparity.reshape(math.prod(disparity.shape)), disparity.dim() == 1
     own, stacked = meaning("disparity", disparity.shape, 2, lead)
     return _canonical(disparity, 2, own, stacked, lead), stacked
 

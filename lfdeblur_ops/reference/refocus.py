@@ -85,7 +85,8 @@ def _samples(
         f = near - whole
         position = p + whole.long()
         inside = (position >= 0) & ((position < size - 1) | ((position == size - 1) & (f.detach() == 0)))
-        indices, taps = zip(*_weights(f, options), strict=True)
+        indices = [i for i, _ in _weights(f, options)]
+        taps = [weight for _, weight in _weights(f, options)]
         pixels = [(position + i).clamp(0, size - 1) for i in indices]
         moved = _slopes(f, options) if step is not None else []
         if options.border == "zeros":

@@ -211,7 +211,10 @@ class Library:
         self, grad: Tensor, out: Tensor, light_field: Tensor, disparity: Tensor, aperture: Tensor, *options
     ) -> tuple[Tensor | None, Tensor, Tensor]:
         """Gradients of light field (None for integers), disparity per pixel, aperture. grad, out: the sum's dtype."""
-        border, normalize, _, reduce = [*options[1:], *(False, -0.5, "mean")[len(options) - 2 :]]
+        names = ("interpolation", "border", "normalize", "cubic_coefficient", "reduce")
+        given_options = dict(zip(names, options, strict=False))
+        border, normalize = given_options["border"], given_options.get("normalize", False)
+        reduce = given_options.get("reduce", "mean")
         general = normalize or reduce != "mean" or aperture.dim() > 3
         with self._arena() as place:
             light_field, disparity, aperture, out = (place(t) for t in (light_field, disparity, aperture, out))
