@@ -44,7 +44,7 @@ void set_options(RefocusShape& s, const Options& options) {
                   "refocus: border: want 'replicate', 'valid' or 'zeros'");
   s.valid = border == "valid";
   s.zeros = border == "zeros";
-  s.cubic = options.cubic_coefficient;
+  s.cubic = static_cast<float>(options.cubic_coefficient);
   STD_TORCH_CHECK(reduce == "mean" || reduce == "none" || reduce == "moments",
                   "refocus: reduce: want 'mean', 'none' or 'moments'");
   s.reduce = reduce == "mean" ? Reduce::mean : reduce == "none" ? Reduce::none : Reduce::moments;
@@ -228,7 +228,7 @@ struct OnCpu : Cpu {
     const RefocusShape& s = call.s;
     acc_t<T>* to = mutable_data<acc_t<T>>(per_pixel);
     torch::stable::parallel_for(0, (s.sdb ? s.b : 1) * s.d * s.h, 1, [&](int64_t begin, int64_t end) {
-      if (s.general())
+      if (s.general() || s.sdb)
         cpu::refocus_general_grad_disparity(call.g(), call.o(), call.views(), call.d(), call.w(), to, s, begin, end);
       else
         cpu::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), to, s, begin, end);
@@ -239,7 +239,7 @@ struct OnCpu : Cpu {
   static void grad_aperture(const BackwardCall<T>& call, Tensor& grad_aperture) {
     acc_t<T>* to = mutable_data<acc_t<T>>(grad_aperture);
     torch::stable::parallel_for(0, call.s.v * call.s.u, 1, [&](int64_t begin, int64_t end) {
-      if (call.s.general())
+      if (call.s.general() || call.s.sdb)
         cpu::refocus_general_grad_aperture(call.g(), call.o(), call.views(), call.d(), to, call.s, begin, end);
       else
         cpu::refocus_grad_aperture(call.g(), call.o(), call.views(), call.d(), to, call.s, begin, end);

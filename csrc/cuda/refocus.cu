@@ -200,7 +200,7 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, VALID>)
 inline constexpr int kMapChannels = 4;
 
 template <class T, int N, bool GENERAL>
-__global__ void __launch_bounds__(32 * kWarps, GENERAL && N == 4 ? 3 : 4)
+__global__ void __launch_bounds__(32 * kWarps, GENERAL&& N == 4 ? 3 : 4)
     refocus_map_fwd_kernel(const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                            const acc_t<T>* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s) {
   using R = acc_t<T>;
@@ -302,7 +302,8 @@ cudaError_t refocus(const T* light_field, const acc_t<T>* disparity, const acc_t
     }
     if (s.valid) return launch_planes<T, N, true>(light_field, disparity, aperture, out, s, stream);
     if constexpr (sizeof(acc_t<T>) == 4)
-      if (s.a * s.d >= kStackFrom<T>) return refocus_stack(light_field, disparity, aperture, out, s, stream);
+      if (s.a * s.d >= kStackFrom<T> && s.cubic == kKeys)
+        return refocus_stack(light_field, disparity, aperture, out, s, stream);
     return launch_planes<T, N, false>(light_field, disparity, aperture, out, s, stream);
   });
 }

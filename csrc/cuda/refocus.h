@@ -9,8 +9,10 @@ template <class T>
 cudaError_t refocus(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                     const RefocusShape& shape, cudaStream_t stream);
 
-// The same for many planes; not for disparity maps, float64, the borders `valid` and `zeros`, nor for what is
-// general().
+inline constexpr float kKeys = -0.5f;  // his own coefficient of the bicubic kernel
+
+// The same for many planes, with kKeys (another would take a register too many); not for disparity maps, float64, the
+// borders `valid` and `zeros`, nor for what is general().
 template <class T>
 cudaError_t refocus_stack(const T* light_field, const float* disparity, const float* aperture, out_t<T>* out,
                           const RefocusShape& shape, cudaStream_t stream);

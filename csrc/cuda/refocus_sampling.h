@@ -15,14 +15,17 @@ template <int N>
 inline constexpr int kFirstTap = 1 - N / 2;
 
 template <int N, class R>
-__device__ __forceinline__ void tap_weights(const RefocusShape& s, R f, R (&w)[N]) {
-  const R cubic = static_cast<R>(s.cubic);
+__device__ __forceinline__ void tap_weights(Interpolation interpolation, R cubic, R f, R (&w)[N]) {
   if constexpr (N == 4) {
     Taps<Interpolation::bicubic>::weights(f, cubic, w);
   } else {
-    const R g = s.interpolation == Interpolation::nearest ? (f < R(0.5) ? R(0) : R(1)) : f;
+    const R g = interpolation == Interpolation::nearest ? (f < R(0.5) ? R(0) : R(1)) : f;
     Taps<Interpolation::bilinear>::weights(g, cubic, w);
   }
+}
+template <int N, class R>
+__device__ __forceinline__ void tap_weights(const RefocusShape& s, R f, R (&w)[N]) {
+  tap_weights(s.interpolation, static_cast<R>(s.cubic), f, w);
 }
 template <int N, class R>
 __device__ __forceinline__ void tap_slopes(const RefocusShape& s, R f, R (&slope)[N]) {

@@ -193,7 +193,7 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
             const int a = (plane0 + p) / static_cast<int>(s.d);
             weight = aperture[(a * s.v + v0 + v) * s.u + u0 + u];
           }
-          tap_weights(s, row.f, w);
+          tap_weights(s.interpolation, kKeys, row.f, w);
           GroupTaps<float, N>& to = taps[v * block.groups + p / kGroup];
 #pragma unroll
           for (int j = 0; j < N; ++j) to.weight[p % kGroup][j] = weight * w[j];
@@ -292,7 +292,7 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
 #pragma unroll
         for (int p = 0; p < kGroup; ++p) {
           float w[N];
-          tap_weights(s, column_shifts[group * kGroup + p].f, w);
+          tap_weights(s.interpolation, kKeys, column_shifts[group * kGroup + p].f, w);
 #pragma unroll
           for (int r = 0; r < rows; ++r) {
             sum[p][r] += w[0] * along_y[p][r];

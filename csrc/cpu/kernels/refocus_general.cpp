@@ -4,140 +4,136 @@
 #include <type_traits>
 #include <vector>
 
+#include "cpu/buffer.h"
 #include "cpu/refocus.h"
 
 #include "cpu/kernels/begin.h"
-#include "cpu/kernels/refocus_each_sample.h"
+#include "cpu/kernels/refocus_windows.h"
+
 #include "cpu/kernels/refocus_samples.h"
 
-// What the samples of a row of output pixels are reduced to, for all apertures and channels.
-template <class T>
+#include "cpu/kernels/refocus_each_sample.h"
+
+template <class R>
+inline Vec<R> divided(Vec<R> sum, Vec<R> counted) {
+  return counted > Vec<R>{} ? sum / counted : Vec<R>{};
+}
+
+// What the samples of a strip are reduced to, for all apertures and channels. O: the output's type.
+template <class O>
 class Reduction {
  public:
-  using R = acc_t<T>;
+  using R = acc_t<O>;
 
-  Reduction(const RefocusShape& s, out_t<T>* out)
+  Reduction(const RefocusShape& s, int64_t width, O* out)
       : s_(s),
+        width_(width),
         out_(out),
-        counted_(s.a * s.w),
-        ratio_(s.a * s.w),
-        sums_(s.reduce == Reduce::none ? 0 : s.a * s.c * s.w),
-        squares_(s.reduce == Reduce::moments ? s.a * s.c * s.w : 0) {}
+        counted_(s.a * width),
+        ratio_(s.a * width),
+        sums_(s.reduce == Reduce::none ? 0 : s.a * s.c * width),
+        squares_(s.reduce == Reduce::moments ? s.a * s.c * width : 0) {}
 
-  void set_row(int64_t b, int64_t d, int64_t y) {
-    b_ = b, d_ = d, y_ = y;
-    std::fill(counted_.begin(), counted_.end(), R(0));
-    std::fill(sums_.begin(), sums_.end(), R(0));
-    std::fill(squares_.begin(), squares_.end(), R(0));
+  void start(const Strip& strip) {
+    strip_ = strip;
+    std::fill(counted_.begin(), counted_.end(), Vec<R>{});
+    std::fill(sums_.begin(), sums_.end(), Vec<R>{});
+    std::fill(squares_.begin(), squares_.end(), Vec<R>{});
   }
 
   // Weights of the next view in aperture a.
-  void count(int64_t a, const R* weight) {
-    R *counted = counted_.data() + a * s_.w, *ratio = ratio_.data() + a * s_.w;
+  void count(int64_t a, const Vec<R>* weight) {
     if (!s_.divided()) return;
-    for (int64_t x = 0; x < s_.w; ++x) {
-      counted[x] += weight[x];
-      ratio[x] = counted[x] > R(0) ? weight[x] / counted[x] : R(0);
+    Vec<R> *counted = counted_.data() + a * width_, *ratio = ratio_.data() + a * width_;
+    for (int64_t i = 0; i < strip_.blocks; ++i) {
+      counted[i] += weight[i];
+      if (s_.reduce == Reduce::moments) ratio[i] = divided<R>(weight[i], counted[i]);
     }
   }
 
-  // Its samples, in stored units.
-  void add(int64_t a, int64_t v, int64_t u, int64_t c, const R* weight, const R* sample) {
+  // Its samples.
+  void add(int64_t a, int64_t v, int64_t u, int64_t c, const Vec<R>* weight, const Vec<R>* sample) {
+    Vec<R>* sum = sums_.data() + (a * s_.c + c) * width_;
     if (s_.reduce == Reduce::none) {
-      out_t<T>* to =
-          out_ + (((((b_ * s_.a + a) * s_.d + d_) * s_.v + v) * s_.u + u) * s_.c + c) * s_.h * s_.w + y_ * s_.w;
-      for (int64_t x = 0; x < s_.w; ++x) to[x] = from_acc<out_t<T>>(weight[x] * sample[x] * R(Element<T>::scale));
-      return;
-    }
-    R* sum = sums_.data() + (a * s_.c + c) * s_.w;
-    if (s_.reduce == Reduce::mean) {
-      for (int64_t x = 0; x < s_.w; ++x) sum[x] += weight[x] * sample[x];
-      return;
-    }
-    // Welford's (1962), weighted: a difference of two sums of squares would lose the variance of bright pixels.
-    R* squares = squares_.data() + (a * s_.c + c) * s_.w;
-    const R* ratio = ratio_.data() + a * s_.w;
-    for (int64_t x = 0; x < s_.w; ++x) {
-      const R change = sample[x] - sum[x];
-      sum[x] += ratio[x] * change;
-      squares[x] += weight[x] * change * (sample[x] - sum[x]);
+      O* to = out_ + place_in_output(s_, strip_, a, v, u, c);
+      for (int64_t i = 0; i < strip_.blocks; ++i) store_block(to, i, strip_.count, weight[i] * sample[i]);
+    } else if (s_.reduce == Reduce::mean) {
+      for (int64_t i = 0; i < strip_.blocks; ++i) sum[i] += weight[i] * sample[i];
+    } else {
+      // Welford's (1962), weighted: a difference of two sums of squares would lose the variance of bright pixels.
+      Vec<R>* squares = squares_.data() + (a * s_.c + c) * width_;
+      const Vec<R>* ratio = ratio_.data() + a * width_;
+      for (int64_t i = 0; i < strip_.blocks; ++i) {
+        const Vec<R> change = sample[i] - sum[i];
+        sum[i] += ratio[i] * change;
+        squares[i] += weight[i] * change * (sample[i] - sum[i]);
+      }
     }
   }
 
   void finish() {
     if (s_.reduce == Reduce::none) return;
     const bool moments = s_.reduce == Reduce::moments;
-    const R scale = R(Element<T>::scale);
     for (int64_t a = 0; a < s_.a; ++a)
       for (int64_t c = 0; c < s_.c; ++c) {
-        const int64_t plane = ((((moments ? 2 * b_ : b_) * s_.a + a) * s_.d + d_) * s_.c + c);
-        const R *sum = sums_.data() + (a * s_.c + c) * s_.w, *counted = counted_.data() + a * s_.w;
-        out_t<T>* to = out_ + (plane * s_.h + y_) * s_.w;
-        if (!moments) {
-          for (int64_t x = 0; x < s_.w; ++x) to[x] = from_acc<out_t<T>>(divided(sum[x], counted[x]) * scale);
-          continue;
-        }
-        const R* squares = squares_.data() + (a * s_.c + c) * s_.w;
-        out_t<T>* variance = to + s_.a * s_.d * s_.c * s_.h * s_.w;
-        for (int64_t x = 0; x < s_.w; ++x) {
-          to[x] = from_acc<out_t<T>>(sum[x] * scale);
-          variance[x] = from_acc<out_t<T>>(divided(squares[x], counted[x]) * (scale * scale));
+        const Vec<R> *sum = sums_.data() + (a * s_.c + c) * width_, *counted = counted_.data() + a * width_;
+        const Vec<R>* squares = squares_.data() + (a * s_.c + c) * width_;
+        O* to = out_ + place_in_output(s_, strip_, a, 0, 0, c);
+        for (int64_t i = 0; i < strip_.blocks; ++i) {
+          const bool whole = moments || !s_.divided();
+          store_block(to, i, strip_.count, whole ? sum[i] : divided<R>(sum[i], counted[i]));
+          if (moments)
+            store_block(to + mean_to_variance(s_), i, strip_.count, divided<R>(squares[i], counted[i]));
         }
       }
   }
 
  private:
-  R divided(R sum, R counted) const { return !s_.divided() ? sum : counted > R(0) ? sum / counted : R(0); }
-
   const RefocusShape& s_;
-  out_t<T>* out_;
-  int64_t b_ = 0, d_ = 0, y_ = 0;
-  std::vector<R> counted_, ratio_, sums_, squares_;
+  const int64_t width_;
+  O* out_;
+  Strip strip_{};
+  Buffer<Vec<R>> counted_, ratio_, sums_, squares_;
 };
 
-template <class T, Interpolation I>
+template <class T, int N>
 void general_rows(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                   const RefocusShape& s, int64_t begin, int64_t end) {
   using R = acc_t<T>;
-  RowSampler<T, I> sampler(s);
-  const WeightRows<R> rows(aperture, s);
-  Reduction<T> reduction(s, out);
-  std::vector<R> weights(s.a * s.w);
+  StripSamples<T, N> samples(s);
+  const int64_t width = samples.positions.width, views = s.v * s.u;
+  Reduction<out_t<T>> reduction(s, width, out);
+  Buffer<Vec<R>> weights(s.a * width);
   std::vector<uint8_t> open(s.a);
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t y = unit % s.h, d = unit / s.h % s.d, b = unit / s.h / s.d;
-    reduction.set_row(b, d, y);
-    sampler.set_row(disparity + b * s.sdb, d, y);
-    for (int64_t v = 0; v < s.v; ++v) {
-      sampler.set_view_row(v);
-      for (int64_t u = 0; u < s.u; ++u) {
-        sampler.set_view_column(u);
-        bool any = s.reduce == Reduce::none;  // which writes zeros too
+    for_strips(samples.positions, disparity, s, b, d, y, 0, views, [&](const Strip& strip) {
+      reduction.start(strip);
+      for (int64_t view = 0; view < views; ++view) {
+        const int64_t v = view / s.u, u = view % s.u;
+        bool any_open = false;
         for (int64_t a = 0; a < s.a; ++a) {
-          R* weight = weights.data() + a * s.w;
-          open[a] = rows.read(sampler, b, a, v, u, y, weight);
+          Vec<R>* weight = weights.data() + a * width;
+          open[a] = read_weights(aperture, s, samples.positions, strip, a, v, u, weight) || s.reduce == Reduce::none;
           if (open[a]) reduction.count(a, weight);
-          if (!open[a] && s.reduce == Reduce::none) std::fill(weight, weight + s.w, R(0));
-          any = any || open[a];
+          any_open = any_open || open[a];
         }
-        if (!any) continue;
-        for (int64_t c = 0; c < s.c; ++c) {
-          sampler.read(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
-          for (int64_t a = 0; a < s.a; ++a)
-            if (open[a] || s.reduce == Reduce::none)
-              reduction.add(a, v, u, c, weights.data() + a * s.w, sampler.sample.data());
-        }
+        if (!any_open) continue;
+        samples.read(light_field + b * s.sb, v, u);
+        for (int64_t a = 0; a < s.a; ++a)
+          for (int64_t c = 0; open[a] && c < s.c; ++c)
+            reduction.add(a, v, u, c, weights.data() + a * width, samples.channel(c));
       }
-    }
-    reduction.finish();
+      reduction.finish();
+    });
   }
 }
 
 template <class T>
 void refocus_general(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                      const RefocusShape& s, int64_t begin, int64_t end) {
-  for_interpolation(s.interpolation, [&](auto i) {
-    general_rows<T, decltype(i)::value>(light_field, disparity, aperture, out, s, begin, end);
+  for_taps(s.interpolation, [&](auto taps) {
+    general_rows<T, decltype(taps)::value>(light_field, disparity, aperture, out, s, begin, end);
   });
 }
 

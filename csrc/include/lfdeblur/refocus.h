@@ -25,7 +25,7 @@ struct RefocusShape {
   bool per_pixel = false;    // a weight per output pixel
   bool normalize = false;    // the sum is divided by that of the weights
   Reduce reduce = Reduce::mean;
-  double cubic = -0.5;  // of Keys' kernel
+  float cubic = -0.5f;  // of Keys' kernel; both that there are are exact
 
   // Is the sum divided by the weight that counted at the pixel?
   LFD_HD bool divided() const { return valid || normalize || reduce == Reduce::moments; }

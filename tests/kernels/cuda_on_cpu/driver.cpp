@@ -48,7 +48,7 @@ RefocusShape refocus_shape(const int64_t* f) {
           f[16] != 0,  f[17],
           f[18],       f[19] != 0,
           f[20] != 0,  static_cast<Reduce>(f[21]),
-          f[22] * 0.01};
+          f[22] * 0.01f};
 }
 
 }  // namespace

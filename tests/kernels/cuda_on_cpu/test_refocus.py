@@ -120,6 +120,7 @@ def test_refocus_survives_nan_disparity(kernels):
 OPTIONS = [
     # disparity: its axes; aperture: its axes; border, normalize, cubic_coefficient, reduce
     ("d", "a", "zeros", False, -0.75, "mean"),
+    ("d", "a", "replicate", False, -0.75, "mean"),
     ("dyx", "a", "zeros", False, -0.5, "mean"),
     ("bdyx", "a", "replicate", False, -0.5, "mean"),
     ("bdyx", "a", "valid", False, -0.5, "mean"),
