@@ -104,7 +104,7 @@ __device__ __forceinline__ void fetch(Unit<T>& unit, const T* from, int64_t row_
   for (int i = 0; i < Unit<T>::down; ++i) unit.row[i].read(from + i * row_stride);
 }
 template <class T>
-__device__ __forceinline__ void fetch_clamped(Unit<T>& unit, const T* view, int y, int x, const RefocusShape& s) {
+__device__ __forceinline__ void fetch_clamped(Unit<T>& unit, const T* view, int y, int x, const RefocusViews& s) {
 #pragma unroll
   for (int i = 0; i < Unit<T>::down; ++i) unit.row[i].read_clamped(view + clamp_int(y + i, s.h) * s.sy, x, s.w);
 }
@@ -125,7 +125,7 @@ __device__ __forceinline__ void put(const Unit<T>& unit, float* to) {
 template <class T, int N>
 __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
     refocus_stack_kernel(const T* __restrict__ light_field, const float* __restrict__ disparity,
-                         const float* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s,
+                         const float* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusViews s,
                          const StackBlock block) {
   constexpr int threads = 32 * kStackWarps, rows = kRows<N>;
   LFD_SHARED(shared);

@@ -14,12 +14,16 @@ enum class Reduce : int { mean = 0, none = 1, moments = 2 };
 // light_field: [B, V, U, C, H, W] with a unit stride along W; disparity: [D] or, if map, [D, H, W] or [B, D, H, W];
 // aperture: [A, V, U] or, if per_pixel, [A, V, U, H, W] or [B, A, V, U, H, W]. All but light_field contiguous. out:
 // [B, A, D, C, H, W]; `none`: [B, A, D, V, U, C, H, W]; `moments`: [B, 2, A, D, C, H, W], mean and variance.
-struct RefocusShape {
+struct RefocusViews {
   int64_t b, v, u, c, h, w, a, d;
   int64_t sb, sv, su, sc, sy;  // strides of light_field in elements
   Interpolation interpolation;
   bool map;
-  bool valid;                // border: samples outside a view do not count, the others are weighed anew
+  bool valid;  // border: samples outside a view do not count, the others are weighed anew
+};
+
+// And what more can be asked for. Apart: kernels that know nothing of it would be compiled to more registers.
+struct RefocusShape : RefocusViews {
   bool zeros;                // border: what lies outside a view is 0; neither: its edge goes on
   int64_t sdb = 0, sab = 0;  // of the maps and the apertures from one light field to the next; 0: all share them
   bool per_pixel = false;    // a weight per output pixel

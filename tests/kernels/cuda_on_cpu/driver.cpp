@@ -37,18 +37,10 @@ DynamicFilterShape filter_shape(const int64_t* f) {
   return {f[0], f[1], f[2], f[3], f[4], static_cast<int>(f[5]), f[6] != 0, f[7], f[8], f[9], f[10], f[11]};
 }
 RefocusShape refocus_shape(const int64_t* f) {
-  return {f[0],        f[1],
-          f[2],        f[3],
-          f[4],        f[5],
-          f[6],        f[7],
-          f[8],        f[9],
-          f[10],       f[11],
-          f[12],       static_cast<Interpolation>(f[13]),
-          f[14] != 0,  f[15] != 0,
-          f[16] != 0,  f[17],
-          f[18],       f[19] != 0,
-          f[20] != 0,  static_cast<Reduce>(f[21]),
-          f[22] * 0.01f};
+  const RefocusViews views{f[0],       f[1],      f[2], f[3],  f[4],  f[5],  f[6],
+                           f[7],       f[8],      f[9], f[10], f[11], f[12], static_cast<Interpolation>(f[13]),
+                           f[14] != 0, f[15] != 0};
+  return {views, f[16] != 0, f[17], f[18], f[19] != 0, f[20] != 0, static_cast<Reduce>(f[21]), f[22] * 0.01f};
 }
 
 }  // namespace
