@@ -1,7 +1,7 @@
 """``refocus`` without the sum, with moments, and with weights per pixel (occlusion), against ``grid_sample`` loops.
 
-The last is the cost volume of light-field depth networks such as OACC-Net: every plane of disparity is a sum of all views
-under a mask per view and pixel, forward and backward.
+The last is the cost volume of light-field depth networks such as OACC-Net: every plane of disparity is a sum of all
+views under a mask per view and pixel, forward and backward.
 """
 
 from collections.abc import Iterator

@@ -2,6 +2,7 @@
 // element type is the reading of samples alone: they go through a buffer, so that what is done with them is compiled
 // once for all types.
 #pragma once
+#include "cpu/kernels/refocus_samples.h"
 
 // Block `block` of a row that has `count` pixels from `row` on; zeros beyond.
 template <class R>

@@ -8,10 +8,6 @@
 #include "cpu/refocus.h"
 
 #include "cpu/kernels/begin.h"
-#include "cpu/kernels/refocus_windows.h"
-
-#include "cpu/kernels/refocus_samples.h"
-
 #include "cpu/kernels/refocus_each_sample.h"
 
 template <class R>
@@ -44,7 +40,7 @@ class Reduction {
   // Weights of the next view in aperture a.
   void count(int64_t a, const Vec<R>* weight) {
     if (!s_.divided()) return;
-    Vec<R> *counted = counted_.data() + a * width_, *ratio = ratio_.data() + a * width_;
+    Vec<R>*counted = counted_.data() + a * width_, *ratio = ratio_.data() + a * width_;
     for (int64_t i = 0; i < strip_.blocks; ++i) {
       counted[i] += weight[i];
       if (s_.reduce == Reduce::moments) ratio[i] = divided<R>(weight[i], counted[i]);
@@ -76,14 +72,13 @@ class Reduction {
     const bool moments = s_.reduce == Reduce::moments;
     for (int64_t a = 0; a < s_.a; ++a)
       for (int64_t c = 0; c < s_.c; ++c) {
-        const Vec<R> *sum = sums_.data() + (a * s_.c + c) * width_, *counted = counted_.data() + a * width_;
+        const Vec<R>*sum = sums_.data() + (a * s_.c + c) * width_, *counted = counted_.data() + a * width_;
         const Vec<R>* squares = squares_.data() + (a * s_.c + c) * width_;
         O* to = out_ + place_in_output(s_, strip_, a, 0, 0, c);
         for (int64_t i = 0; i < strip_.blocks; ++i) {
           const bool whole = moments || !s_.divided();
           store_block(to, i, strip_.count, whole ? sum[i] : divided<R>(sum[i], counted[i]));
-          if (moments)
-            store_block(to + mean_to_variance(s_), i, strip_.count, divided<R>(squares[i], counted[i]));
+          if (moments) store_block(to + mean_to_variance(s_), i, strip_.count, divided<R>(squares[i], counted[i]));
         }
       }
   }

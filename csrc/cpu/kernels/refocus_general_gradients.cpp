@@ -8,10 +8,6 @@
 #include "cpu/refocus.h"
 
 #include "cpu/kernels/begin.h"
-#include "cpu/kernels/refocus_windows.h"
-
-#include "cpu/kernels/refocus_samples.h"
-
 #include "cpu/kernels/refocus_each_sample.h"
 
 // For one channel of a view: adds up what the apertures give its samples. False: none weighs it.
