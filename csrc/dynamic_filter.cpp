@@ -18,14 +18,6 @@ namespace {
 using torch::stable::contiguous;
 using torch::stable::empty_like;
 using torch::stable::new_empty;
-using torch::stable::transpose;
-
-// [N, C, H, W], channels-last where `like` is.
-Tensor new_picture(const Tensor& like, int64_t height, int64_t width) {
-  const int64_t n = like.size(0), c = like.size(1);
-  if (like.is_contiguous() || like.stride(1) != 1) return new_empty(like, {n, c, height, width});
-  return transpose(transpose(new_empty(like, {n, height, width, c}), 1, 3), 2, 3);
-}
 
 // What normalised filters are weighed by in the picture's gradient: two numbers of each output.
 template <class R>

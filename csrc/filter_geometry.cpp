@@ -48,6 +48,7 @@ FilterGeometry filter_geometry(const Tensor& x, const Tensor& filters, const Fil
   s.stride_x = o.stride[1];
   s.scale = o.scale;
   s.interleaved = o.interleaved;
+  s.separable = o.separable;
   s.border = static_cast<Border>(one_of(o.border, {"replicate", "zeros", "reflect", "circular", "valid"}, "border"));
   s.normalize = static_cast<Normalize>(one_of(o.normalize, {"none", "softmax", "sum"}, "normalize"));
   s.n = x.size(0);
@@ -86,6 +87,14 @@ FilterStrides filter_strides(const Tensor& filters, const FilterGeometry& s) {
     return {filters.stride(0), filters.stride(1), filters.stride(2), filters.stride(3), filters.stride(4), column};
   const int64_t channel = filters.stride(1);
   return {filters.stride(0), channel * s.taps() * each, channel * each, channel, filters.stride(2), column};
+}
+
+Tensor new_picture(const Tensor& like, int64_t height, int64_t width) {
+  using torch::stable::new_empty;
+  using torch::stable::transpose;
+  const int64_t n = like.size(0), c = like.size(1);
+  if (like.is_contiguous() || like.stride(1) != 1) return new_empty(like, {n, c, height, width});
+  return transpose(transpose(new_empty(like, {n, height, width, c}), 1, 3), 2, 3);
 }
 
 }  // namespace lfdeblur

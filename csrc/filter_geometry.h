@@ -1,4 +1,4 @@
-// The arguments of `dynamic_filter` as torch's operator gets them.
+// The arguments of `dynamic_filter` and `dynamic_filter_separable` as torch's operators get them.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,6 +15,7 @@ struct FilterOptions {
   int64_t scale;
   std::string normalize;
   bool interleaved;
+  bool separable = false;
 };
 
 // Checked, all but the strides of what is still to be allocated.
@@ -23,5 +24,8 @@ FilterGeometry filter_geometry(const Tensor& x, const Tensor& filters, const Fil
 // Of a picture [N, groups * channels, H, W], and of filters as [N, G*T*S, H, W] or [N, G, T, S, H, W].
 PictureStrides picture_strides(const Tensor& picture, const FilterGeometry& s, bool interleaved);
 FilterStrides filter_strides(const Tensor& filters, const FilterGeometry& s);
+
+// [N, C, height, width], channels-last where `like` [N, C, ., .] is.
+Tensor new_picture(const Tensor& like, int64_t height, int64_t width);
 
 }  // namespace lfdeblur

@@ -13,6 +13,7 @@ from .conv_transpose4x4 import conv_transpose4x4
 from .decompositions import decompositions
 from .drb_head import drb_head
 from .dynamic_filter import dynamic_filter
+from .dynamic_filter_separable import dynamic_filter_separable
 from .modules import FAC, Carafe, ConvexUpsample, DynamicFilter, Involution, KernelWeighting
 from .refocus import refocus
 from .residual_block import residual_block
@@ -34,6 +35,7 @@ __all__ = [
     "decompositions",
     "drb_head",
     "dynamic_filter",
+    "dynamic_filter_separable",
     "reference",
     "refocus",
     "residual_block",

@@ -41,6 +41,16 @@ class Options(NamedTuple):
         return self.kernel_size[0] * self.kernel_size[1]
 
     @property
+    def taps_said(self) -> str:
+        """The number of taps as error texts have it."""
+        return "k*k" if self.kernel_size[0] == self.kernel_size[1] else "kh*kw"
+
+    @property
+    def forms(self) -> str:
+        """Those of filters that are taken."""
+        return "[N, G*k*k, H, W], or 5: [N, G, k*k, H, W] or [N, k*k, G, H, W] (layout='taps_first')"
+
+    @property
     def reach(self) -> tuple[int, int]:
         """Rows and columns from the first tap to the last."""
         return self.dilation[0] * (self.kernel_size[0] - 1), self.dilation[1] * (self.kernel_size[1] - 1)
@@ -61,6 +71,25 @@ class Options(NamedTuple):
         return self.scale**2 if self.scale > 1 and filters[-2] == self.positions(x)[0] else 1
 
 
+class SeparableOptions(Options):
+    """The same with ``kh`` vertical and ``kw`` horizontal taps; the first three of them follow the tensors in
+    ``torch.ops.lfdeblur.dynamic_filter_separable``."""
+
+    __slots__ = ()
+
+    @property
+    def taps(self) -> int:
+        return sum(self.kernel_size)
+
+    @property
+    def taps_said(self) -> str:
+        return "(kh+kw)"
+
+    @property
+    def forms(self) -> str:
+        return "[N, G*(kh+kw), H, W], or 5: [N, G, kh+kw, H, W]"
+
+
 def _pair(given: Any) -> tuple[int, int]:
     first, second = given if isinstance(given, (tuple, list)) else (given, given)
     return first, second
@@ -78,14 +107,14 @@ def read(
     x: Tensor, filters: Tensor, kernel_size: Any, groups: Any, layout: str, options: Options
 ) -> tuple[Tensor, Options]:
     """Filters as the kernels take them, for every picture, and the options with the kernel's size."""
-    _check_tensors(x, filters)
+    _check_tensors(x, filters, options)
     groups = whole_number("groups", groups)
     if x.shape[1] % groups:
         raise ValueError(f"groups: got {groups}, want a divisor of the {x.shape[1]} channels of x")
     if layout not in LAYOUTS:
         raise ValueError(f"layout: got {layout!r}, want {_either(LAYOUTS)}")
     size = _fitting(x, filters, groups, layout, options) if kernel_size is None else _kernel(kernel_size)
-    options = Options(size, *options[1:])
+    options = type(options)(size, *options[1:])
     _check_border(x, options)
     _check_size(x, filters, options)
     count = _groups(x, filters, groups, layout, options)
@@ -108,6 +137,10 @@ def options(dilation: Any, stride: Any, scale: Any, border: str, normalize: str 
     if not isinstance(interleaved, bool):
         raise TypeError(f"interleaved: got {interleaved!r}, want True or False")
     return Options((1, 1), border, dilation, stride, scale, normalize or "none", interleaved)
+
+
+def separable_options(dilation: Any, border: str) -> SeparableOptions:
+    return SeparableOptions(*options(dilation, 1, 1, border, None, False))
 
 
 def _either(words: Sequence[str | None]) -> str:
@@ -137,15 +170,12 @@ def _kernel(kernel_size: Any) -> tuple[int, int]:
     return size
 
 
-def _check_tensors(x: Tensor, filters: Tensor) -> None:
+def _check_tensors(x: Tensor, filters: Tensor, options: Options) -> None:
     check_image("x", x)
     if not isinstance(filters, Tensor):
         raise TypeError(f"filters: got {type(filters).__name__}, want a tensor")
     if filters.dim() not in (4, 5):
-        raise RuntimeError(
-            f"filters: got shape {list(filters.shape)}, want 4 axes [N, G*k*k, H, W], or 5: [N, G, k*k, H, W] or "
-            "[N, k*k, G, H, W] (layout='taps_first')"
-        )
+        raise RuntimeError(f"filters: got shape {list(filters.shape)}, want 4 axes {options.forms}")
     if filters.dtype != x.dtype:
         raise TypeError(f"filters: got dtype {filters.dtype}, want that of x, {x.dtype}")
     if filters.device != x.device:
@@ -196,7 +226,7 @@ def _fitting(x: Tensor, filters: Tensor, groups: int, layout: str, options: Opti
 def _wrong_axes(x: Tensor, filters: Tensor, groups: int, layout: str, options: Options) -> str:
     rows, columns = options.kernel_size
     channels, of_position = x.shape[1], options.per_position(x.shape, filters.shape)
-    k = "k*k" if rows == columns else "kh*kw"
+    k = options.taps_said
     each, what = options.taps * of_position, k if of_position == 1 else f"{k}*scale**2"
     if filters.dim() == 5:
         other = "taps_first" if layout == "groups_first" else "groups_first"

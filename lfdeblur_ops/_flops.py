@@ -48,12 +48,51 @@ def _dynamic_filter_backward(
     return 2 * prod(x) * kernel_size**2 * (need_x + need_filters)
 
 
+def _dynamic_filter_separable(
+    x: Shape, filters: Shape, kernel_size: Sequence[int], *_: Any, out_shape: Shape, **__: Any
+) -> int:
+    """A row's sum for each vertical tap, and the sum of these."""
+    return 2 * prod(out_shape) * kernel_size[0] * (kernel_size[1] + 1)
+
+
+def _dynamic_filter_separable_backward(
+    grad: Shape,
+    x: Shape,
+    filters: Shape,
+    kernel_size: Sequence[int],
+    border: str = "replicate",
+    dilation: Sequence[int] = (1, 1),
+    need_x: bool = True,
+    need_filters: bool = True,
+    **_: Any,
+) -> int:
+    """Both kinds of taps have the sums of forward, of the other kind."""
+    rows, columns = kernel_size
+    each = rows * (columns + 1)
+    return 2 * prod(grad) * (each * need_x + (each + columns * (rows + 1)) * need_filters)
+
+
 def _samples(light_field: Shape, disparity: Shape) -> int:
-    return prod(light_field) * disparity[0]
+    return prod(light_field) * disparity[1 if len(disparity) == 4 else 0]
 
 
-def _refocus(light_field: Shape, disparity: Shape, aperture: Shape, interpolation: str, *_: Any, **__: Any) -> int:
-    return 2 * _samples(light_field, disparity) * (_TAPS[interpolation] + aperture[0])
+def _sums(aperture: Shape, reduce: str) -> int:
+    """What a sample is added to, or multiplied for."""
+    return aperture[1 if len(aperture) == 6 else 0] * (2 if reduce == "moments" else 1)
+
+
+def _refocus(
+    light_field: Shape,
+    disparity: Shape,
+    aperture: Shape,
+    interpolation: str,
+    border: str,
+    normalize: bool = False,
+    cubic_coefficient: float = -0.5,
+    reduce: str = "mean",
+    **_: Any,
+) -> int:
+    return 2 * _samples(light_field, disparity) * (_TAPS[interpolation] + _sums(aperture, reduce))
 
 
 def _refocus_backward(
@@ -67,10 +106,13 @@ def _refocus_backward(
     need_light_field: bool,
     need_disparity: bool,
     need_aperture: bool,
+    normalize: bool = False,
+    cubic_coefficient: float = -0.5,
+    reduce: str = "mean",
     **_: Any,
 ) -> int:
     """Every gradient weighs the samples, or what they are made of; the disparity's has two slopes of each tap."""
-    taps, apertures = _TAPS[interpolation], aperture[0]
+    taps, apertures = _TAPS[interpolation], _sums(aperture, reduce)
     each = (taps + apertures) * (need_light_field + need_aperture)
     each += (2 * taps + apertures) * (need_disparity and taps > 0)
     return 2 * _samples(light_field, disparity) * each
@@ -144,6 +186,8 @@ _FORMULAS: dict[str, Callable[..., int]] = {
     "drb_head_rows": _drb_head_rows,
     "dynamic_filter": _dynamic_filter,
     "dynamic_filter_backward": _dynamic_filter_backward,
+    "dynamic_filter_separable": _dynamic_filter_separable,
+    "dynamic_filter_separable_backward": _dynamic_filter_separable_backward,
     "refocus": _refocus,
     "refocus_backward": _refocus_backward,
     "residual_block": _residual_block,

@@ -15,6 +15,12 @@ def layout_of(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
+def memory_format(x: Tensor) -> torch.memory_format:
+    """That of ``x``, on every device."""
+    last = x.stride(1) == 1 and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
 def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt], layout: torch.memory_format | None = None) -> Tensor:
     """For fake tensors, of which nothing is copied; no layout is that of what is computed from ``x``."""
     return x.new_empty(tuple(shape)).to(memory_format=layout or layout_of(x))

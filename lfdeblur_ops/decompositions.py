@@ -98,6 +98,7 @@ def decompositions() -> dict[torch._ops.OpOverload, Callable[..., Any]]:
         "drb_head": reference.drb_head,
         "drb_head_rows": _drb_head_rows,
         "dynamic_filter": reference.dynamic_filter,
+        "dynamic_filter_separable": reference.dynamic_filter_separable,
         "refocus": reference.refocus,
         "residual_block": _residual_block,
         "winograd_conv3x3": _winograd_conv3x3,

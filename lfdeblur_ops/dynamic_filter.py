@@ -10,7 +10,7 @@ from ._checks import autocast, check_like
 from ._dispatch import register, select
 from ._filter_forms import Options, options, read
 from ._filter_function import Filter, FilterBackward, with_normalized
-from ._layouts import empty_output
+from ._layouts import empty_output, memory_format
 from ._levels import overridable, transformed
 
 
@@ -94,11 +94,6 @@ def dynamic_filter(
     return out + (bias[:, None, None] if bias.dim() == 1 else bias)
 
 
-def _layout(x: Tensor) -> torch.memory_format:
-    last = x.stride(1) == 1 and not x.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format
-
-
 _PLAIN = Options((1, 1))[2:]  # what is left out of a call, and of graphs that are exported
 
 
@@ -114,7 +109,7 @@ if _load.extension is not None:
 
     @torch.library.register_fake("lfdeblur::dynamic_filter")
     def _(x: Tensor, filters: Tensor, *how) -> Tensor:  # type: ignore[no-untyped-def]
-        return empty_output(x, Options.of(*how).output(x.shape), _layout(x))
+        return empty_output(x, Options.of(*how).output(x.shape), memory_format(x))
 
     @torch.library.register_fake("lfdeblur::dynamic_filter_backward")
     def _(  # PyTorch leaves arguments out that are as the schema has them
@@ -132,7 +127,7 @@ if _load.extension is not None:
         need_filters: bool = True,
     ) -> tuple[Tensor, Tensor]:
         return (
-            empty_output(x, x.shape, _layout(x)) if need_x else x.new_empty((0,)),
+            empty_output(x, x.shape, memory_format(x)) if need_x else x.new_empty((0,)),
             torch.empty_like(filters) if need_filters else filters.new_empty((0,)),
         )
 

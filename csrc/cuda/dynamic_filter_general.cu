@@ -9,47 +9,6 @@
 namespace lfdeblur::cuda {
 namespace {
 
-// An output of a group. Those of a position with several filters are taken by phases, so that a warp reads filters that
-// lie side by side.
-struct Output : Place {
-  int row, column;
-
-  __device__ __forceinline__ Output(const FilterGeometry& s, int64_t chunks)
-      : Place(place(s.output_height() * s.phases(), s.filter_width(), chunks, s.groups)) {
-    const int phases = static_cast<int>(s.phases());
-    row = y / phases;
-    column = x * phases + y % phases;
-  }
-};
-
-template <class F>
-cudaError_t for_outputs(const FilterGeometry& s, int64_t chunks, const F& f) {
-  return for_places(s.output_height() * s.phases(), s.filter_width(), s.n * s.groups * chunks, f);
-}
-
-__device__ __forceinline__ int64_t first_tap(const FilterGeometry& s, const FilterStrides& f, int n, int g, int row,
-                                             int column) {
-  const int64_t group = n * f.n + g * f.g;
-  if (s.fine || s.scale == 1) return group + row * f.y + column * f.x;
-  const int scale = static_cast<int>(s.scale), y = row / scale, x = column / scale;
-  return group + y * f.y + x * f.x + ((row - y * scale) * scale + column - x * scale) * f.s;
-}
-
-__device__ __forceinline__ int64_t pixel(const PictureStrides& by, int n, int g, int64_t c, int64_t y, int64_t x) {
-  return n * by.n + g * by.g + c * by.c + y * by.y + x * by.x;
-}
-
-// Row and column of the picture that the first tap of an output reads, which may lie outside.
-struct Origin {
-  int64_t y, x;
-
-  __device__ __forceinline__ Origin(const FilterGeometry& s, int row, int column) {
-    const int scale = static_cast<int>(s.scale);
-    y = row / scale * s.stride_y - s.pad_y();
-    x = column / scale * s.stride_x - s.pad_x();
-  }
-};
-
 template <class R>
 inline constexpr R kLowest = std::numeric_limits<R>::lowest();
 

@@ -32,17 +32,14 @@ def dynamic_filter(x: Tensor, filters: Tensor, kernel_size: Any, *rest: Any) -> 
     acc = torch.float64 if x.dtype == torch.float64 else torch.float32
     taps = normalized(apart(x, filters, options).to(acc), options.normalize)
     groups, per_position = taps.shape[1], taps.shape[3]
-    picture = x.to(acc)
-    if options.border != "valid" and options.taps > 1:
-        top, side = (reach // 2 for reach in options.reach)
-        picture = F.pad(picture, (side, side, top, top), mode=_PADDING[options.border])
+    picture = padded(x.to(acc), options)
     split = (-1, groups) if options.interleaved else (groups, -1)
     picture = picture.unflatten(1, split)  # in groups, of any size
     axis = 1 if options.interleaved else 2  # that of the channels that share filters
     repeat = options.scale if per_position == 1 else 1
     out = 0
     for tap in range(options.taps):
-        seen = _shifted(picture, divmod(tap, options.kernel_size[1]), options)
+        seen = shifted(picture, divmod(tap, options.kernel_size[1]), options)
         if repeat > 1:
             seen = seen.repeat_interleave(repeat, -2).repeat_interleave(repeat, -1)
         weights = taps[:, :, tap].unsqueeze(axis)  # [N, G, 1, S, H, W], or [N, 1, G, S, H, W]
@@ -52,7 +49,15 @@ def dynamic_filter(x: Tensor, filters: Tensor, kernel_size: Any, *rest: Any) -> 
     return out.reshape(shape).to(x.dtype)
 
 
-def _shifted(picture: Tensor, tap: tuple[int, int], options: Options) -> Tensor:
+def padded(picture: Tensor, options: Options) -> Tensor:
+    """The picture with its border."""
+    top, side = (reach // 2 for reach in options.reach)
+    if options.border == "valid" or top == side == 0:
+        return picture
+    return F.pad(picture, (side, side, top, top), mode=_PADDING[options.border])
+
+
+def shifted(picture: Tensor, tap: tuple[int, int], options: Options) -> Tensor:
     """What a tap sees of the picture with its border: every ``stride``-th row and column."""
     for axis, place, dilation, stride, reach in zip(
         (-2, -1), tap, options.dilation, options.stride, options.reach, strict=True

@@ -39,11 +39,12 @@ struct Taps {
   int64_t block;
   Buffer<R> data, shift, factor;  // a tap's weight is exp(tap - shift) * factor, or tap * factor
 
-  Taps(const FilterGeometry& shape, int64_t taps, int64_t width) : s(shape) {
-    // All taps of a block stay in the first-level cache, or nearly.
-    constexpr int64_t L = 16, most = 8192 * sizeof(float) / sizeof(R);
-    block = most / taps / L * L;
-    block = block < L ? L : block > 256 ? 256 : block;
+  // All taps of a block stay in `bytes` of cache, or nearly: by default in the first level.
+  Taps(const FilterGeometry& shape, int64_t taps, int64_t width, int64_t bytes = 32 << 10) : s(shape) {
+    constexpr int64_t L = 16;
+    const int64_t most = bytes / 128;
+    block = bytes / static_cast<int64_t>(sizeof(R)) / taps / L * L;
+    block = block < L ? L : block > most ? most : block;
     const int64_t whole = (width + L - 1) / L * L;
     block = block < whole ? block : whole;
     data.resize(taps * block);

@@ -1,4 +1,5 @@
-// All that a call of `dynamic_filter` is but for the data; shared by the CPU and CUDA kernels.
+// All that a call of `dynamic_filter` or `dynamic_filter_separable` is but for the data; shared by the CPU and CUDA
+// kernels.
 #pragma once
 #include <cstdint>
 
@@ -17,7 +18,7 @@ struct PictureStrides {
   int64_t n, g, c, y, x;
 };
 
-// Of filters: picture, group, tap (row * kernel_width + column), output of a position, row, column.
+// Of filters: picture, group, tap (row * kernel_width + column unless separable), output of a position, row, column.
 struct FilterStrides {
   int64_t n, g, t, s, y, x;
 };
@@ -32,12 +33,13 @@ struct FilterGeometry {
   int64_t dilation_y, dilation_x, stride_y, stride_x, scale;
   bool fine;         // filters of [scale * height, scale * width], one for each output
   bool interleaved;  // groups of channels
+  bool separable;    // kernel_height vertical taps, then kernel_width horizontal ones, whose products are the kernel
   Border border;
   Normalize normalize;
   PictureStrides x, out;  // the gradients of the two have their strides
   FilterStrides filters, grad_filters;
 
-  LFD_HD int taps() const { return kernel_height * kernel_width; }
+  LFD_HD int taps() const { return separable ? kernel_height + kernel_width : kernel_height * kernel_width; }
   LFD_HD int64_t pad_y() const { return border == Border::valid ? 0 : dilation_y * (kernel_height - 1) / 2; }
   LFD_HD int64_t pad_x() const { return border == Border::valid ? 0 : dilation_x * (kernel_width - 1) / 2; }
   LFD_HD int64_t output_height() const { return scale * height; }

@@ -3,6 +3,7 @@
 
 #include "cuda/dynamic_filter.h"
 #include "cuda/dynamic_filter_general.h"
+#include "cuda/dynamic_filter_separable.h"
 #include "cuda/refocus.h"
 
 namespace {
@@ -47,6 +48,7 @@ FilterGeometry filter_geometry(const int64_t* f) {
   s.fine = *f++ != 0;
   s.border = static_cast<Border>(*f++);
   s.normalize = static_cast<Normalize>(*f++);
+  s.separable = *f++ != 0;
   for (PictureStrides* to : {&s.x, &s.out}) {
     *to = {f[0], f[1], f[2], f[3], f[4]};
     f += 5;
@@ -58,9 +60,10 @@ FilterGeometry filter_geometry(const int64_t* f) {
   return s;
 }
 RefocusShape refocus_shape(const int64_t* f) {
-  return {f[0],       f[1],      f[2], f[3],  f[4],  f[5],  f[6],
-          f[7],       f[8],      f[9], f[10], f[11], f[12], static_cast<Interpolation>(f[13]),
-          f[14] != 0, f[15] != 0};
+  const RefocusViews views{f[0],       f[1],      f[2], f[3],  f[4],  f[5],  f[6],
+                           f[7],       f[8],      f[9], f[10], f[11], f[12], static_cast<Interpolation>(f[13]),
+                           f[14] != 0, f[15] != 0};
+  return {views, f[16] != 0, f[17], f[18], f[19] != 0, f[20] != 0, static_cast<Reduce>(f[21]), f[22] * 0.01f};
 }
 
 }  // namespace
@@ -118,6 +121,31 @@ int dynamic_filter_general_grad_x(int dtype, const int64_t* geometry, const void
   });
 }
 
+int dynamic_filter_separable(int dtype, const int64_t* geometry, const void* x, const void* filters, void* out) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_separable(in<T>(x), in<T>(filters), to<T>(out), filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_separable_grad_filters(int dtype, const int64_t* geometry, const void* grad, const void* x,
+                                          const void* filters, void* grad_filters) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_separable_grad_filters(in<T>(grad), in<T>(x), in<T>(filters), to<T>(grad_filters),
+                                                       filter_geometry(geometry), nullptr);
+  });
+}
+
+int dynamic_filter_separable_grad_x(int dtype, const int64_t* geometry, const void* grad, const void* filters,
+                                    void* grad_x) {
+  return with_type<false>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return cuda::dynamic_filter_separable_grad_x(in<T>(grad), in<T>(filters), to<T>(grad_x), filter_geometry(geometry),
+                                                 nullptr);
+  });
+}
+
 int refocus(int dtype, const int64_t* shape, const void* light_field, const void* disparity, const void* aperture,
             void* out) {
   return with_type<true>(dtype, [&](auto tag) {
@@ -145,22 +173,34 @@ int refocus_grad_light_field(int dtype, const int64_t* shape, const void* grad, 
   });
 }
 
-int refocus_grad_light_field_map(int dtype, const int64_t* shape, const void* grad, const void* disparity,
-                                 const void* aperture, void* grad_light_field) {
+int refocus_grad_light_field_map(int dtype, const int64_t* shape, const void* grad, const void* out,
+                                 const void* light_field, const void* disparity, const void* aperture,
+                                 void* grad_light_field) {
   return with_type<false>(dtype, [&](auto tag) {
-    using R = acc_t<typename decltype(tag)::type>;
-    return cuda::refocus_grad_light_field_map(in<R>(grad), in<R>(disparity), in<R>(aperture), to<R>(grad_light_field),
-                                              refocus_shape(shape), nullptr);
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    return cuda::refocus_grad_light_field_map(in<R>(grad), in<R>(out), in<T>(light_field), in<R>(disparity),
+                                              in<R>(aperture), to<R>(grad_light_field), refocus_shape(shape), nullptr);
   });
 }
 
-int refocus_grad_disparity(int dtype, const int64_t* shape, const void* grad, const void* light_field,
+int refocus_grad_disparity(int dtype, const int64_t* shape, const void* grad, const void* out, const void* light_field,
                            const void* disparity, const void* aperture, void* grad_disparity) {
   return with_type<true>(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using R = acc_t<T>;
-    return cuda::refocus_grad_disparity(in<R>(grad), in<T>(light_field), in<R>(disparity), in<R>(aperture),
+    return cuda::refocus_grad_disparity(in<R>(grad), in<R>(out), in<T>(light_field), in<R>(disparity), in<R>(aperture),
                                         to<R>(grad_disparity), refocus_shape(shape), nullptr);
+  });
+}
+
+int refocus_grad_pixel_weights(int dtype, const int64_t* shape, const void* grad, const void* out,
+                               const void* light_field, const void* disparity, void* grad_aperture) {
+  return with_type<true>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    return cuda::refocus_grad_pixel_weights(in<R>(grad), in<R>(out), in<T>(light_field), in<R>(disparity),
+                                            to<R>(grad_aperture), refocus_shape(shape), nullptr);
   });
 }
 

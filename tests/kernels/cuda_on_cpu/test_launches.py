@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from benchmarks.gpu.kernel_facts import headline_launches
-from lfdeblur_ops._filter_forms import Options
+from lfdeblur_ops._filter_forms import Options, SeparableOptions
 from lfdeblur_ops.testing import FLOATS
 
 from ..budgets import BUDGETS, budget_of
 from .calls import BORDERS, INTEGERS, NEEDS_COMPILER, apertures, filters_for, random
 
 pytestmark = NEEDS_COMPILER
-SOFTMAX = Options((3, 3), normalize="softmax")
+SOFTMAX, SEPARABLE = Options((3, 3), normalize="softmax"), SeparableOptions((3, 3))
 
 
 def test_every_kernel_runs_within_the_shared_memory_of_its_budget(kernels):
@@ -28,6 +28,8 @@ def test_every_kernel_runs_within_the_shared_memory_of_its_budget(kernels):
         x, filters = random((1, 4, 2, 5), dtype), random((1, 1, 9, 1, 2, 5), dtype)
         kernels.dynamic_filter_general(x, filters, SOFTMAX)
         kernels.dynamic_filter_general_backward(x, x, filters, SOFTMAX)
+        kernels.dynamic_filter_separable(x, filters[:, :, :6], SEPARABLE)
+        kernels.dynamic_filter_separable_backward(x, x, filters[:, :, :6], SEPARABLE)
     for dtype, interpolation, border in itertools.product(
         FLOATS + INTEGERS, ("bilinear", "bicubic"), BORDERS["refocus"]
     ):
@@ -41,6 +43,10 @@ def test_every_kernel_runs_within_the_shared_memory_of_its_budget(kernels):
                 out = kernels.refocus(*arguments).to(sum_dtype)
                 if views == 2:
                     kernels.refocus_backward(out, out, *arguments)
+        for weights in (aperture, aperture[..., None, None].expand(1, 2, 2, 2, 3).contiguous()):
+            arguments = light_field, torch.zeros(1, dtype=sum_dtype), weights, interpolation, border, True
+            out = kernels.refocus(*arguments).to(sum_dtype)
+            kernels.refocus_backward(out, out, *arguments)
     launches = kernels.launches()
     assert {launch.kernel for launch in launches} == kernels.kernels
     most = dict.fromkeys((budget["kernel"] for budget in BUDGETS), 0)
