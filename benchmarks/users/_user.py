@@ -18,16 +18,17 @@ class User:
         theirs: the best plain PyTorch form that the authors' repository has; what their CUDA kernel computes, unfolded,
             where it has none.
         ours: the call that replaces it, of the same tensors in the same layout.
-        inputs: makes the tensors of a height and width, which ``size`` says, or ``tiny`` for tests.
+        inputs: makes the tensors of a height and width, which ``size`` says, or ``tiny`` for tests; and of what more
+            they say.
     """
 
     name: str
     setting: str
     theirs: Callable[..., Any]
     ours: Callable[..., Any]
-    inputs: Callable[[int, int], dict[str, Tensor]]
-    size: tuple[int, int]
-    tiny: tuple[int, int] = (5, 6)
+    inputs: Callable[..., dict[str, Tensor]]
+    size: tuple[int, ...]
+    tiny: tuple[int, ...] = (5, 6)
 
 
 def normal(*shape: int) -> Tensor:
