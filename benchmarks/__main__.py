@@ -26,6 +26,7 @@ from ._harness import Case, Sides, against_floor, run_case
 
 MODULES = (
     "dynamic_filter",
+    "dynamic_filter_separable",
     "refocus",
     "refocus_map",
     "pairs",
