@@ -29,6 +29,7 @@ MODULES = (
     "dynamic_filter_separable",
     "refocus",
     "refocus_map",
+    "refocus_options",
     "pairs",
     "conv3x3",
     "conv_transpose4x4",

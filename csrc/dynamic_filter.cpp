@@ -19,6 +19,23 @@ using torch::stable::contiguous;
 using torch::stable::empty_like;
 using torch::stable::new_empty;
 
+// What normalised filters are weighed by in the picture's gradient: two numbers of each output.
+template <class R>
+struct Weighing {
+  Tensor data;
+  R* shift = nullptr;
+  R* factor = nullptr;
+  bool known = false;
+
+  Weighing(const Tensor& like, const FilterGeometry& s) {
+    if (s.normalize == Normalize::none) return;
+    const int64_t outputs = s.n * s.groups * s.output_height() * s.output_width();
+    data = new_empty(like, {2, outputs}, scalar_type_of<R>());
+    shift = mutable_data<R>(data);
+    factor = shift + outputs;
+  }
+};
+
 struct OnCpu : Cpu {
   template <class F>
   static void rows(int64_t count, const FilterGeometry& s, const F& f) {
@@ -35,31 +52,26 @@ struct OnCpu : Cpu {
 
   template <class T>
   static void grad_filters(const Tensor& grad, const Tensor& x, const Tensor& filters, const Tensor& to,
-                           const FilterGeometry& s) {
+                           Weighing<acc_t<T>>* weighing, const FilterGeometry& s) {
     advise_huge_pages(mutable_data<T>(to), to.numel() * sizeof(T));
     rows(output_rows(s), s, [&](int64_t begin, int64_t end) {
       cpu::dynamic_filter_grad_filters(const_data<T>(grad), const_data<T>(x), const_data<T>(filters),
-                                       mutable_data<T>(to), s, begin, end);
+                                       mutable_data<T>(to), weighing ? weighing->shift : nullptr,
+                                       weighing ? weighing->factor : nullptr, s, begin, end);
     });
+    if (weighing) weighing->known = true;
   }
 
   template <class T>
-  static void grad_x(const Tensor& grad, const Tensor& filters, const Tensor& to, const FilterGeometry& s) {
-    using R = acc_t<T>;
-    R *shift = nullptr, *factor = nullptr;
-    Tensor measured;
-    if (s.normalize != Normalize::none) {
-      const int64_t outputs = output_rows(s) * s.scale * s.width;
-      measured = new_empty(filters, {2, outputs}, scalar_type_of<R>());
-      shift = mutable_data<R>(measured);
-      factor = shift + outputs;
+  static void grad_x(const Tensor& grad, const Tensor& filters, const Tensor& to, const Weighing<acc_t<T>>& weighing,
+                     const FilterGeometry& s) {
+    if (s.normalize != Normalize::none && !weighing.known)
       rows(output_rows(s), s, [&](int64_t begin, int64_t end) {
-        cpu::dynamic_filter_measure(const_data<T>(filters), shift, factor, s, begin, end);
+        cpu::dynamic_filter_measure(const_data<T>(filters), weighing.shift, weighing.factor, s, begin, end);
       });
-    }
     rows(s.n * s.groups * s.x_height, s, [&](int64_t begin, int64_t end) {
-      cpu::dynamic_filter_grad_x(const_data<T>(grad), const_data<T>(filters), shift, factor, mutable_data<T>(to), s,
-                                 begin, end);
+      cpu::dynamic_filter_grad_x(const_data<T>(grad), const_data<T>(filters), weighing.shift, weighing.factor,
+                                 mutable_data<T>(to), s, begin, end);
     });
   }
 };
@@ -106,7 +118,7 @@ struct OnCuda : Cuda {
 
   template <class T>
   static void grad_filters(const Tensor& grad, const Tensor& x, const Tensor& filters, const Tensor& to,
-                           const FilterGeometry& s) {
+                           Weighing<acc_t<T>>*, const FilterGeometry& s) {
     const auto run = [&](cudaError_t error) { check_cuda(error, "dynamic_filter_backward"); };
     if (!tiled(s))
       return run(cuda::dynamic_filter_general_grad_filters(
@@ -118,8 +130,8 @@ struct OnCuda : Cuda {
   }
 
   template <class T>
-  static void grad_x(const Tensor& grad, const Tensor& filters, const Tensor& to, const FilterGeometry& s) {
-    using R = acc_t<T>;
+  static void grad_x(const Tensor& grad, const Tensor& filters, const Tensor& to, const Weighing<acc_t<T>>& weighing,
+                     const FilterGeometry& s) {
     const auto run = [&](cudaError_t error) { check_cuda(error, "dynamic_filter_backward"); };
     if (tiled(s)) {
       const Tensor by = contiguous(grad), taps = readable(filters, s.filters);
@@ -129,17 +141,11 @@ struct OnCuda : Cuda {
                                           tiled_shape(s, filter_strides(taps, s)), current_stream(grad)));
       });
     }
-    R *shift = nullptr, *factor = nullptr;
-    Tensor measured;
-    if (s.normalize != Normalize::none) {
-      const int64_t outputs = s.n * s.groups * s.output_height() * s.output_width();
-      measured = new_empty(filters, {2, outputs}, scalar_type_of<R>());
-      shift = mutable_data<R>(measured);
-      factor = shift + outputs;
-      run(cuda::dynamic_filter_general_measure(const_data<T>(filters), shift, factor, s, current_stream(grad)));
-    }
-    run(cuda::dynamic_filter_general_grad_x(const_data<T>(grad), const_data<T>(filters), shift, factor,
-                                            mutable_data<T>(to), s, current_stream(grad)));
+    if (s.normalize != Normalize::none)
+      run(cuda::dynamic_filter_general_measure(const_data<T>(filters), weighing.shift, weighing.factor, s,
+                                               current_stream(grad)));
+    run(cuda::dynamic_filter_general_grad_x(const_data<T>(grad), const_data<T>(filters), weighing.shift,
+                                            weighing.factor, mutable_data<T>(to), s, current_stream(grad)));
   }
 };
 #endif
@@ -181,13 +187,14 @@ std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad, Tensor x, Tensor
   s.out = picture_strides(grad, s, interleaved);
   dispatch_float(x.scalar_type(), "dynamic_filter_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
+    Weighing<acc_t<T>> weighing(filters, s);
     if (need_filters) {
       s.grad_filters = filter_strides(grad_filters, s);
-      On::template grad_filters<T>(grad, x, filters, grad_filters, s);
+      On::template grad_filters<T>(grad, x, filters, grad_filters, need_x && weighing.shift ? &weighing : nullptr, s);
     }
     if (need_x) {
       s.x = picture_strides(grad_x, s, interleaved);
-      On::template grad_x<T>(grad, filters, grad_x, s);
+      On::template grad_x<T>(grad, filters, grad_x, weighing, s);
     }
   });
   return {grad_x, grad_filters};

@@ -25,8 +25,35 @@ Tensor readable(const Tensor& light_field) {
   return light_field.stride(5) == 1 ? light_field : contiguous(light_field);
 }
 
-RefocusShape check(const Tensor& light_field, const Tensor& disparity, const Tensor& aperture,
-                   const std::string& interpolation, const std::string& border) {
+// What the schema calls them.
+struct Options {
+  const std::string &interpolation, &border;
+  bool normalize;
+  double cubic_coefficient;
+  const std::string& reduce;
+};
+
+void set_options(RefocusShape& s, const Options& options) {
+  const std::string &interpolation = options.interpolation, &border = options.border, &reduce = options.reduce;
+  s.interpolation = interpolation == "nearest"    ? Interpolation::nearest
+                    : interpolation == "bilinear" ? Interpolation::bilinear
+                                                  : Interpolation::bicubic;
+  STD_TORCH_CHECK(s.interpolation != Interpolation::bicubic || interpolation == "bicubic",
+                  "refocus: interpolation: want 'nearest', 'bilinear' or 'bicubic'");
+  STD_TORCH_CHECK(border == "replicate" || border == "valid" || border == "zeros",
+                  "refocus: border: want 'replicate', 'valid' or 'zeros'");
+  s.valid = border == "valid";
+  s.zeros = border == "zeros";
+  s.cubic = static_cast<float>(options.cubic_coefficient);
+  STD_TORCH_CHECK(reduce == "mean" || reduce == "none" || reduce == "moments",
+                  "refocus: reduce: want 'mean', 'none' or 'moments'");
+  s.reduce = reduce == "mean" ? Reduce::mean : reduce == "none" ? Reduce::none : Reduce::moments;
+  s.normalize = options.normalize;
+  STD_TORCH_CHECK(s.reduce != Reduce::none || !s.divided(),
+                  "refocus: reduce: 'none' wants normalize=False and another border than 'valid'");
+}
+
+RefocusShape check(const Tensor& light_field, const Tensor& disparity, const Tensor& aperture, const Options& options) {
   STD_TORCH_CHECK(light_field.dim() == 6, "refocus: light_field: want [B, V, U, C, H, W]");
   RefocusShape s{};
   s.b = light_field.size(0);
@@ -35,26 +62,36 @@ RefocusShape check(const Tensor& light_field, const Tensor& disparity, const Ten
   s.c = light_field.size(3);
   s.h = light_field.size(4);
   s.w = light_field.size(5);
-  s.map = disparity.dim() == 3;
-  STD_TORCH_CHECK(s.map || disparity.dim() == 1, "refocus: disparity: want [D] or [D, H, W]");
-  s.d = disparity.size(0);
-  if (s.map) check_shape(disparity, "refocus: disparity", {s.d, s.h, s.w});
-  STD_TORCH_CHECK(aperture.dim() == 3, "refocus: aperture: want [A, V, U]");
-  s.a = aperture.size(0);
-  check_shape(aperture, "refocus: aperture", {s.a, s.v, s.u});
+  s.map = disparity.dim() != 1;
+  const bool own_maps = disparity.dim() == 4, own_apertures = aperture.dim() == 6;  // of each light field
+  STD_TORCH_CHECK(!s.map || disparity.dim() == 3 || own_maps,
+                  "refocus: disparity: want [D], [D, H, W] or [B, D, H, W]");
+  s.d = disparity.size(own_maps ? 1 : 0);
+  if (own_maps) {
+    check_shape(disparity, "refocus: disparity", {s.b, s.d, s.h, s.w});
+    s.sdb = s.d * s.h * s.w;
+  } else if (s.map) {
+    check_shape(disparity, "refocus: disparity", {s.d, s.h, s.w});
+  }
+  s.per_pixel = aperture.dim() != 3;
+  STD_TORCH_CHECK(!s.per_pixel || aperture.dim() == 5 || own_apertures,
+                  "refocus: aperture: want [A, V, U], [A, V, U, H, W] or [B, A, V, U, H, W]");
+  s.a = aperture.size(own_apertures ? 1 : 0);
+  if (own_apertures) {
+    check_shape(aperture, "refocus: aperture", {s.b, s.a, s.v, s.u, s.h, s.w});
+    s.sab = s.a * s.v * s.u * s.h * s.w;
+  } else if (s.per_pixel) {
+    check_shape(aperture, "refocus: aperture", {s.a, s.v, s.u, s.h, s.w});
+  } else {
+    check_shape(aperture, "refocus: aperture", {s.a, s.v, s.u});
+  }
   const ScalarType sum = sum_type(light_field.scalar_type());
   STD_TORCH_CHECK(disparity.scalar_type() == sum && aperture.scalar_type() == sum,
                   "refocus: disparity, aperture: want float32 (float64 for a float64 light field)");
   check_same_device(disparity, "refocus: disparity", light_field, "light_field");
   check_same_device(aperture, "refocus: aperture", light_field, "light_field");
   STD_TORCH_CHECK(s.h < (int64_t{1} << 30) && s.w < (int64_t{1} << 30), "refocus: light_field: want H, W < 2^30");
-  s.interpolation = interpolation == "nearest"    ? Interpolation::nearest
-                    : interpolation == "bilinear" ? Interpolation::bilinear
-                                                  : Interpolation::bicubic;
-  STD_TORCH_CHECK(s.interpolation != Interpolation::bicubic || interpolation == "bicubic",
-                  "refocus: interpolation: want 'nearest', 'bilinear' or 'bicubic'");
-  STD_TORCH_CHECK(border == "replicate" || border == "valid", "refocus: border: want 'replicate' or 'valid'");
-  s.valid = border == "valid";
+  set_options(s, options);
   return s;
 }
 
@@ -68,11 +105,22 @@ void set_strides(RefocusShape& s, const Tensor& light_field) {
 
 Tensor new_output(const Tensor& light_field, const RefocusShape& s) {
   const ScalarType type = light_field.scalar_type();
-  return new_empty(light_field, {s.b, s.a, s.d, s.c, s.h, s.w}, is_floating(type) ? type : ScalarType::Float);
+  const ScalarType out = is_floating(type) ? type : ScalarType::Float;
+  if (s.reduce == Reduce::none) return new_empty(light_field, {s.b, s.a, s.d, s.v, s.u, s.c, s.h, s.w}, out);
+  if (s.reduce == Reduce::moments) return new_empty(light_field, {s.b, 2, s.a, s.d, s.c, s.h, s.w}, out);
+  return new_empty(light_field, {s.b, s.a, s.d, s.c, s.h, s.w}, out);
 }
 
-void check_backward(const Tensor& grad, const RefocusShape& s, const Tensor& light_field, bool need_light_field) {
-  check_shape(grad, "refocus: grad", {s.b, s.a, s.d, s.c, s.h, s.w});
+void check_like_output(const Tensor& t, const char* name, const RefocusShape& s) {
+  if (s.reduce == Reduce::none) return check_shape(t, name, {s.b, s.a, s.d, s.v, s.u, s.c, s.h, s.w});
+  if (s.reduce == Reduce::moments) return check_shape(t, name, {s.b, 2, s.a, s.d, s.c, s.h, s.w});
+  check_shape(t, name, {s.b, s.a, s.d, s.c, s.h, s.w});
+}
+
+void check_backward(const Tensor& grad, const Tensor& out, const RefocusShape& s, const Tensor& light_field,
+                    bool need_light_field) {
+  check_like_output(grad, "refocus: grad", s);
+  if (s.divided()) check_like_output(out, "refocus: out", s);
   STD_TORCH_CHECK(!need_light_field || is_floating(light_field.scalar_type()),
                   "refocus: an integer light field has no gradient");
 }
@@ -80,13 +128,10 @@ void check_backward(const Tensor& grad, const RefocusShape& s, const Tensor& lig
 // The outputs of a backward call; those that are not wanted are empty.
 Gradients new_gradients(const RefocusShape& s, const Tensor& light_field, const Tensor& disparity,
                         const Tensor& aperture, bool need_light_field, bool need_disparity, bool need_aperture) {
-  const auto like = [](const Tensor& t, bool need, std::initializer_list<int64_t> shape) {
-    return need ? new_empty(t, shape) : new_empty(t, {0});
+  const auto like = [](const Tensor& t, bool need) {  // contiguous, whatever the strides of t
+    return need ? new_empty(t, t.sizes()) : new_empty(t, {0});
   };
-  const Tensor grad_disparity =
-      s.map ? like(disparity, need_disparity, {s.d, s.h, s.w}) : like(disparity, need_disparity, {s.d});
-  return {like(light_field, need_light_field, {s.b, s.v, s.u, s.c, s.h, s.w}), grad_disparity,
-          like(aperture, need_aperture, {s.a, s.v, s.u})};
+  return {like(light_field, need_light_field), like(disparity, need_disparity), like(aperture, need_aperture)};
 }
 
 void zero_gradients(Gradients& gradients) {
@@ -102,14 +147,15 @@ Tensor gradient_of_sum(const Tensor& grad, ScalarType sum, bool own) {
 }
 
 // The tensors of a backward call, dense, in the types that the kernels read: T the views', R the sum's. `grad` is the
-// gradient of the weighted sum once scale_gradient() has run for border `valid`.
+// gradient of the sum itself once scale_gradient() has run for one that is divided.
 template <class T>
 struct BackwardCall {
   using R = acc_t<T>;
   const RefocusShape& s;
-  const Tensor &grad, &light_field, &disparity, &aperture;
+  const Tensor &grad, &out, &light_field, &disparity, &aperture;
 
   const R* g() const { return const_data<R>(grad); }
+  const R* o() const { return const_data<R>(out); }  // read for a sum that is divided
   const T* views() const { return const_data<T>(light_field); }
   const R* d() const { return const_data<R>(disparity); }
   const R* w() const { return const_data<R>(aperture); }
@@ -123,6 +169,13 @@ struct OnCpu : Cpu {
     out_t<T>* to = mutable_data<out_t<T>>(out);
     advise_huge_pages(to, out.numel() * sizeof(out_t<T>));
     const int64_t work_per_row = s.v * s.u * s.w * s.a;
+    if (s.general()) {
+      torch::stable::parallel_for(0, s.b * s.d * s.h, 1 + 4096 / work_per_row, [&](int64_t begin, int64_t end) {
+        cpu::refocus_general(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s,
+                             begin, end);
+      });
+      return;
+    }
     if (s.map) {
       torch::stable::parallel_for(0, s.b * s.d * s.h, 1 + 4096 / work_per_row, [&](int64_t begin, int64_t end) {
         cpu::refocus_map(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s, begin,
@@ -152,6 +205,12 @@ struct OnCpu : Cpu {
     const RefocusShape& s = call.s;
     T* to = mutable_data<T>(grad_light_field);
     advise_huge_pages(to, grad_light_field.numel() * sizeof(T));
+    if (s.general()) {
+      torch::stable::parallel_for(0, s.b * s.v * s.u, 1, [&](int64_t begin, int64_t end) {
+        cpu::refocus_general_grad_light_field(call.g(), call.o(), call.views(), call.d(), call.w(), to, s, begin, end);
+      });
+      return;
+    }
     if (s.map) {
       torch::stable::parallel_for(0, s.b * s.v * s.u, 1, [&](int64_t begin, int64_t end) {
         cpu::refocus_grad_light_field_map(call.g(), call.d(), call.w(), to, s, begin, end);
@@ -166,18 +225,24 @@ struct OnCpu : Cpu {
 
   template <class T>
   static void grad_disparity(const BackwardCall<T>& call, const Tensor& per_pixel) {
-    torch::stable::parallel_for(0, call.s.d * call.s.h, 1, [&](int64_t begin, int64_t end) {
-      cpu::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), mutable_data<acc_t<T>>(per_pixel), call.s,
-                                  begin, end);
+    const RefocusShape& s = call.s;
+    acc_t<T>* to = mutable_data<acc_t<T>>(per_pixel);
+    torch::stable::parallel_for(0, (s.sdb ? s.b : 1) * s.d * s.h, 1, [&](int64_t begin, int64_t end) {
+      if (s.general() || s.sdb)
+        cpu::refocus_general_grad_disparity(call.g(), call.o(), call.views(), call.d(), call.w(), to, s, begin, end);
+      else
+        cpu::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), to, s, begin, end);
     });
   }
 
   template <class T>
-  static void grad_aperture(const BackwardCall<T>& call, const Tensor& out, Tensor& grad_aperture) {
-    using R = acc_t<T>;
+  static void grad_aperture(const BackwardCall<T>& call, Tensor& grad_aperture) {
+    acc_t<T>* to = mutable_data<acc_t<T>>(grad_aperture);
     torch::stable::parallel_for(0, call.s.v * call.s.u, 1, [&](int64_t begin, int64_t end) {
-      cpu::refocus_grad_aperture(call.g(), const_data<R>(out), call.views(), call.d(), mutable_data<R>(grad_aperture),
-                                 call.s, begin, end);
+      if (call.s.general() || call.s.sdb)
+        cpu::refocus_general_grad_aperture(call.g(), call.o(), call.views(), call.d(), to, call.s, begin, end);
+      else
+        cpu::refocus_grad_aperture(call.g(), call.o(), call.views(), call.d(), to, call.s, begin, end);
     });
   }
 };
@@ -203,29 +268,35 @@ struct OnCuda : Cuda {
   static void grad_light_field(const BackwardCall<T>& call, Tensor& grad_light_field) {
     const RefocusShape& s = call.s;
     const cudaStream_t stream = current_stream(call.grad);
-    if (!s.map) {
+    if (!s.map && !s.general()) {
       check(cuda::refocus_grad_light_field(call.g(), call.d(), call.w(), mutable_data<T>(grad_light_field), s, stream));
       return;
     }
     using R = acc_t<T>;
     const Tensor sums = torch::stable::new_zeros(grad_light_field, {s.b, s.v, s.u, s.c, s.h, s.w}, scalar_type_of<R>());
-    check(cuda::refocus_grad_light_field_map(call.g(), call.d(), call.w(), mutable_data<R>(sums), s, stream));
+    check(cuda::refocus_grad_light_field_map(call.g(), call.o(), call.views(), call.d(), call.w(),
+                                             mutable_data<R>(sums), s, stream));
     grad_light_field = torch::stable::to(sums, grad_light_field.scalar_type());
   }
 
   template <class T>
   static void grad_disparity(const BackwardCall<T>& call, const Tensor& per_pixel) {
-    check(cuda::refocus_grad_disparity(call.g(), call.views(), call.d(), call.w(), mutable_data<acc_t<T>>(per_pixel),
-                                       call.s, current_stream(call.grad)));
+    check(cuda::refocus_grad_disparity(call.g(), call.o(), call.views(), call.d(), call.w(),
+                                       mutable_data<acc_t<T>>(per_pixel), call.s, current_stream(call.grad)));
   }
 
   template <class T>
-  static void grad_aperture(const BackwardCall<T>& call, const Tensor& out, Tensor& grad_aperture) {
+  static void grad_aperture(const BackwardCall<T>& call, Tensor& grad_aperture) {
     using R = acc_t<T>;
     const RefocusShape& s = call.s;
+    const cudaStream_t stream = current_stream(call.grad);
+    if (s.per_pixel) {
+      R* to = mutable_data<R>(grad_aperture);
+      check(cuda::refocus_grad_pixel_weights(call.g(), call.o(), call.views(), call.d(), to, s, stream));
+      return;
+    }
     const Tensor partial = new_empty(grad_aperture, {cuda::refocus_grad_aperture_parts(s), s.a, s.v, s.u});
-    check(cuda::refocus_grad_aperture(call.g(), const_data<R>(out), call.views(), call.d(), mutable_data<R>(partial), s,
-                                      current_stream(call.grad)));
+    check(cuda::refocus_grad_aperture(call.g(), call.o(), call.views(), call.d(), mutable_data<R>(partial), s, stream));
     const int64_t parts[] = {0};
     torch::stable::sum_out(grad_aperture, partial, torch::headeronly::IntHeaderOnlyArrayRef(parts, 1));
   }
@@ -236,9 +307,10 @@ struct OnCuda : Cuda {
 #endif
 
 template <class On>
-Tensor refocus(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation,
-               std::string border) {
-  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
+Tensor refocus(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::string interpolation, std::string border,
+               bool normalize, double cubic_coefficient, std::string reduce) {
+  const Options options{interpolation, border, normalize, cubic_coefficient, reduce};
+  RefocusShape s = check(light_field_, disparity_, aperture_, options);
   const typename On::Guard guard(light_field_);
   const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
   const Tensor aperture = contiguous(aperture_), out = new_output(light_field, s);
@@ -253,9 +325,10 @@ Tensor refocus(Tensor light_field_, Tensor disparity_, Tensor aperture_, std::st
 template <class On>
 Gradients refocus_backward(Tensor grad_, Tensor out_, Tensor light_field_, Tensor disparity_, Tensor aperture_,
                            std::string interpolation, std::string border, bool need_light_field, bool need_disparity,
-                           bool need_aperture) {
-  RefocusShape s = check(light_field_, disparity_, aperture_, interpolation, border);
-  check_backward(grad_, s, light_field_, need_light_field);
+                           bool need_aperture, bool normalize, double cubic_coefficient, std::string reduce) {
+  const Options options{interpolation, border, normalize, cubic_coefficient, reduce};
+  RefocusShape s = check(light_field_, disparity_, aperture_, options);
+  check_backward(grad_, out_, s, light_field_, need_light_field);
   const typename On::Guard guard(light_field_);
   const Tensor light_field = readable(light_field_), disparity = contiguous(disparity_);
   const Tensor aperture = contiguous(aperture_);
@@ -269,10 +342,11 @@ Gradients refocus_backward(Tensor grad_, Tensor out_, Tensor light_field_, Tenso
   dispatch_view(light_field.scalar_type(), "refocus_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
     const ScalarType sum = scalar_type_of<acc_t<T>>();
-    const Tensor grad = gradient_of_sum(grad_, sum, s.valid);
-    const BackwardCall<T> call{s, grad, light_field, disparity, aperture};
+    const Tensor grad = gradient_of_sum(grad_, sum, s.divided());
+    const Tensor out = s.divided() ? contiguous(torch::stable::to(out_, sum)) : grad;
+    const BackwardCall<T> call{s, grad, out, light_field, disparity, aperture};
     auto& [grad_light_field, grad_disparity, grad_aperture] = gradients;
-    if (s.valid) On::scale_gradient(call);
+    if (s.divided()) On::scale_gradient(call);
     if constexpr (!std::is_integral_v<T>) {
       if (need_light_field) On::grad_light_field(call, grad_light_field);
     }
@@ -283,7 +357,7 @@ Gradients refocus_backward(Tensor grad_, Tensor out_, Tensor light_field_, Tenso
       if (!s.map)
         torch::stable::sum_out(grad_disparity, per_pixel, torch::headeronly::IntHeaderOnlyArrayRef(pixels, 2));
     }
-    if (need_aperture) On::grad_aperture(call, contiguous(torch::stable::to(out_, sum)), grad_aperture);
+    if (need_aperture) On::grad_aperture(call, grad_aperture);
   });
   return gradients;
 }
@@ -291,10 +365,13 @@ Gradients refocus_backward(Tensor grad_, Tensor out_, Tensor light_field_, Tenso
 }  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
-  m.def("refocus(Tensor light_field, Tensor disparity, Tensor aperture, str interpolation, str border) -> Tensor");
+  m.def(
+      "refocus(Tensor light_field, Tensor disparity, Tensor aperture, str interpolation, str border, "
+      "bool normalize=False, float cubic_coefficient=-0.5, str reduce='mean') -> Tensor");
   m.def(
       "refocus_backward(Tensor grad, Tensor out, Tensor light_field, Tensor disparity, Tensor aperture, "
-      "str interpolation, str border, bool need_light_field, bool need_disparity, bool need_aperture) -> "
+      "str interpolation, str border, bool need_light_field, bool need_disparity, bool need_aperture, "
+      "bool normalize=False, float cubic_coefficient=-0.5, str reduce='mean') -> "
       "(Tensor, Tensor, Tensor)");
 }
 

@@ -73,11 +73,26 @@ def _dynamic_filter_separable_backward(
 
 
 def _samples(light_field: Shape, disparity: Shape) -> int:
-    return prod(light_field) * disparity[0]
+    return prod(light_field) * disparity[1 if len(disparity) == 4 else 0]
 
 
-def _refocus(light_field: Shape, disparity: Shape, aperture: Shape, interpolation: str, *_: Any, **__: Any) -> int:
-    return 2 * _samples(light_field, disparity) * (_TAPS[interpolation] + aperture[0])
+def _sums(aperture: Shape, reduce: str) -> int:
+    """What a sample is added to, or multiplied for."""
+    return aperture[1 if len(aperture) == 6 else 0] * (2 if reduce == "moments" else 1)
+
+
+def _refocus(
+    light_field: Shape,
+    disparity: Shape,
+    aperture: Shape,
+    interpolation: str,
+    border: str,
+    normalize: bool = False,
+    cubic_coefficient: float = -0.5,
+    reduce: str = "mean",
+    **_: Any,
+) -> int:
+    return 2 * _samples(light_field, disparity) * (_TAPS[interpolation] + _sums(aperture, reduce))
 
 
 def _refocus_backward(
@@ -91,10 +106,13 @@ def _refocus_backward(
     need_light_field: bool,
     need_disparity: bool,
     need_aperture: bool,
+    normalize: bool = False,
+    cubic_coefficient: float = -0.5,
+    reduce: str = "mean",
     **_: Any,
 ) -> int:
     """Every gradient weighs the samples, or what they are made of; the disparity's has two slopes of each tap."""
-    taps, apertures = _TAPS[interpolation], aperture[0]
+    taps, apertures = _TAPS[interpolation], _sums(aperture, reduce)
     each = (taps + apertures) * (need_light_field + need_aperture)
     each += (2 * taps + apertures) * (need_disparity and taps > 0)
     return 2 * _samples(light_field, disparity) * each

@@ -1,21 +1,48 @@
 """``refocus``: synthetic-aperture refocusing of a light field, by shift and add."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
 
 from . import _load, reference
 from ._dispatch import register, select
-from ._levels import overridable, readable, transformed
+from ._levels import overridable, transformed
+from ._refocus_checks import Options, check, meaning
 from ._refocus_function import Refocus, RefocusBackward
+from .reference.refocus import result_shape
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-BORDERS = ("replicate", "valid")
-_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-_DTYPES = (*_FLOATS, torch.uint8, torch.uint16)
+
+@overload
+def refocus(
+    light_field: Tensor,
+    disparity: Tensor | Sequence[float] | float,
+    *,
+    aperture: Tensor | None = None,
+    normalize: bool = True,
+    interpolation: str = "bilinear",
+    cubic_coefficient: float = -0.5,
+    border: str = "replicate",
+    reduce: Literal["mean", "none"] = "mean",
+    backend: str = "auto",
+) -> Tensor: ...
+
+
+@overload
+def refocus(
+    light_field: Tensor,
+    disparity: Tensor | Sequence[float] | float,
+    *,
+    aperture: Tensor | None = None,
+    normalize: bool = True,
+    interpolation: str = "bilinear",
+    cubic_coefficient: float = -0.5,
+    border: str = "replicate",
+    reduce: Literal["moments"],
+    backend: str = "auto",
+) -> tuple[Tensor, Tensor]: ...
 
 
 @overridable
@@ -24,10 +51,13 @@ def refocus(
     disparity: Tensor | Sequence[float] | float,
     *,
     aperture: Tensor | None = None,
+    normalize: bool = True,
     interpolation: str = "bilinear",
+    cubic_coefficient: float = -0.5,
     border: str = "replicate",
+    reduce: Literal["mean", "none", "moments"] = "mean",
     backend: str = "auto",
-) -> Tensor:
+) -> Tensor | tuple[Tensor, Tensor]:
     """Focus a light field on planes of given disparity, or on a disparity map (all-in-focus rendering).
 
     ``out(y, x) = sum_vu w[v, u] * L[v, u](y - d*(v - vc), x - d*(u - uc)) / sum_vu w[v, u]`` with ``vc = (V-1)/2`` and
@@ -47,186 +77,117 @@ def refocus(
             its size or 1: ``[1, D, H, W]`` for a batch, since B maps beside B light fields are one for each. Numbers
             and sequences of numbers are moved to the light field's device. A tensor has any floating or integer dtype;
             it is used in float32 (float64 for a float64 light field).
-        aperture: non-negative weights ``[V, U]`` or ``[A, V, U]``, normalised here; None: all views alike.
-        interpolation: ``nearest``, ``bilinear`` or ``bicubic`` (Keys 1981, a = -0.5).
-        border: ``replicate``: the edge pixel of a view goes on. ``valid``: a sample whose position lies outside
+        aperture: weights ``[V, U]`` or ``[A, V, U]``; or one per output pixel (occlusion), the same for all planes:
+            ``[V, U, H, W]`` for all light fields, or one for each, ``[..., V, U, H, W]`` with the axes before V of
+            ``light_field``. A of these are ``[A, V, U, H, W]`` or ``[..., A, V, U, H, W]``, told apart as D maps are:
+            ``[1, A, V, U, H, W]`` for a batch of A light fields. None: all views alike.
+        normalize: True: weights are divided by their sum, per pixel where they are, and must not be negative; where
+            those of a pixel are all 0 the result is 0. False: they are taken as they are, of any sign.
+        interpolation: ``nearest``, ``bilinear`` or ``bicubic``.
+        cubic_coefficient: a of the bicubic kernel (Keys, 1981): -0.5, his own, or -0.75, PyTorch's.
+        border: ``replicate``: the edge pixel of a view goes on. ``zeros``: pixels outside a view are 0 and count, as
+            in ``grid_sample`` with ``align_corners=True``. ``valid``: a sample whose position lies outside
             ``[0, H-1] x [0, W-1]`` does not count and the weights are renormalised per pixel; 0 where none counts.
+        reduce: ``mean``: the sum above. ``none``: the samples of every view, times their weights where an aperture is
+            given (a warp, for cost volumes). ``moments``: mean and variance over the views,
+            ``sum_vu w * (sample - mean)**2 / sum_vu w``, in one pass (photo-consistency).
         backend: ``auto``, or ``cuda | cpu | reference``; a forced one never falls back.
 
     Returns:
-        ``[..., A, D, C, H, W]``, without A or D where the argument has no such axis; dtype of ``light_field``, float32
+        ``[..., A, D, C, H, W]``, for ``none`` ``[..., A, D, V, U, C, H, W]``, for ``moments`` two of the first, all
+        without A or D where the argument has no such axis; dtype of ``light_field``, float32
         for integers. Summed in float32 (float64 for float64). Differentiable in the light field, the disparity
         (zero for ``nearest``) and the aperture, any number of times and under every transform of PyTorch
-        (docs/transforms.md). On CUDA the light field's gradient for a disparity map uses atomic adds (not
-        deterministic). Maps of their own for each light field run one call of the kernel each;
-        in plain PyTorch where torch.compile, torch.export or symbolic shapes trace them.
+        (docs/transforms.md). On CUDA the light field's gradient uses atomic adds (not deterministic) but for planes
+        with weights ``[V, U]`` or ``[A, V, U]`` and ``mean``.
 
     Raises:
         RuntimeError: shapes or devices disagree.
         TypeError: wrong types or dtypes.
-        ValueError: a negative, all-zero or non-finite aperture, non-finite disparity, a bad ``interpolation``,
-            ``border`` or ``backend``. Values of CUDA tensors are not read back for this (no synchronisation), nor are
+        ValueError: a non-finite aperture, one to be normalised that is negative or all zero, non-finite disparity, a
+            bad ``interpolation``, ``cubic_coefficient``, ``border``, ``reduce`` or ``backend``, or two that exclude
+            each other. Values of CUDA tensors are not read back for this (no synchronisation), nor are
             values while something traces (torch.compile, make_fx, FakeTensorMode) or batches (vmap).
         BackendError: the back end cannot run the call; it says why.
     """
-    disparity = _check(light_field, disparity, aperture, interpolation, border)
+    options = Options(interpolation, border, normalize, cubic_coefficient, reduce)
+    disparity = check(light_field, disparity, aperture, options)
     acc = torch.float64 if light_field.dtype == torch.float64 else torch.float32
-    v, u, c, h, w = light_field.shape[-5:]
     lead = light_field.shape[:-5]
-    own, stacked = (False, disparity.dim() == 1) if disparity.dim() < 2 else _meaning(disparity, lead)
-    if aperture is None:
-        weights = torch.full((1, v, u), 1.0 / max(v * u, 1), dtype=acc, device=light_field.device)
-    else:
-        weights = aperture.to(acc).reshape(math.prod(aperture.shape[:-2]), v, u)
-        weights = weights / weights.sum((1, 2), keepdim=True)
+    planes, stacked = _canonical_disparity(disparity.to(acc), lead)
+    weights, several, by_op = _canonical_aperture(aperture, light_field, acc, options)
     chosen = select("refocus", backend, light_field.device)
     if chosen == "composed":
         run = Refocus.apply
     else:
         run = reference.refocus if chosen == "reference" else torch.ops.lfdeblur.refocus
-    light_fields = light_field.reshape(math.prod(lead), v, u, c, h, w)
-    planes = disparity.to(acc)
-    each = (h, w) if planes.dim() >= 2 else ()
-    planes = planes.reshape(math.prod(planes.shape[: planes.dim() - len(each)]), *each)
-    depth = disparity.shape[-1 if disparity.dim() == 1 else -3] if stacked else 1
-    if own:
-        maps = planes.reshape(*disparity.shape[: len(lead)], depth, h, w).expand(*lead, depth, h, w)
-        out = _each(run, light_fields, maps.reshape(math.prod(lead), depth, h, w), weights, interpolation, border)
-    else:
-        out = run(light_fields, planes, weights, interpolation, border)
-    shape = list(lead)
-    if aperture is not None and aperture.dim() == 3:
-        shape.append(weights.shape[0])
-    if stacked:
-        shape.append(depth)
-    return out.reshape(*shape, c, h, w)
+    light_fields = light_field.reshape(math.prod(lead), *light_field.shape[-5:])
+    out = run(light_fields, planes, weights, interpolation, border, by_op, float(cubic_coefficient), reduce)
+
+    def shaped(out: Tensor) -> Tensor:
+        """``[B, A, D, ...]`` without the axes that the arguments have not."""
+        _, apertures, depth, *rest = out.shape
+        return out.reshape(*lead, *((apertures,) if several else ()), *((depth,) if stacked else ()), *rest)
+
+    if reduce == "moments":
+        return shaped(out[:, 0]), shaped(out[:, 1])
+    return shaped(out)
 
 
-def _each(run: Callable[..., Tensor], light_fields: Tensor, maps: Tensor, *rest: Any) -> Tensor:
-    """Light fields with maps ``[B, D, H, W]`` of their own.
-
-    One call of a kernel each, which knows one geometry. What is traced serves every number of light fields, so no loop.
-    """
-    fixed = not torch.compiler.is_compiling() and isinstance(light_fields.shape[0], int)
-    if not fixed or run is reference.refocus or light_fields.shape[0] == 0:
-        return reference.refocus(light_fields, maps, *rest)
-    return torch.cat([run(one, its, *rest) for one, its in zip(light_fields.split(1), maps.unbind(), strict=True)])
+def _canonical_disparity(disparity: Tensor, lead: torch.Size) -> tuple[Tensor, bool]:
+    """``[D]``, ``[D, H, W]`` or, for each light field, ``[B, D, H, W]``; and whether the caller has an axis D."""
+    if disparity.dim() < 2:
+        return disparity.reshape(math.prod(disparity.shape)), disparity.dim() == 1
+    own, stacked = meaning("disparity", disparity.shape, 2, lead)
+    return _canonical(disparity, 2, own, stacked, lead), stacked
 
 
-def _meaning(disparity: Tensor, lead: torch.Size) -> tuple[bool, bool]:
-    """Whether light fields have maps of their own, and whether there is an axis of planes; as ``refocus`` tells."""
-    axes = disparity.shape[:-2]
-
-    def beside(axes: torch.Size) -> bool:
-        return len(axes) == len(lead) and all(size in (1, whole) for size, whole in zip(axes, lead, strict=True))
-
-    if len(axes) == 0:
-        return False, False
-    if axes == lead or (len(axes) > 1 and beside(axes)):
-        return any(size != 1 for size in axes), False
-    if len(axes) == 1 or beside(axes[:-1]):
-        return any(size != 1 for size in axes[:-1]), True
-    each, planes = "".join(f"{size}, " for size in lead), "".join(f"{size} or 1, " for size in lead)
-    raise RuntimeError(
-        f"disparity: got maps of shape {list(disparity.shape)}, want one for all light fields, [H, W], one for each, "
-        f"[{each}H, W], or planes, [{planes}D, H, W]"
-    )
-
-
-def _check(
-    light_field: Tensor,
-    disparity: Tensor | Sequence[float] | float,
-    aperture: Tensor | None,
-    interpolation: str,
-    border: str,
-) -> Tensor:
-    """The same errors from every back end, before any work. Returns the disparity as a tensor."""
-    if not isinstance(light_field, Tensor):
-        raise TypeError(f"light_field: got {type(light_field).__name__}, want a tensor")
-    if light_field.dim() < 5:
-        raise RuntimeError(f"light_field: got shape {list(light_field.shape)}, want [..., V, U, C, H, W]")
-    if light_field.dtype not in _DTYPES:
-        raise TypeError(
-            f"light_field: got dtype {light_field.dtype}, want float64, float32, float16, bfloat16, uint8 or uint16"
-        )
+def _canonical_aperture(
+    aperture: Tensor | None, light_field: Tensor, acc: torch.dtype, options: Options
+) -> tuple[Tensor, bool, bool]:
+    """``[A, V, U]``, ``[A, V, U, H, W]`` or ``[B, A, V, U, H, W]``; whether the caller has an axis A; whether the
+    operator is to normalise it, which saves weights per pixel a pass over memory."""
     v, u = light_field.shape[-5:-3]
-    if v == 0 or u == 0:
-        raise RuntimeError(f"light_field: got {v} x {u} views, want at least one")
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(f"interpolation: got {interpolation!r}, want 'nearest', 'bilinear' or 'bicubic'")
-    if border not in BORDERS:
-        raise ValueError(f"border: got {border!r}, want 'replicate' or 'valid'")
-    disparity = _checked_disparity(disparity, light_field)
-    if aperture is not None:
-        _check_aperture(aperture, light_field)
-    return disparity
+    if aperture is None:
+        share = 1.0 if options.reduce == "none" or not options.normalize else 1.0 / max(v * u, 1)
+        return torch.full((1, v, u), share, dtype=acc, device=light_field.device), False, False
+    weights = aperture.to(acc)
+    if weights.dim() <= 3:
+        several, weights = weights.dim() == 3, weights.reshape(math.prod(weights.shape[:-2]), v, u)
+        return weights / weights.sum((1, 2), keepdim=True) if options.normalize else weights, several, False
+    own, several = meaning("aperture", weights.shape, 4, light_field.shape[:-5])
+    weights = _canonical(weights, 4, own, several, light_field.shape[:-5])
+    if options.reduce == "none" and options.normalize:
+        total = weights.sum((-4, -3), keepdim=True)
+        return torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), 0.0), several, False
+    return weights, several, options.normalize
 
 
-def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field: Tensor) -> Tensor:
-    h, w = light_field.shape[-2:]
-    given = isinstance(disparity, Tensor)
-    if not isinstance(disparity, Tensor):
-        try:
-            disparity = _joined(disparity, light_field.device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(
-                f"disparity: got {disparity!r}, want a tensor or numbers, in pixels per view step"
-            ) from error
-    if not disparity.is_floating_point() and (disparity.is_complex() or disparity.dtype == torch.bool):
-        raise TypeError(f"disparity: got dtype {disparity.dtype}, want real numbers, in pixels per view step")
-    if disparity.dim() >= 2 and (disparity.shape[-2] != h or disparity.shape[-1] != w):
-        raise RuntimeError(f"disparity: got a map of shape {list(disparity.shape)}, want [..., {h}, {w}] as the views")
-    _check_values("disparity", disparity, negative=True)
-    if not given:
-        disparity = disparity.to(light_field.device)
-    if disparity.device != light_field.device:
-        raise RuntimeError(f"disparity: got device {disparity.device}, want that of light_field, {light_field.device}")
-    return disparity
-
-
-def _joined(numbers: Any, device: torch.device) -> Tensor:
-    """Numbers, and tensors among them, as one tensor that stays joined to their graphs."""
-    if isinstance(numbers, (tuple, list)) and any(isinstance(number, Tensor) for number in numbers):
-        return torch.stack([torch.as_tensor(number, dtype=torch.float64, device=device) for number in numbers])
-    return torch.as_tensor(numbers, dtype=torch.float64)
-
-
-def _check_aperture(aperture: Tensor, light_field: Tensor) -> None:
-    v, u = light_field.shape[-5:-3]
-    if not isinstance(aperture, Tensor):
-        raise TypeError(f"aperture: got {type(aperture).__name__}, want a tensor [V, U] or [A, V, U], or None")
-    if not aperture.is_floating_point():
-        raise TypeError(f"aperture: got dtype {aperture.dtype}, want a floating-point tensor")
-    if aperture.dim() not in (2, 3) or aperture.shape[-2] != v or aperture.shape[-1] != u:
-        raise RuntimeError(f"aperture: got shape {list(aperture.shape)}, want [{v}, {u}] or [A, {v}, {u}] as the views")
-    if aperture.device != light_field.device:
-        raise RuntimeError(f"aperture: got device {aperture.device}, want that of light_field, {light_field.device}")
-    _check_values("aperture", aperture, negative=False)
-
-
-def _check_values(name: str, values: Tensor, *, negative: bool) -> None:
-    """Read the values of CPU tensors only: reading a GPU's would make the host wait, tracing has none to read."""
-    if not readable(values) or values.numel() == 0:
-        return
-    values = values.detach()
-    low, high = (bound.item() for bound in values.aminmax())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{name}: got NaN or infinite values, want finite ones")
-    if negative:
-        return
-    if low < 0:
-        raise ValueError(f"{name}: got a negative weight ({low:g}), want weights >= 0")
-    if (values.flatten(-2).amax(-1) == 0).any():
-        raise ValueError(f"{name}: got weights that are all zero, want at least one positive weight in each aperture")
+def _canonical(tensor: Tensor, own_axes: int, own: bool, stacked: bool, lead: torch.Size) -> Tensor:
+    """The ``own_axes`` last axes behind one that counts them, and behind one of the light fields if ``own``."""
+    count = tensor.shape[-own_axes - 1] if stacked else 1
+    rest = tensor.shape[-own_axes:]
+    if not own:
+        return tensor.reshape(count, *rest)
+    each = tensor.reshape(*tensor.shape[: len(lead)], count, *rest).expand(*lead, count, *rest)
+    return each.reshape(math.prod(lead), count, *rest)
 
 
 if _load.extension is not None:
 
     @torch.library.register_fake("lfdeblur::refocus")
-    def _(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str) -> Tensor:
-        b, _, _, c, h, w = light_field.shape
+    def _(
+        light_field: Tensor,
+        disparity: Tensor,
+        aperture: Tensor,
+        interpolation: str,
+        border: str,
+        normalize: bool = False,
+        cubic_coefficient: float = -0.5,
+        reduce: str = "mean",
+    ) -> Tensor:
         dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
-        return light_field.new_empty((b, aperture.shape[0], disparity.shape[0], c, h, w), dtype=dtype)
+        return light_field.new_empty(result_shape(light_field, disparity, aperture, reduce), dtype=dtype)
 
     @torch.library.register_fake("lfdeblur::refocus_backward")
     def _(
@@ -240,6 +201,9 @@ if _load.extension is not None:
         need_light_field: bool,
         need_disparity: bool,
         need_aperture: bool,
+        normalize: bool = False,
+        cubic_coefficient: float = -0.5,
+        reduce: str = "mean",
     ) -> tuple[Tensor, Tensor, Tensor]:
         return (
             light_field.new_empty(light_field.shape if need_light_field else (0,)),
@@ -248,21 +212,26 @@ if _load.extension is not None:
         )
 
     def _setup_context(ctx, inputs, output: Tensor) -> None:  # type: ignore[no-untyped-def]
-        light_field, disparity, aperture, ctx.interpolation, ctx.border = inputs
+        light_field, disparity, aperture, *ctx.options = inputs
         ctx.save_for_backward(output, light_field, disparity, aperture)
 
     def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         need = ctx.needs_input_grad[:3]
-        if need[0] and grad.is_cuda and ctx.saved_tensors[2].dim() == 3:
+        interpolation, border, *options = ctx.options
+        if need[0] and grad.is_cuda and _scatters(*ctx.saved_tensors[2:], *options):
             _alert_not_deterministic()
         run = RefocusBackward.apply if transformed() else torch.ops.lfdeblur.refocus_backward
-        grads = run(grad, *ctx.saved_tensors, ctx.interpolation, ctx.border, *need)
-        return *(g if n else None for g, n in zip(grads, need, strict=True)), None, None
+        grads = run(grad, *ctx.saved_tensors, interpolation, border, *need, *options)
+        return *(g if n else None for g, n in zip(grads, need, strict=True)), *(None for _ in ctx.options)
+
+    def _scatters(disparity: Tensor, aperture: Tensor, normalize: bool, cubic_coefficient: float, reduce: str) -> bool:
+        """Whether CUDA adds the light field's gradient up in no fixed order."""
+        return disparity.dim() > 1 or aperture.dim() > 3 or normalize or reduce != "mean"
 
     def _alert_not_deterministic() -> None:
         if not torch.are_deterministic_algorithms_enabled():
             return
-        message = "refocus: the light field's gradient for a disparity map is not deterministic on CUDA (atomic adds)"
+        message = "refocus: this gradient of the light field is not deterministic on CUDA (atomic adds)"
         if not torch.is_deterministic_algorithms_warn_only_enabled():
             raise RuntimeError(message)
         import warnings

@@ -85,7 +85,7 @@ def exercise_kernels(device: str) -> None:
         dynamic_filter_separable(x, filters, (3, 5), border=border).sum().backward()
     maps = torch.linspace(-2, 2, 2 * 7 * 35, device=device).view(2, 7, 35)
     for interpolation, border in itertools.product(("nearest", "bilinear", "bicubic"), ("replicate", "valid")):
-        options = {"interpolation": interpolation, "border": border}
+        options: dict[str, Any] = {"interpolation": interpolation, "border": border}
         for disparity in (torch.tensor([-1.5, 0.0, 20.0], device=device), maps):
             for dtype in FLOATS:
                 views = torch.rand(3, 4, 3, 7, 35, device=device, dtype=dtype, requires_grad=True)
@@ -94,6 +94,15 @@ def exercise_kernels(device: str) -> None:
                 refocus(views, wanted, aperture=aperture, **options).sum().backward()
             for dtype in (torch.uint8, torch.uint16):
                 refocus(torch.ones(3, 4, 3, 7, 35, dtype=dtype).to(device), disparity, **options)
+    for reduce, interpolation in itertools.product(("mean", "none", "moments"), ("nearest", "bilinear", "bicubic")):
+        options = {"interpolation": interpolation, "border": "zeros", "reduce": reduce}
+        for disparity, dtype in itertools.product((torch.tensor([-1.5, 0.25], device=device), maps), FLOATS):
+            views = torch.rand(3, 4, 3, 7, 35, device=device, dtype=dtype, requires_grad=True)
+            wanted = disparity.clone().requires_grad_()
+            for weights in ((3, 4), (3, 4, 7, 35)):
+                aperture = torch.rand(weights, device=device, requires_grad=True)
+                out = refocus(views, wanted, aperture=aperture, **options)
+                sum(part.sum() for part in (out if isinstance(out, tuple) else (out,))).backward()
     for dtype, step in itertools.product((*FLOATS[1:], torch.uint8, torch.uint16), (0.0625, 9.75)):  # focal stacks
         planes = step * torch.arange(-18.0, 19.0, device=device)
         refocus(torch.ones(2, 3, 1, 47, 141, dtype=dtype).to(device), planes)

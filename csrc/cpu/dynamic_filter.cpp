@@ -21,9 +21,10 @@ void dynamic_filter_measure(const T* filters, acc_t<T>* shift, acc_t<T>* factor,
 }
 
 template <class T>
-void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T* grad_filters,
-                                 const FilterGeometry& shape, int64_t begin, int64_t end) {
-  LFD_RUN_ON(isa_for(shape), dynamic_filter_grad_filters(grad, x, filters, grad_filters, shape, begin, end));
+void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T* grad_filters, acc_t<T>* shift,
+                                 acc_t<T>* factor, const FilterGeometry& shape, int64_t begin, int64_t end) {
+  LFD_RUN_ON(isa_for(shape),
+             dynamic_filter_grad_filters(grad, x, filters, grad_filters, shift, factor, shape, begin, end));
 }
 
 template <class T>
@@ -35,7 +36,8 @@ void dynamic_filter_grad_x(const T* grad, const T* filters, const acc_t<T>* shif
 #define INSTANTIATE(T)                                                                                               \
   template void dynamic_filter(const T*, const T*, T*, const FilterGeometry&, int64_t, int64_t);                     \
   template void dynamic_filter_measure(const T*, acc_t<T>*, acc_t<T>*, const FilterGeometry&, int64_t, int64_t);     \
-  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, const FilterGeometry&, int64_t,        \
+  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, acc_t<T>*, acc_t<T>*,                  \
+                                            const FilterGeometry&, int64_t,        \
                                             int64_t);                                                                \
   template void dynamic_filter_grad_x(const T*, const T*, const acc_t<T>*, const acc_t<T>*, T*,                      \
                                       const FilterGeometry&, int64_t, int64_t);

@@ -23,10 +23,11 @@ LFD_EACH_ISA(template <class T> void dynamic_filter(const T* x, const T* filters
 LFD_EACH_ISA(template <class T> void dynamic_filter_measure(const T* filters, acc_t<T>* shift, acc_t<T>* factor,
                                                             const FilterGeometry& shape, int64_t begin, int64_t end);)
 
-// The filters' gradient. Rows as above.
+// The filters' gradient, and unless they are null shift and factor. Rows as above.
 LFD_EACH_ISA(template <class T> void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters,
-                                                                 T* grad_filters, const FilterGeometry& shape,
-                                                                 int64_t begin, int64_t end);)
+                                                                 T* grad_filters, acc_t<T>* shift, acc_t<T>* factor,
+                                                                 const FilterGeometry& shape, int64_t begin,
+                                                                 int64_t end);)
 
 // Rows [begin, end) of the n * groups * x_height rows of the picture's gradient. shift, factor: as measured; null where
 // nothing is normalised.

@@ -11,12 +11,12 @@ LFD_EACH_ISA(template <class T> void refocus_planes(const T* light_field, const 
                                                     const acc_t<T>* aperture, out_t<T>* out, const RefocusShape& shape,
                                                     int64_t tiles, int64_t begin, int64_t end);)
 
-// Disparity [D, H, W]. Units: B * D * H rows.
+// Disparity [D, H, W] or [B, D, H, W]. Units: B * D * H rows.
 LFD_UP_TO_AVX2(template <class T> void refocus_map(const T* light_field, const acc_t<T>* disparity,
                                                    const acc_t<T>* aperture, out_t<T>* out, const RefocusShape& shape,
                                                    int64_t begin, int64_t end);)
 
-// Border `valid`: divides grad, [B, A, D, C, H, W], by the weight that counted, in place. Units: A * D planes.
+// Divides grad, in the output's shape, by the weight that counted, in place. Units: A * D planes.
 LFD_UP_TO_AVX2(template <class R> void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture,
                                                               const RefocusShape& shape, int64_t begin, int64_t end);)
 
@@ -25,13 +25,13 @@ LFD_UP_TO_AVX2(template <class T> void refocus_grad_light_field(const acc_t<T>* 
                                                                 const acc_t<T>* aperture, T* grad_light_field,
                                                                 const RefocusShape& shape, int64_t begin, int64_t end);)
 
-// Disparity [D, H, W]. Units: B * V * U views.
+// Disparity [D, H, W] or [B, D, H, W]. Units: B * V * U views.
 LFD_UP_TO_AVX2(template <class T> void refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* disparity,
                                                                     const acc_t<T>* aperture, T* grad_light_field,
                                                                     const RefocusShape& shape, int64_t begin,
                                                                     int64_t end);)
 
-// grad_disparity per pixel, [D, H, W], whatever the disparity's shape. Units: D * H rows.
+// grad_disparity per pixel, [D, H, W] or [B, D, H, W], whatever the disparity's shape. Units: its rows.
 LFD_UP_TO_AVX2(template <class T> void refocus_grad_disparity(const acc_t<T>* grad, const T* light_field,
                                                               const acc_t<T>* disparity, const acc_t<T>* aperture,
                                                               acc_t<T>* grad_disparity, const RefocusShape& shape,
@@ -42,5 +42,25 @@ LFD_UP_TO_AVX2(template <class T> void refocus_grad_aperture(const acc_t<T>* gra
                                                              const T* light_field, const acc_t<T>* disparity,
                                                              acc_t<T>* grad_aperture, const RefocusShape& shape,
                                                              int64_t begin, int64_t end);)
+
+// The same for all that is RefocusShape::general(), with disparities of every shape. grad_aperture in the aperture's
+// shape.
+LFD_UP_TO_AVX2(template <class T> void refocus_general(const T* light_field, const acc_t<T>* disparity,
+                                                       const acc_t<T>* aperture, out_t<T>* out,
+                                                       const RefocusShape& shape, int64_t begin, int64_t end);)
+LFD_UP_TO_AVX2(template <class T> void refocus_general_grad_light_field(const acc_t<T>* grad, const acc_t<T>* out,
+                                                                        const T* light_field, const acc_t<T>* disparity,
+                                                                        const acc_t<T>* aperture, T* grad_light_field,
+                                                                        const RefocusShape& shape, int64_t begin,
+                                                                        int64_t end);)
+LFD_UP_TO_AVX2(template <class T>
+               void refocus_general_grad_disparity(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field,
+                                                   const acc_t<T>* disparity, const acc_t<T>* aperture,
+                                                   acc_t<T>* grad_disparity, const RefocusShape& shape, int64_t begin,
+                                                   int64_t end);)
+LFD_UP_TO_AVX2(template <class T> void refocus_general_grad_aperture(const acc_t<T>* grad, const acc_t<T>* out,
+                                                                     const T* light_field, const acc_t<T>* disparity,
+                                                                     acc_t<T>* grad_aperture, const RefocusShape& shape,
+                                                                     int64_t begin, int64_t end);)
 
 }  // namespace lfdeblur::cpu

@@ -6,8 +6,8 @@
 namespace lfdeblur::cpu {
 
 template <class R>
-__attribute__((noinline)) void bicubic_weights(R f, R* w) {
-  Taps<Interpolation::bicubic>::weights(f, w);
+__attribute__((noinline)) void bicubic_weights(R f, R a, R* w) {
+  Taps<Interpolation::bicubic>::weights(f, a, w);
 }
 
 }  // namespace lfdeblur::cpu

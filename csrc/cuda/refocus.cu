@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, VALID>)
           R w[columns][N];
 #pragma unroll
           for (int i = 0; i < columns; ++i) {
-            tap_weights(s.interpolation, column.f, w[i]);
+            tap_weights(s, column.f, w[i]);
             const R weight = !VALID || inside(x + i, column, s.w) ? row_weights[u] : R(0);
             if (VALID) inside_x[i] += weight;
 #pragma unroll
@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, VALID>)
           }
         }
         R w[N];
-        tap_weights(s.interpolation, row.f, w);
+        tap_weights(s, row.f, w);
 #pragma unroll
         for (int r = 0; r < rows; ++r) {
           if (VALID && !inside(y0 + r, row, s.h)) continue;
@@ -196,11 +196,11 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks<T, N, VALID>)
   }
 }
 
-// Disparity [D, H, W]: a thread is a pixel of a plane (a, d) and of up to kMapChannels channels.
+// Disparity maps, and all that is general: a thread is a pixel of a plane (a, d) and of up to kMapChannels channels.
 inline constexpr int kMapChannels = 4;
 
-template <class T, int N>
-__global__ void __launch_bounds__(32 * kWarps, 4)
+template <class T, int N, bool GENERAL>
+__global__ void __launch_bounds__(32 * kWarps, GENERAL&& N == 4 ? 3 : 4)
     refocus_map_fwd_kernel(const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
                            const acc_t<T>* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s) {
   using R = acc_t<T>;
@@ -209,36 +209,64 @@ __global__ void __launch_bounds__(32 * kWarps, 4)
   unsigned index = at.plane;
   const int c0 = peel(index, ceil_div(static_cast<int>(s.c), kMapChannels)) * kMapChannels;
   const int d = peel(index, s.d), a = peel(index, s.a), b = index;
-  const R disparity_here = disparity_at(disparity, s, d, at.y, at.x);
+  const R disparity_here = disparity_at(disparity, s, b, d, at.y, at.x);
+  const int64_t size = s.h * s.w, here = static_cast<int64_t>(at.y) * s.w + at.x;
+  const R scale = R(Element<T>::scale);
   R sum[kMapChannels] = {}, counted = 0;
+  R squares[GENERAL ? kMapChannels : 1] = {};
   for (int v = 0; v < s.v; ++v) {
-    const AxisShift<R> row = pixel_shift(disparity_here, true, v, s.v, s.h);
+    const AxisShift<R> row = pixel_shift(disparity_here, !GENERAL || s.map, v, s.v, s.h);
     if (s.valid && !inside(at.y, row, s.h)) continue;
     R wy[N];
-    tap_weights(s.interpolation, row.f, wy);
+    tap_weights(s, row.f, wy);
+    cut_taps<GENERAL>(s, at.y, row, s.h, wy);
     for (int u = 0; u < s.u; ++u) {
-      const R weight = aperture[(a * s.v + v) * s.u + u];
-      if (weight == R(0)) continue;
-      const AxisShift<R> column = pixel_shift(disparity_here, true, u, s.u, s.w);
+      const R weight = weight_at<GENERAL>(aperture, s, b, a, v, u, here);
+      if (weight == R(0) && !(GENERAL && s.reduce == Reduce::none)) continue;
+      const AxisShift<R> column = pixel_shift(disparity_here, !GENERAL || s.map, u, s.u, s.w);
       if (s.valid && !inside(at.x, column, s.w)) continue;
       counted += weight;
       R wx[N];
-      tap_weights(s.interpolation, column.f, wx);
+      tap_weights(s, column.f, wx);
+      cut_taps<GENERAL>(s, at.x, column, s.w, wx);
+      const T* view = light_field + b * s.sb + v * s.sv + u * s.su + c0 * s.sc;
+      if (GENERAL && s.reduce != Reduce::mean) {
+        const R ratio = counted > R(0) ? weight / counted : R(0);
+        const int64_t picture = picture_of<GENERAL>(s, b, a, d, v, u, c0);
+#pragma unroll
+        for (int c = 0; c < kMapChannels; ++c) {
+          if (c0 + c >= s.c) continue;
+          const R sample = sample_at<N>(view + c * s.sc, s, at.y, at.x, row, column, wy, wx);
+          if (s.reduce == Reduce::none) {
+            out[(picture + c) * size + here] = from_acc<out_t<T>>(weight * sample * scale);
+            continue;
+          }
+          // Welford's (1962), weighted: a difference of two sums of squares would lose the variance of bright pixels.
+          const R change = sample - sum[c];
+          sum[c] += ratio * change;
+          squares[GENERAL ? c : 0] += weight * change * (sample - sum[c]);
+        }
+        continue;
+      }
 #pragma unroll
       for (int j = 0; j < N; ++j) wx[j] *= weight;
-      const T* view = light_field + b * s.sb + v * s.sv + u * s.su + c0 * s.sc;
 #pragma unroll
       for (int c = 0; c < kMapChannels; ++c)
         if (c0 + c < s.c) sum[c] += sample_at<N>(view + c * s.sc, s, at.y, at.x, row, column, wy, wx);
     }
   }
-  const R scale = R(Element<T>::scale);
-  const int64_t plane = ((static_cast<int64_t>(b) * s.a + a) * s.d + d) * s.c + c0;
+  if (GENERAL && s.reduce == Reduce::none) return;
+  const int64_t plane = picture_of<GENERAL>(s, b, a, d, 0, 0, c0);
+  const bool moments = GENERAL && s.reduce == Reduce::moments;
+  const bool divided = GENERAL ? s.divided() && !moments : s.valid;
 #pragma unroll
   for (int c = 0; c < kMapChannels; ++c) {
     if (c0 + c >= s.c) continue;
-    const R total = !s.valid ? sum[c] : counted > R(0) ? sum[c] / counted : R(0);
-    out[((plane + c) * s.h + at.y) * s.w + at.x] = from_acc<out_t<T>>(total * scale);
+    const R total = !divided ? sum[c] : counted > R(0) ? sum[c] / counted : R(0);
+    out[(plane + c) * size + here] = from_acc<out_t<T>>(total * scale);
+    if (!moments) continue;
+    const R variance = counted > R(0) ? squares[GENERAL ? c : 0] / counted : R(0);
+    out[(plane + s.a * s.d * s.c + c) * size + here] = from_acc<out_t<T>>(variance * (scale * scale));
   }
 }
 
@@ -264,15 +292,18 @@ cudaError_t refocus(const T* light_field, const acc_t<T>* disparity, const acc_t
                     const RefocusShape& s, cudaStream_t stream) {
   return for_taps(s.interpolation, [&](auto taps) {
     constexpr int N = decltype(taps)::value;
-    if (s.map) {
+    if (s.map || takes_general(s)) {
       const int64_t blocks = pixel_grid(s, s.b * s.a * s.d * ceil_div<int64_t>(s.c, kMapChannels));
       if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
-      const auto kernel = refocus_map_fwd_kernel<T, N>;
-      return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, light_field, disparity, aperture, out, s);
+      return for_general(s, [&](auto general) {
+        const auto kernel = refocus_map_fwd_kernel<T, N, decltype(general)::value>;
+        return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, light_field, disparity, aperture, out, s);
+      });
     }
     if (s.valid) return launch_planes<T, N, true>(light_field, disparity, aperture, out, s, stream);
     if constexpr (sizeof(acc_t<T>) == 4)
-      if (s.a * s.d >= kStackFrom<T>) return refocus_stack(light_field, disparity, aperture, out, s, stream);
+      if (s.a * s.d >= kStackFrom<T> && s.cubic == kKeys)
+        return refocus_stack(light_field, disparity, aperture, out, s, stream);
     return launch_planes<T, N, false>(light_field, disparity, aperture, out, s, stream);
   });
 }

@@ -5,27 +5,52 @@
 namespace lfdeblur::cuda {
 namespace {
 
-template <class R>
+// Do all light fields count alike?
+LFD_HD bool counts_alike(const RefocusShape& s) { return s.sdb == 0 && s.sab == 0; }
+
+template <class R, bool GENERAL>
 __global__ void __launch_bounds__(32 * kWarps, 4)
     refocus_scale_gradient_kernel(R* __restrict__ grad, const R* __restrict__ disparity, const R* __restrict__ aperture,
                                   const RefocusShape s) {
   const Pixel at = pixel_of_thread(s);
   if (at.x >= s.w || at.y >= s.h) return;
   unsigned index = at.plane;
-  const int d = peel(index, s.d), a = index;
-  const R disparity_here = disparity_at(disparity, s, d, at.y, at.x);
+  const int d = peel(index, s.d), a = peel(index, s.a), first = index;
+  const int64_t size = s.h * s.w, here = static_cast<int64_t>(at.y) * s.w + at.x;
+  const R disparity_here = disparity_at(disparity, s, first, d, at.y, at.x);
   R counted = 0;
   for (int v = 0; v < s.v; ++v) {
-    if (!inside(at.y, pixel_shift(disparity_here, s.map, v, s.v, s.h), s.h)) continue;
+    if (s.valid && !inside(at.y, pixel_shift(disparity_here, s.map, v, s.v, s.h), s.h)) continue;
     for (int u = 0; u < s.u; ++u)
-      if (inside(at.x, pixel_shift(disparity_here, s.map, u, s.u, s.w), s.w))
-        counted += aperture[(a * s.v + v) * s.u + u];
+      if (!s.valid || inside(at.x, pixel_shift(disparity_here, s.map, u, s.u, s.w), s.w))
+        counted += weight_at<GENERAL>(aperture, s, first, a, v, u, here);
   }
-  for (int64_t b = 0; b < s.b; ++b)
+  const bool moments = GENERAL && s.reduce == Reduce::moments;
+  for (int64_t b = first; b < (counts_alike(s) ? s.b : first + 1); ++b)
     for (int64_t c = 0; c < s.c; ++c) {
-      R* to = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + at.y) * s.w + at.x;
+      R* to = grad + picture_of<GENERAL>(s, b, a, d, 0, 0, c) * size + here;
+      *to = counted > R(0) ? *to / counted : R(0);
+      if (!moments) continue;
+      to += s.a * s.d * s.c * size;
       *to = counted > R(0) ? *to / counted : R(0);
     }
+}
+
+// What the loss changes with a weighted sample, over the weight: `at` is its pixel in the output's shape.
+template <bool GENERAL, class R>
+__device__ __forceinline__ R sample_gradient(const R* grad, const R* out, const RefocusShape& s, int64_t at, R sample) {
+  if (!GENERAL || s.reduce != Reduce::moments) return grad[at];
+  return grad[at] + R(2) * grad[at + s.a * s.d * s.c * s.h * s.w] * (sample - out[at]);
+}
+
+// And with its weight.
+template <bool GENERAL, class R>
+__device__ __forceinline__ R weight_gradient(const R* grad, const R* out, const RefocusShape& s, int64_t at, R sample) {
+  const bool divided = GENERAL ? s.divided() : s.valid;
+  const R from_mean = divided ? sample - out[at] : sample;
+  if (!GENERAL || s.reduce != Reduce::moments) return grad[at] * from_mean;
+  const int64_t variance = at + s.a * s.d * s.c * s.h * s.w;
+  return grad[at] * from_mean + grad[variance] * (from_mean * from_mean - out[variance]);
 }
 
 // The pixels that read element `p` of an axis through tap i: first <= pixel <= last.
@@ -33,12 +58,13 @@ struct Range {
   int first, last;
 };
 
-// A border element stands for all positions beyond it.
+// A border element stands for all positions beyond it, unless these are zeros.
 template <int N, class R>
-__device__ __forceinline__ Range readers(int p, int i, const AxisShift<R>& shift, int size, bool valid) {
+__device__ __forceinline__ Range readers(int p, int i, const AxisShift<R>& shift, int size, const RefocusShape& s) {
   const int offset = shift.first + kFirstTap<N> + i;
-  Range range{p == 0 ? 0 : max(p - offset, 0), p == size - 1 ? size - 1 : min(p - offset, size - 1)};
-  if (valid) {
+  const bool first = p == 0 && !s.zeros, last = p == size - 1 && !s.zeros;
+  Range range{first ? 0 : max(p - offset, 0), last ? size - 1 : min(p - offset, size - 1)};
+  if (s.valid) {
     range.first = max(range.first, -shift.first);
     range.last = min(range.last, size - 1 - shift.first - (shift.f > R(0)));
   }
@@ -79,8 +105,8 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
     for (int d = 0; d < nd; ++d) {
       const AxisShift<R> row = shifts[2 * d], column = shifts[2 * d + 1];
       R wy[N], wx[N];
-      tap_weights(s.interpolation, row.f, wy);
-      tap_weights(s.interpolation, column.f, wx);
+      tap_weights(s, row.f, wy);
+      tap_weights(s, column.f, wx);
       for (int a = 0; a < s.a; ++a) {
         const R weight = aperture[(a * s.v + v) * s.u + u];
         if (weight == R(0)) continue;
@@ -112,13 +138,13 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
           if (y0 + r >= height) continue;
 #pragma unroll
           for (int i = 0; i < N; ++i) {
-            const Range of_row = readers<N>(y0 + r, i, row, height, s.valid);
+            const Range of_row = readers<N>(y0 + r, i, row, height, s);
             R total = 0;
 #pragma unroll 1
             for (int y = of_row.first; y <= of_row.last; ++y)
 #pragma unroll
               for (int j = 0; j < N; ++j) {
-                const Range of_column = readers<N>(x, j, column, width, s.valid);
+                const Range of_column = readers<N>(x, j, column, width, s);
 #pragma unroll 1
                 for (int px = of_column.first; px <= of_column.last; ++px)
                   total += wx[j] * from[static_cast<int64_t>(y) * width + px];
@@ -136,31 +162,40 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
       grad_light_field[plane * size + static_cast<int64_t>(y0 + r) * width + x] = from_acc<T>(sum[r]);
 }
 
-template <class R, int N>
-__global__ void __launch_bounds__(32 * kWarps, 4)
-    refocus_grad_light_field_map_kernel(const R* __restrict__ grad, const R* __restrict__ disparity,
-                                        const R* __restrict__ aperture, R* __restrict__ grad_light_field,
+template <class T, int N, bool GENERAL>
+__global__ void __launch_bounds__(32 * kWarps, GENERAL&& N == 4 ? 3 : 4)
+    refocus_grad_light_field_map_kernel(const acc_t<T>* __restrict__ grad, const acc_t<T>* __restrict__ out,
+                                        const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
+                                        const acc_t<T>* __restrict__ aperture, acc_t<T>* __restrict__ grad_light_field,
                                         const RefocusShape s) {
+  using R = acc_t<T>;
   const Pixel at = pixel_of_thread(s);
   if (at.x >= s.w || at.y >= s.h) return;
   unsigned index = at.plane;
   const int c = peel(index, s.c), d = peel(index, s.d), b = index;
-  const R disparity_here = disparity_at(disparity, s, d, at.y, at.x);
-  const int64_t size = s.h * s.w;
-  const R* from = grad + ((static_cast<int64_t>(b) * s.a * s.d + d) * s.c + c) * size + at.y * s.w + at.x;
+  const R disparity_here = disparity_at(disparity, s, b, d, at.y, at.x);
+  const int64_t size = s.h * s.w, here = static_cast<int64_t>(at.y) * s.w + at.x;
   for (int v = 0; v < s.v; ++v) {
-    const AxisShift<R> row = pixel_shift(disparity_here, true, v, s.v, s.h);
+    const AxisShift<R> row = pixel_shift(disparity_here, !GENERAL || s.map, v, s.v, s.h);
     if (s.valid && !inside(at.y, row, s.h)) continue;
     R wy[N];
-    tap_weights(s.interpolation, row.f, wy);
+    tap_weights(s, row.f, wy);
+    cut_taps<GENERAL>(s, at.y, row, s.h, wy);
     for (int u = 0; u < s.u; ++u) {
-      const AxisShift<R> column = pixel_shift(disparity_here, true, u, s.u, s.w);
+      const AxisShift<R> column = pixel_shift(disparity_here, !GENERAL || s.map, u, s.u, s.w);
       if (s.valid && !inside(at.x, column, s.w)) continue;
-      R value = 0;
-      for (int64_t a = 0; a < s.a; ++a) value += aperture[(a * s.v + v) * s.u + u] * from[a * s.d * s.c * size];
-      if (value == R(0)) continue;
       R wx[N];
-      tap_weights(s.interpolation, column.f, wx);
+      tap_weights(s, column.f, wx);
+      cut_taps<GENERAL>(s, at.x, column, s.w, wx);
+      R sample = 0;
+      if (GENERAL && s.reduce == Reduce::moments)
+        sample = R(Element<T>::scale) * sample_at<N>(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc, s, at.y,
+                                                     at.x, row, column, wy, wx);
+      R value = 0;
+      for (int64_t a = 0; a < s.a; ++a)
+        value += weight_at<GENERAL>(aperture, s, b, a, v, u, here) *
+                 sample_gradient<GENERAL>(grad, out, s, picture_of<GENERAL>(s, b, a, d, v, u, c) * size + here, sample);
+      if (value == R(0)) continue;
       R* view = grad_light_field + (((b * s.v + v) * s.u + u) * s.c + c) * size;
 #pragma unroll
       for (int i = 0; i < N; ++i)
@@ -173,47 +208,94 @@ __global__ void __launch_bounds__(32 * kWarps, 4)
   }
 }
 
-template <class T, int N>
+template <class T, int N, bool GENERAL>
 __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
-    refocus_grad_disparity_kernel(const acc_t<T>* __restrict__ grad, const T* __restrict__ light_field,
-                                  const acc_t<T>* __restrict__ disparity, const acc_t<T>* __restrict__ aperture,
-                                  acc_t<T>* __restrict__ grad_disparity, const RefocusShape s) {
+    refocus_grad_disparity_kernel(const acc_t<T>* __restrict__ grad, const acc_t<T>* __restrict__ out,
+                                  const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
+                                  const acc_t<T>* __restrict__ aperture, acc_t<T>* __restrict__ grad_disparity,
+                                  const RefocusShape s) {
   using R = acc_t<T>;
   const Pixel at = pixel_of_thread(s);
   if (at.x >= s.w || at.y >= s.h) return;
-  const int64_t d = at.plane, size = s.h * s.w, here = at.y * s.w + at.x;
-  const R disparity_here = disparity_at(disparity, s, d, at.y, at.x);
+  unsigned index = at.plane;
+  const int d = peel(index, s.d);
+  const int64_t first = index, last = s.sdb ? first + 1 : s.b;  // the light fields of the map
+  const int64_t size = s.h * s.w, here = static_cast<int64_t>(at.y) * s.w + at.x;
+  const R disparity_here = disparity_at(disparity, s, first, d, at.y, at.x), scale = R(Element<T>::scale);
   R sum = 0;
   for (int v = 0; v < s.v; ++v) {
     const AxisShift<R> row = pixel_shift(disparity_here, s.map, v, s.v, s.h);
     if (s.valid && !inside(at.y, row, s.h)) continue;
     R wy[N], slope_y[N];
-    tap_weights(s.interpolation, row.f, wy);
-    tap_slopes(s.interpolation, row.f, slope_y);
+    tap_weights(s, row.f, wy);
+    tap_slopes(s, row.f, slope_y);
+    cut_taps<GENERAL>(s, at.y, row, s.h, wy);
+    cut_taps<GENERAL>(s, at.y, row, s.h, slope_y);
 #pragma unroll
     for (int i = 0; i < N; ++i) slope_y[i] *= -static_cast<R>(v - 0.5 * (s.v - 1));
     for (int u = 0; u < s.u; ++u) {
       const AxisShift<R> column = pixel_shift(disparity_here, s.map, u, s.u, s.w);
       if (s.valid && !inside(at.x, column, s.w)) continue;
       R wx[N], slope_x[N];
-      tap_weights(s.interpolation, column.f, wx);
-      tap_slopes(s.interpolation, column.f, slope_x);
+      tap_weights(s, column.f, wx);
+      tap_slopes(s, column.f, slope_x);
+      cut_taps<GENERAL>(s, at.x, column, s.w, wx);
+      cut_taps<GENERAL>(s, at.x, column, s.w, slope_x);
 #pragma unroll
       for (int j = 0; j < N; ++j) slope_x[j] *= -static_cast<R>(u - 0.5 * (s.u - 1));
-      for (int64_t b = 0; b < s.b; ++b) {
+      for (int64_t b = first; b < last; ++b) {
         for (int64_t c = 0; c < s.c; ++c) {
+          const T* view = light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc;
+          R sample = 0;
+          if (GENERAL && s.reduce == Reduce::moments)
+            sample = scale * sample_at<N>(view, s, at.y, at.x, row, column, wy, wx);
           R by = 0;
           for (int64_t a = 0; a < s.a; ++a)
-            by += aperture[(a * s.v + v) * s.u + u] * grad[(((b * s.a + a) * s.d + d) * s.c + c) * size + here];
+            by +=
+                weight_at<GENERAL>(aperture, s, b, a, v, u, here) *
+                sample_gradient<GENERAL>(grad, out, s, picture_of<GENERAL>(s, b, a, d, v, u, c) * size + here, sample);
           if (by == R(0)) continue;
-          const T* view = light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc;
           sum += by * (sample_at<N>(view, s, at.y, at.x, row, column, slope_y, wx) +
                        sample_at<N>(view, s, at.y, at.x, row, column, wy, slope_x));
         }
       }
     }
   }
-  grad_disparity[d * size + here] = sum * R(Element<T>::scale);
+  grad_disparity[(first * s.d + d) * size + here] = sum * scale;
+}
+
+// Weights per pixel: a thread is a pixel of a view in an aperture.
+template <class T, int N>
+__global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
+    refocus_grad_pixel_weights_kernel(const acc_t<T>* __restrict__ grad, const acc_t<T>* __restrict__ out,
+                                      const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
+                                      acc_t<T>* __restrict__ grad_aperture, const RefocusShape s) {
+  using R = acc_t<T>;
+  const Pixel at = pixel_of_thread(s);
+  if (at.x >= s.w || at.y >= s.h) return;
+  unsigned index = at.plane;
+  const int u = peel(index, s.u), v = peel(index, s.v), a = peel(index, s.a);
+  const int64_t first = index, last = s.sab ? first + 1 : s.b;  // the light fields of the aperture
+  const int64_t size = s.h * s.w, here = static_cast<int64_t>(at.y) * s.w + at.x;
+  R sum = 0;
+  for (int64_t b = first; b < last; ++b)
+    for (int64_t d = 0; d < s.d; ++d) {
+      const R disparity_here = disparity_at(disparity, s, b, d, at.y, at.x);
+      const AxisShift<R> row = pixel_shift(disparity_here, s.map, v, s.v, s.h);
+      const AxisShift<R> column = pixel_shift(disparity_here, s.map, u, s.u, s.w);
+      if (s.valid && (!inside(at.y, row, s.h) || !inside(at.x, column, s.w))) continue;
+      R wy[N], wx[N];
+      tap_weights(s, row.f, wy);
+      tap_weights(s, column.f, wx);
+      cut_taps<true>(s, at.y, row, s.h, wy);
+      cut_taps<true>(s, at.x, column, s.w, wx);
+      const T* view = light_field + b * s.sb + v * s.sv + u * s.su;
+      for (int64_t c = 0; c < s.c; ++c) {
+        const R sample = R(Element<T>::scale) * sample_at<N>(view + c * s.sc, s, at.y, at.x, row, column, wy, wx);
+        sum += weight_gradient<true>(grad, out, s, picture_of<true>(s, b, a, d, v, u, c) * size + here, sample);
+      }
+    }
+  grad_aperture[static_cast<int64_t>(at.plane) * size + here] = sum;
 }
 
 // A block sums one view's gradient over a part of the rows [B, D, C, H], for up to kApertures apertures at once.
@@ -221,7 +303,7 @@ inline constexpr int kApertures = 4;
 
 __device__ __host__ inline int64_t aperture_rows(const RefocusShape& s) { return s.b * s.d * s.c * s.h; }
 
-template <class T, int N>
+template <class T, int N, bool GENERAL>
 __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
     refocus_grad_aperture_kernel(const acc_t<T>* __restrict__ grad, const acc_t<T>* __restrict__ out,
                                  const T* __restrict__ light_field, const acc_t<T>* __restrict__ disparity,
@@ -243,24 +325,26 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
       const int y = static_cast<int>(unit - plane * s.h), c = static_cast<int>(plane - image * s.c);
       const int64_t b = image / s.d, d = image - b * s.d;
       const T* view = light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc;
-      const int64_t first = (((b * s.a + a0) * s.d + d) * s.c + c) * s.h + y;  // the row of the first aperture
+      const int64_t first = picture_of<GENERAL>(s, b, a0, d, v, u, c) * s.h + y;  // the row of the first aperture
+      const int64_t next = picture_of<GENERAL>(s, b, a0 + 1, d, v, u, c) * s.h + y - first;
       AxisShift<R> row{}, column{};
       R wy[N], wx[N];
       for (int x = threadIdx.x; x < s.w; x += 32) {
-        if (s.map || x == static_cast<int>(threadIdx.x)) {
-          const R here = disparity_at(disparity, s, d, y, x);
+        if (s.map || (GENERAL && s.zeros) || x == static_cast<int>(threadIdx.x)) {
+          const R here = disparity_at(disparity, s, b, d, y, x);
           row = pixel_shift(here, s.map, v, s.v, s.h);
           column = pixel_shift(here, s.map, u, s.u, s.w);
-          tap_weights(s.interpolation, row.f, wy);
-          tap_weights(s.interpolation, column.f, wx);
+          tap_weights(s, row.f, wy);
+          tap_weights(s, column.f, wx);
+          cut_taps<GENERAL>(s, y, row, s.h, wy);
+          cut_taps<GENERAL>(s, x, column, s.w, wx);
         }
         if (s.valid && (!inside(y, row, s.h) || !inside(x, column, s.w))) continue;
         const R sample = scale * sample_at<N>(view, s, y, x, row, column, wy, wx);
 #pragma unroll
         for (int a = 0; a < kApertures; ++a) {
           if (a0 + a >= s.a) continue;
-          const int64_t i = (first + a * s.d * s.c * s.h) * s.w + x;
-          sum[a] += grad[i] * (s.valid ? sample - out[i] : sample);
+          sum[a] += weight_gradient<GENERAL>(grad, out, s, (first + a * next) * s.w + x, sample);
         }
       }
     }
@@ -284,10 +368,12 @@ __global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
 template <class R>
 cudaError_t refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& s,
                                    cudaStream_t stream) {
-  const int64_t blocks = pixel_grid(s, s.a * s.d);
+  const int64_t blocks = pixel_grid(s, (counts_alike(s) ? 1 : s.b) * s.a * s.d);
   if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
-  return LFD_LAUNCH(refocus_scale_gradient_kernel<R>, dim3(blocks), dim3(32, kWarps), 0, stream, grad, disparity,
-                    aperture, s);
+  return for_general(s, [&](auto general) {
+    const auto kernel = refocus_scale_gradient_kernel<R, decltype(general)::value>;
+    return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, disparity, aperture, s);
+  });
 }
 
 template <class T>
@@ -304,28 +390,51 @@ cudaError_t refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* dispa
   });
 }
 
-template <class R>
-cudaError_t refocus_grad_light_field_map(const R* grad, const R* disparity, const R* aperture, R* grad_light_field,
-                                         const RefocusShape& s, cudaStream_t stream) {
+template <class T>
+cudaError_t refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field,
+                                         const acc_t<T>* disparity, const acc_t<T>* aperture,
+                                         acc_t<T>* grad_light_field, const RefocusShape& s, cudaStream_t stream) {
   const int64_t blocks = pixel_grid(s, s.b * s.d * s.c);
   if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
   return for_taps(s.interpolation, [&](auto taps) {
-    const auto kernel = refocus_grad_light_field_map_kernel<R, decltype(taps)::value>;
-    return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, disparity, aperture, grad_light_field,
-                      s);
+    constexpr int N = decltype(taps)::value;
+    using R = acc_t<T>;
+    if (!takes_general(s)) {
+      const auto kernel = refocus_grad_light_field_map_kernel<R, N, false>;  // the views are not read
+      return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, out, static_cast<const R*>(nullptr),
+                        disparity, aperture, grad_light_field, s);
+    }
+    const auto kernel = refocus_grad_light_field_map_kernel<T, N, true>;
+    return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, out, light_field, disparity, aperture,
+                      grad_light_field, s);
   });
 }
 
 template <class T>
-cudaError_t refocus_grad_disparity(const acc_t<T>* grad, const T* light_field, const acc_t<T>* disparity,
-                                   const acc_t<T>* aperture, acc_t<T>* grad_disparity, const RefocusShape& s,
-                                   cudaStream_t stream) {
-  const int64_t blocks = pixel_grid(s, s.d);
+cudaError_t refocus_grad_disparity(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field,
+                                   const acc_t<T>* disparity, const acc_t<T>* aperture, acc_t<T>* grad_disparity,
+                                   const RefocusShape& s, cudaStream_t stream) {
+  const int64_t blocks = pixel_grid(s, (s.sdb ? s.b : 1) * s.d);
   if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
   return for_taps(s.interpolation, [&](auto taps) {
-    const auto kernel = refocus_grad_disparity_kernel<T, decltype(taps)::value>;
-    return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, light_field, disparity, aperture,
-                      grad_disparity, s);
+    return for_general(s, [&](auto general) {
+      const auto kernel = refocus_grad_disparity_kernel<T, decltype(taps)::value, decltype(general)::value>;
+      return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, out, light_field, disparity, aperture,
+                        grad_disparity, s);
+    });
+  });
+}
+
+template <class T>
+cudaError_t refocus_grad_pixel_weights(const acc_t<T>* grad, const acc_t<T>* out, const T* light_field,
+                                       const acc_t<T>* disparity, acc_t<T>* grad_aperture, const RefocusShape& s,
+                                       cudaStream_t stream) {
+  const int64_t blocks = pixel_grid(s, (s.sab ? s.b : 1) * s.a * s.v * s.u);
+  if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
+  return for_taps(s.interpolation, [&](auto taps) {
+    const auto kernel = refocus_grad_pixel_weights_kernel<T, decltype(taps)::value>;
+    return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), 0, stream, grad, out, light_field, disparity,
+                      grad_aperture, s);
   });
 }
 
@@ -345,25 +454,29 @@ cudaError_t refocus_grad_aperture(const acc_t<T>* grad, const acc_t<T>* out, con
   if (!fits_grid(blocks)) return cudaErrorInvalidConfiguration;
   const int64_t shared = 32 * kWarps * static_cast<int64_t>(sizeof(acc_t<T>));
   return for_taps(s.interpolation, [&](auto taps) {
-    const auto kernel = refocus_grad_aperture_kernel<T, decltype(taps)::value>;
-    return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), shared, stream, grad, out, light_field, disparity,
-                      partial, parts, s);
+    return for_general(s, [&](auto general) {
+      const auto kernel = refocus_grad_aperture_kernel<T, decltype(taps)::value, decltype(general)::value>;
+      return LFD_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), shared, stream, grad, out, light_field, disparity,
+                        partial, parts, s);
+    });
   });
 }
 
-#define INSTANTIATE_VIEW(T)                                                                                           \
-  template cudaError_t refocus_grad_disparity(const acc_t<T>*, const T*, const acc_t<T>*, const acc_t<T>*, acc_t<T>*, \
-                                              const RefocusShape&, cudaStream_t);                                     \
-  template cudaError_t refocus_grad_aperture(const acc_t<T>*, const acc_t<T>*, const T*, const acc_t<T>*, acc_t<T>*,  \
+#define INSTANTIATE_VIEW(T)                                                                                          \
+  template cudaError_t refocus_grad_disparity(const acc_t<T>*, const acc_t<T>*, const T*, const acc_t<T>*,           \
+                                              const acc_t<T>*, acc_t<T>*, const RefocusShape&, cudaStream_t);        \
+  template cudaError_t refocus_grad_pixel_weights(const acc_t<T>*, const acc_t<T>*, const T*, const acc_t<T>*,       \
+                                                  acc_t<T>*, const RefocusShape&, cudaStream_t);                     \
+  template cudaError_t refocus_grad_aperture(const acc_t<T>*, const acc_t<T>*, const T*, const acc_t<T>*, acc_t<T>*, \
                                              const RefocusShape&, cudaStream_t);
-#define INSTANTIATE_FLOAT(T)                                                                           \
-  INSTANTIATE_VIEW(T)                                                                                  \
-  template cudaError_t refocus_grad_light_field(const acc_t<T>*, const acc_t<T>*, const acc_t<T>*, T*, \
-                                                const RefocusShape&, cudaStream_t);
-#define INSTANTIATE_SUM(R)                                                                                 \
-  template cudaError_t refocus_scale_gradient(R*, const R*, const R*, const RefocusShape&, cudaStream_t);  \
-  template cudaError_t refocus_grad_light_field_map(const R*, const R*, const R*, R*, const RefocusShape&, \
-                                                    cudaStream_t);
+#define INSTANTIATE_FLOAT(T)                                                                                     \
+  INSTANTIATE_VIEW(T)                                                                                            \
+  template cudaError_t refocus_grad_light_field(const acc_t<T>*, const acc_t<T>*, const acc_t<T>*, T*,           \
+                                                const RefocusShape&, cudaStream_t);                              \
+  template cudaError_t refocus_grad_light_field_map(const acc_t<T>*, const acc_t<T>*, const T*, const acc_t<T>*, \
+                                                    const acc_t<T>*, acc_t<T>*, const RefocusShape&, cudaStream_t);
+#define INSTANTIATE_SUM(R) \
+  template cudaError_t refocus_scale_gradient(R*, const R*, const R*, const RefocusShape&, cudaStream_t);
 INSTANTIATE_FLOAT(double)
 INSTANTIATE_FLOAT(float)
 INSTANTIATE_FLOAT(f16)

@@ -15,19 +15,24 @@ template <int N>
 inline constexpr int kFirstTap = 1 - N / 2;
 
 template <int N, class R>
-__device__ __forceinline__ void tap_weights(Interpolation interpolation, R f, R (&w)[N]) {
+__device__ __forceinline__ void tap_weights(Interpolation interpolation, R cubic, R f, R (&w)[N]) {
   if constexpr (N == 4) {
-    Taps<Interpolation::bicubic>::weights(f, w);
+    Taps<Interpolation::bicubic>::weights(f, cubic, w);
   } else {
-    Taps<Interpolation::bilinear>::weights(interpolation == Interpolation::nearest ? (f < R(0.5) ? R(0) : R(1)) : f, w);
+    const R g = interpolation == Interpolation::nearest ? (f < R(0.5) ? R(0) : R(1)) : f;
+    Taps<Interpolation::bilinear>::weights(g, cubic, w);
   }
 }
 template <int N, class R>
-__device__ __forceinline__ void tap_slopes(Interpolation interpolation, R f, R (&slope)[N]) {
+__device__ __forceinline__ void tap_weights(const RefocusShape& s, R f, R (&w)[N]) {
+  tap_weights(s.interpolation, static_cast<R>(s.cubic), f, w);
+}
+template <int N, class R>
+__device__ __forceinline__ void tap_slopes(const RefocusShape& s, R f, R (&slope)[N]) {
   if constexpr (N == 4) {
-    Taps<Interpolation::bicubic>::slopes(f, slope);
+    Taps<Interpolation::bicubic>::slopes(f, static_cast<R>(s.cubic), slope);
   } else {
-    slope[1] = interpolation == Interpolation::nearest ? R(0) : R(1);
+    slope[1] = s.interpolation == Interpolation::nearest ? R(0) : R(1);
     slope[0] = -slope[1];
   }
 }
@@ -49,8 +54,48 @@ __device__ __forceinline__ AxisShift<R> pixel_shift(R disparity, bool map, int64
 __device__ __forceinline__ int clamp_int(int p, int64_t size) { return min(max(p, 0), static_cast<int>(size) - 1); }
 
 template <class R>
-__device__ __forceinline__ R disparity_at(const R* disparity, const RefocusShape& s, int64_t d, int y, int x) {
-  return disparity[s.map ? (d * s.h + y) * s.w + x : d];
+__device__ __forceinline__ R disparity_at(const R* disparity, const RefocusShape& s, int64_t b, int64_t d, int y,
+                                          int x) {
+  return disparity[s.map ? b * s.sdb + (d * s.h + y) * s.w + x : d];
+}
+
+// Kernels that take each sample by itself are compiled twice: GENERAL ones know every option, the others disparity maps
+// with weights [A, V, U], their sum and the borders `replicate` and `valid`.
+inline bool takes_general(const RefocusShape& s) { return s.general() || s.zeros; }
+
+// Calls f with that as a compile-time constant.
+template <class F>
+cudaError_t for_general(const RefocusShape& s, const F& f) {
+  return takes_general(s) ? f(std::true_type{}) : f(std::false_type{});
+}
+
+// The weight of view v, u in aperture a at a pixel.
+template <bool GENERAL, class R>
+__device__ __forceinline__ R weight_at(const R* aperture, const RefocusShape& s, int64_t b, int64_t a, int64_t v,
+                                       int64_t u, int64_t pixel) {
+  const int64_t view = (a * s.v + v) * s.u + u;
+  return GENERAL && s.per_pixel ? aperture[b * s.sab + view * s.h * s.w + pixel] : aperture[view];
+}
+
+// With border `zeros`: taps beyond the view weigh nothing. w: their weights or slopes along an axis, at pixel p.
+template <bool GENERAL, int N, class R>
+__device__ __forceinline__ void cut_taps(const RefocusShape& s, int p, const AxisShift<R>& shift, int64_t size,
+                                         R (&w)[N]) {
+  if (!GENERAL || !s.zeros) return;
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    const int64_t tap = static_cast<int64_t>(p) + shift.first + kFirstTap<N> + i;
+    if (tap < 0 || tap >= size) w[i] = R(0);
+  }
+}
+
+// The row (a, d, c) of light field b in an output of the sums' shape, counted in pictures; `none` has views beside.
+template <bool GENERAL>
+__device__ __forceinline__ int64_t picture_of(const RefocusShape& s, int64_t b, int64_t a, int64_t d, int64_t v,
+                                              int64_t u, int64_t c) {
+  if (!GENERAL || s.reduce == Reduce::mean) return ((b * s.a + a) * s.d + d) * s.c + c;
+  if (s.reduce == Reduce::none) return ((((b * s.a + a) * s.d + d) * s.v + v) * s.u + u) * s.c + c;
+  return ((2 * b * s.a + a) * s.d + d) * s.c + c;  // of the mean; the variance's is a * d * c pictures on
 }
 
 // One sample, unscaled. y, x: the pixel.

@@ -104,7 +104,7 @@ __device__ __forceinline__ void fetch(Unit<T>& unit, const T* from, int64_t row_
   for (int i = 0; i < Unit<T>::down; ++i) unit.row[i].read(from + i * row_stride);
 }
 template <class T>
-__device__ __forceinline__ void fetch_clamped(Unit<T>& unit, const T* view, int y, int x, const RefocusShape& s) {
+__device__ __forceinline__ void fetch_clamped(Unit<T>& unit, const T* view, int y, int x, const RefocusViews& s) {
 #pragma unroll
   for (int i = 0; i < Unit<T>::down; ++i) unit.row[i].read_clamped(view + clamp_int(y + i, s.h) * s.sy, x, s.w);
 }
@@ -125,7 +125,7 @@ __device__ __forceinline__ void put(const Unit<T>& unit, float* to) {
 template <class T, int N>
 __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
     refocus_stack_kernel(const T* __restrict__ light_field, const float* __restrict__ disparity,
-                         const float* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusShape s,
+                         const float* __restrict__ aperture, out_t<T>* __restrict__ out, const RefocusViews s,
                          const StackBlock block) {
   constexpr int threads = 32 * kStackWarps, rows = kRows<N>;
   LFD_SHARED(shared);
@@ -193,7 +193,7 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
             const int a = (plane0 + p) / static_cast<int>(s.d);
             weight = aperture[(a * s.v + v0 + v) * s.u + u0 + u];
           }
-          tap_weights(s.interpolation, row.f, w);
+          tap_weights(s.interpolation, kKeys, row.f, w);
           GroupTaps<float, N>& to = taps[v * block.groups + p / kGroup];
 #pragma unroll
           for (int j = 0; j < N; ++j) to.weight[p % kGroup][j] = weight * w[j];
@@ -292,7 +292,7 @@ __global__ void __launch_bounds__(32 * kStackWarps, kStackBlocks)
 #pragma unroll
         for (int p = 0; p < kGroup; ++p) {
           float w[N];
-          tap_weights(s.interpolation, column_shifts[group * kGroup + p].f, w);
+          tap_weights(s.interpolation, kKeys, column_shifts[group * kGroup + p].f, w);
 #pragma unroll
           for (int r = 0; r < rows; ++r) {
             sum[p][r] += w[0] * along_y[p][r];

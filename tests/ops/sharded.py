@@ -42,6 +42,16 @@ def calls():
             [*random((4, 3, 3, 3, 8, 9), 2), torch.rand(3, 3)],
             "bww",
         ),
+        "refocus of each": (
+            lambda x, d, a: ops.refocus(x, d, aperture=a, reduce="moments")[1],
+            [*random((4, 3, 3, 3, 8, 9), (4, 8, 9)), torch.rand(4, 3, 3, 8, 9)],
+            "bbb",
+        ),
+        "refocus without a sum": (
+            lambda x, d, a: ops.refocus(x, d, aperture=a, border="zeros", reduce="none"),
+            [*random((4, 3, 3, 3, 8, 9), (1, 2, 8, 9)), torch.rand(1, 2, 3, 3, 8, 9)],
+            "bww",
+        ),
         "conv3x3": (lambda x, w, b: ops.conv3x3(x, w, b, **leaky), conv, "bww"),
         "conv3x3, winograd": (lambda x, w, b: ops.conv3x3(x, w, b, **leaky, backend="winograd"), conv, "bww"),
         "conv3x3 of two": (lambda x, w, b, x2, r: ops.conv3x3(x, w, b, **leaky, x2=x2, residual=r), two, "bwwbb"),

@@ -182,7 +182,10 @@ def test_ways_to_say_the_kernel_size():
         assert torch.equal(dynamic_filter(x, f, same), expected)
     assert torch.equal(dynamic_filter(x, f[:, :9]), dynamic_filter(x, f[:, :9], 3))
     x9 = torch.rand(1, 9, 5, 7)
-    with pytest.raises(ValueError, match="kernel_size: got None, and 1 and 3 fits 9 channels of filters beside 9 of x"):
+    with pytest.raises(
+        ValueError,
+        match=r"kernel_size: got None, and 1 \(9 groups\) and 3 \(1 group\) fits 9 channels of filters beside 9",
+    ):
         dynamic_filter(x9, f[:, :9])
     with pytest.raises(ValueError, match="kernel_size: got None, and no odd size fits 10 channels"):
         dynamic_filter(x, f[:, :10])
@@ -202,12 +205,10 @@ def test_ways_to_say_the_kernel_size():
         ({"filters": torch.zeros(1, 9, 4, 5, device="meta")}, RuntimeError, "filters: got device meta, want that of x"),
         ({"filters": torch.zeros(1, 9, 4, 6)}, RuntimeError, r"filters: got shape \[1, 9, 4, 6\]"),
         ({"filters": torch.zeros(1, 10, 4, 5)}, RuntimeError, "filters: got 10 channels, want k.k = 9"),
-        ({"kernel_size": 4}, ValueError, "kernel_size: got 4, want an odd integer from 1 to 15"),
-        ({"kernel_size": 17}, ValueError, "kernel_size: got 17, want an odd integer from 1 to 15"),
+        ({"kernel_size": 4}, ValueError, "kernel_size: got 4, want an odd integer from 1 to 51"),
         ({"kernel_size": -3}, ValueError, "kernel_size: got -3"),
         ({"kernel_size": 3.0}, ValueError, "kernel_size: got 3.0"),
         ({"kernel_size": True}, ValueError, "kernel_size: got True"),
-        ({"kernel_size": (3, 5)}, ValueError, r"kernel_size: got \(3, 5\), want an odd integer .* or two equal ones"),
         (
             {"x": torch.zeros(1, 3, 6, 7)},
             RuntimeError,
@@ -218,7 +219,6 @@ def test_ways_to_say_the_kernel_size():
             RuntimeError,
             r"want \[3 or 1, \.\.\., 4, 5\]",
         ),
-        ({"border": "reflect"}, ValueError, "border: got 'reflect', want 'replicate' or 'zeros'"),
         ({"backend": "gpu"}, ValueError, "backend: got 'gpu', want 'auto' or one of 'cuda', 'cpu', 'reference'"),
         ({"backend": "cuda"}, BackendError, "no backend can run this call: cuda: "),
     ],

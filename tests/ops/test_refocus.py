@@ -72,6 +72,35 @@ def test_wide_rows(backend, device, dtype, planes):
             torch.testing.assert_close(out, expected, **TOL[out.dtype])
 
 
+def scene_map(height, width, device="cpu"):
+    """As of a scene: slopes, ripples, and edges of some pixels; dyadic."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    smooth = y + 0.75 * torch.sin(9 * x) + 3 * (x > 0.5) + 40 * (x > 0.75)
+    return ((64 * smooth).round().double() / 64).to(device)
+
+
+@pytest.mark.parametrize("border", ["replicate", "valid"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", FLOATS + INTEGERS, ids=str)
+def test_map_of_a_scene(backend, device, dtype, interpolation, border):
+    """Neighbours that are read side by side, from several rows, from far apart, and beyond the border."""
+    disparity, weights = scene_map(9, 1200, device)[None], torch.ones(1, 2, 3, device=device).double()
+    light_field = views((1, 2, 3, 2, 9, 1200), dtype, device)
+    expected = expected_of(light_field, disparity, weights, interpolation, border)[:, 0, 0]
+    out = refocus(light_field, disparity[0], interpolation=interpolation, border=border, backend=backend)
+    torch.testing.assert_close(out, expected, **TOL[out.dtype])
+
+
+def test_infinite_pixels_stay_where_they_are_read(backend, device):
+    light_field = views((1, 3, 3, 1, 9, 120), torch.float32, device)
+    light_field[0, ..., 4, ::7] = torch.inf
+    disparity, weights = scene_map(9, 120, device)[None], torch.ones(1, 3, 3, device=device).double()
+    expected = expected_of(light_field, disparity, weights, "bilinear", "replicate")[:, 0, 0]
+    out = refocus(light_field, disparity[0], backend=backend)
+    torch.testing.assert_close(out, expected, equal_nan=True, **TOL[out.dtype])
+    assert expected.isfinite().any()
+
+
 @pytest.mark.parametrize("as_map", [False, True], ids=["planes", "map"])
 @pytest.mark.parametrize("border", ["replicate", "valid"])
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
@@ -79,10 +108,12 @@ def test_wide_rows(backend, device, dtype, planes):
 def test_gradients_match_float64_reference(backend, device, dtype, interpolation, border, as_map):
     if backend == "reference":
         pytest.skip("the reference's gradients are autograd's: gradcheck holds them")
-    for shape in [(1, 3, 2, 1, 4, 5), (2, 3, 3, 2, 6, 21)]:
+    for shape in [(1, 3, 2, 1, 4, 5), (2, 3, 3, 2, 6, 21), (1, 2, 3, 1, 5, 200)]:
         light_field, weights = views(shape, dtype, device), apertures(*shape[1:3], device)
         weights /= weights.sum((-2, -1), keepdim=True)
         disparity = disparity_map((2,), *shape[-2:], device) if as_map else torch.tensor([0.3125, -1.125, 7.0])
+        if as_map:
+            disparity[1] = scene_map(*shape[-2:], device)
         acc = torch.float64 if dtype == torch.float64 else torch.float32
         args = [light_field, disparity.to(device, acc), weights.to(acc)]
         exact = light_field.double() / torch.iinfo(dtype).max if dtype in INTEGERS else light_field.double()
@@ -281,10 +312,16 @@ def test_result_does_not_depend_on_threads():
     results = []
     for count in (1, 2, 5):
         torch.set_num_threads(count)
-        results.append(refocus(light_field, [0.75, -2.0, 1.5], backend="cpu"))
+        each = []
+        for disparity in (torch.tensor([0.75, -2.0, 1.5]), disparity_map((2,), 37, 41).float()):
+            inputs = [light_field[None], disparity, torch.full((1, 3, 5), 1 / 15)]
+            leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+            out = torch.ops.lfdeblur.refocus(*leaves, "bilinear", "replicate")
+            each += [out.detach(), *torch.autograd.grad(out.square().sum(), leaves)]
+        results.append(each)
     torch.set_num_threads(threads)
-    assert torch.equal(results[0], results[1])
-    assert torch.equal(results[0], results[2])
+    for other in results[1:]:
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(results[0], other, strict=True))
 
 
 VIEWS = torch.zeros(3, 3, 1, 4, 5)
@@ -326,7 +363,7 @@ VIEWS = torch.zeros(3, 3, 1, 4, 5)
             "aperture: got weights that are all zero",
         ),
         (VIEWS, 1.0, {"interpolation": "lanczos"}, ValueError, "interpolation: got 'lanczos'"),
-        (VIEWS, 1.0, {"border": "wrap"}, ValueError, "border: got 'wrap', want 'replicate' or 'valid'"),
+        (VIEWS, 1.0, {"border": "wrap"}, ValueError, "border: got 'wrap', want 'replicate', 'valid' or 'zeros'"),
         (VIEWS, 1.0, {"backend": "gpu"}, ValueError, "backend: got 'gpu'"),
         (VIEWS, 1.0, {"backend": "cuda"}, BackendError, "no backend can run this call: cuda: "),
     ],

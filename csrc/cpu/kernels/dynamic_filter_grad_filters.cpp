@@ -117,10 +117,12 @@ struct WeightGradients {
   }
 
   // With w the weights and d those of their gradients: softmax w * (d - sum w d), sum (d - sum w d) / sum.
-  void through(Taps<T>& taps, const T* f, int64_t first, int64_t width) {
+  void through(Taps<T>& taps, const T* f, int64_t first, int64_t width, R* shifts, R* factors) {
     for (int64_t from = 0; from < width; from += taps.block) {
       const int64_t some = width - from < taps.block ? width - from : taps.block;
       const R* weights = taps.get(f + (first + from) * s.filters.x, some);
+      if (shifts) memcpy(shifts + first + from, taps.shift.data(), some * sizeof(R));
+      if (shifts) memcpy(factors + first + from, taps.factor.data(), some * sizeof(R));
       for (int64_t x = 0; x < some; x += kLanes<R>) {
         R* grads = data.data() + from + x;
         Vec<R> mean = {};
@@ -147,19 +149,66 @@ struct WeightGradients {
   }
 };
 
+// Gradients of planar filters that are normalised, in one go: whole vectors of positions, up to the returned one.
 template <class T>
-void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T* grad_filters, const FilterGeometry& s,
-                                 int64_t begin, int64_t end) {
+int64_t normalized_grads(const T* f, const acc_t<T>* g, const acc_t<T>* const* rows, int64_t stride,
+                         const int64_t* offset, const FilterGeometry& s, acc_t<T>* weights, acc_t<T>* of_weights,
+                         acc_t<T>* shift, acc_t<T>* factors, T* grads) {
+  using R = acc_t<T>;
+  constexpr int L = kLanes<R>;
+  const bool softmax = s.normalize == Normalize::softmax;
+  const int taps = s.taps();
+  const int64_t width = s.filter_width();
+  bool aligned = s.grad_filters.t * sizeof(T) % 32 == 0;
+  aligned = aligned && reinterpret_cast<uintptr_t>(grads) % 32 == 0;
+  int64_t x = 0;
+  for (; x + L <= width; x += L) {
+    Vec<R> highest = load(f + x), total = {}, mean = {};
+    if (softmax) {
+      for (int t = 1; t < taps; ++t) {
+        const Vec<R> tap = load(f + t * s.filters.t + x);
+        highest = tap > highest ? tap : highest;
+      }
+    }
+    for (int i = 0, t = 0; i < s.kernel_height; ++i) {
+      for (int j = 0; j < s.kernel_width; ++j, ++t) {
+        const R* from = rows[i] + x + offset[j];
+        Vec<R> weight = load(f + t * s.filters.t + x), of_weight = {};
+        if (softmax) weight = exponential(weight - highest);
+        for (int64_t c = 0; c < s.channels; ++c) of_weight += load(g + c * stride + x) * load(from + c * stride);
+        total += weight;
+        mean += weight * of_weight;
+        store(weights + t * L, weight);
+        store(of_weights + t * L, of_weight);
+      }
+    }
+    if (!softmax) total += splat<R>(kNormalizeEpsilon);
+    const Vec<R> factor = splat<R>(1) / total;
+    mean *= factor;
+    for (int t = 0; t < taps; ++t) {
+      const Vec<R> by = softmax ? load(weights + t * L) * factor : factor;
+      store_stream(grads + t * s.grad_filters.t + x, by * (load(of_weights + t * L) - mean), aligned);
+    }
+    if (shift) store(shift + x, highest);
+    if (shift) store(factors + x, factor);
+  }
+  return x;
+}
+
+template <class T>
+void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T* grad_filters, acc_t<T>* shift,
+                                 acc_t<T>* factor, const FilterGeometry& s, int64_t begin, int64_t end) {
   using R = acc_t<T>;
   FilterRows<R> rows(s);
   const int64_t width = s.filter_width(), height = s.height * s.scale, step = s.out.x * s.phases();
-  const bool whole = rows.channels == s.channels;
-  const bool plain = whole && s.normalize == Normalize::none;
-  const bool planar = plain && s.grad_filters.x == 1;
-  const bool taps_last = plain && !planar && s.grad_filters.t == 1 && rows.unit;
+  const bool whole = rows.channels == s.channels, plain = s.normalize == Normalize::none;
+  const bool planar = whole && plain && s.grad_filters.x == 1;
+  const bool taps_last = whole && plain && !planar && s.grad_filters.t == 1 && rows.unit;
+  const bool in_one_go = whole && !plain && s.grad_filters.x == 1 && s.filters.x == 1;
   const int64_t stride = rows.stride;
-  Buffer<R> g((planar || taps_last || whole ? s.channels : rows.channels) * stride);
-  Taps<T> taps(s, s.taps(), s.normalize == Normalize::none ? 1 : width);
+  Buffer<R> g((whole ? s.channels : rows.channels) * stride);
+  Buffer<R> weights(in_one_go ? s.taps() * kLanes<R> : 0), of_weights(weights.size());
+  Taps<T> taps(s, s.taps(), plain ? 1 : width);
   const int64_t lanes = kLanes<R>, all = (width + lanes - 1) / lanes * lanes;
   // Where not all channels fit, their rows are read anew for each block: then there is one.
   WeightGradients<T> sums(s, planar || taps_last ? 1 : whole ? Taps<T>(s, s.taps(), width).block : all);
@@ -169,14 +218,24 @@ void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T*
     if (whole) rows.get(x, n, group, row, 0, s.channels, at);
     for (int64_t phase = 0; phase < s.phases(); ++phase) {
       const T* from = grad + n * s.out.n + group * s.out.g + row * s.out.y + phase * s.out.x;
+      const T* f = filters + s.first_filter(n, group, row, phase, s.filters);
       T* to = grad_filters + s.first_filter(n, group, row, phase, s.grad_filters);
+      R* shifts = shift ? shift + (unit * s.phases() + phase) * width : nullptr;
+      R* factors = shift ? factor + (unit * s.phases() + phase) * width : nullptr;
       if (whole) gradient_rows(from, s, s.channels, step, g.data(), stride);
-      for (int i = 0; i < s.kernel_height && (planar || taps_last); ++i) {
-        T* of_row = to + i * s.kernel_width * s.grad_filters.t;
-        if (planar) planar_row_grads<T>(g.data(), at[i], stride, s, rows, of_row);
-        if (taps_last) taps_last_row_grads(g.data(), at[i], stride, s, of_row);
+      if (planar || taps_last) {
+        for (int i = 0; i < s.kernel_height; ++i) {
+          T* of_row = to + i * s.kernel_width * s.grad_filters.t;
+          if (planar) planar_row_grads<T>(g.data(), at[i], stride, s, rows, of_row);
+          if (taps_last) taps_last_row_grads(g.data(), at[i], stride, s, of_row);
+        }
+        continue;
       }
-      for (int64_t first = 0; first < width && !planar && !taps_last; first += sums.block) {
+      int64_t first = 0;
+      if (in_one_go)
+        first = normalized_grads(f, g.data(), at, stride, rows.offset, s, weights.data(), of_weights.data(), shifts,
+                                 factors, to);
+      for (; first < width; first += sums.block) {
         const int64_t some = width - first < sums.block ? width - first : sums.block;
         for (int64_t c = 0; c < s.channels; c += rows.channels) {
           const int64_t count = s.channels - c < rows.channels ? s.channels - c : rows.channels;
@@ -186,8 +245,7 @@ void dynamic_filter_grad_filters(const T* grad, const T* x, const T* filters, T*
           }
           sums.add(g.data(), at, stride, rows.offset, count, first, some, c == 0);
         }
-        if (s.normalize != Normalize::none)
-          sums.through(taps, filters + s.first_filter(n, group, row, phase, s.filters), first, some);
+        if (!plain) sums.through(taps, f, first, some, shifts, factors);
         sums.write(to + first * s.grad_filters.x, some);
       }
     }
@@ -218,7 +276,8 @@ void dynamic_filter_measure(const T* filters, acc_t<T>* shift, acc_t<T>* factor,
 }
 
 #define INSTANTIATE(T)                                                                                               \
-  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, const FilterGeometry&, int64_t,        \
+  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, acc_t<T>*, acc_t<T>*,                  \
+                                            const FilterGeometry&, int64_t,        \
                                             int64_t);                                                                \
   template void dynamic_filter_measure(const T*, acc_t<T>*, acc_t<T>*, const FilterGeometry&, int64_t, int64_t);
 INSTANTIATE(double)

@@ -123,11 +123,58 @@ void filter_row(const Block<T>& block, bool unit, int64_t pixel_stride, int64_t 
 #endif
 }
 
-// All channels that `rows` holds; a sum is written to out, `step` positions apart.
-template <class T, class F>
-void filter_channels(const FilterGeometry& s, const Block<F>& block, bool unit, int64_t pixel_stride, int64_t count,
-                     acc_t<T>* sums, int64_t stride, T* out, int64_t step) {
+// Planar filters that are normalised while they are read: whole vectors of positions, up to the returned one. For one
+// chunk of channels; more take longer than the weights once written down.
+template <class T, int C>
+int64_t normalized_row(const Block<T>& block, Normalize normalize, acc_t<T>* sums, int64_t stride) {
   using R = acc_t<T>;
+  const int taps = block.kernel_height * block.kernel_width;
+  int64_t x = 0;
+  for (; x + kLanes<R> <= block.width; x += kLanes<R>) {
+    const T* f = block.taps + x;
+    Vec<R> highest = load(f), total = {}, sum[C] = {};
+    if (normalize == Normalize::softmax) {
+      for (int t = 1; t < taps; ++t) {
+        const Vec<R> tap = load(f + t * block.tap_stride);
+        highest = tap > highest ? tap : highest;
+      }
+    }
+    for (int i = 0; i < block.kernel_height; ++i) {
+      const R* row = block.rows[i] + x;
+      for (int j = 0; j < block.kernel_width; ++j, f += block.tap_stride) {
+        Vec<R> weight = load(f);
+        if (normalize == Normalize::softmax) weight = exponential(weight - highest);
+        total += weight;
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) sum[c] += weight * load(row + c * stride + block.offset[j]);
+      }
+    }
+    if (normalize == Normalize::sum) total += splat<R>(kNormalizeEpsilon);
+    const Vec<R> factor = splat<R>(1) / total;
+    for (int c = 0; c < C; ++c) store(sums + c * stride + x, sum[c] * factor);
+  }
+  return x;
+}
+
+// Sums of some channels to out, channels `by` apart and positions `step`.
+template <class T>
+void write_sums(const acc_t<T>* sums, int64_t stride, int64_t channels, int64_t width, T* out, int64_t by,
+                int64_t step) {
+  using R = acc_t<T>;
+  for (int64_t c = 0; c < channels; ++c) {
+    T* to = out + c * by;
+    const R* from = sums + c * stride;
+    int64_t x = 0;
+    if (step == 1)
+      for (; x + kLanes<R> <= width; x += kLanes<R>) store(to + x, load(from + x));
+    for (; x < width; ++x) to[x * step] = from_acc<T>(from[x]);
+  }
+}
+
+// All channels that the rows hold.
+template <class T, class F>
+void filter_channels(const Block<F>& block, bool unit, int64_t pixel_stride, int64_t count, acc_t<T>* sums,
+                     int64_t stride, T* out, int64_t by, int64_t step) {
   for (int64_t c = 0; c < count; c += kChunk) {
     const int chunk = static_cast<int>(count - c < kChunk ? count - c : kChunk);
     const int64_t first = c * stride;
@@ -135,15 +182,20 @@ void filter_channels(const FilterGeometry& s, const Block<F>& block, bool unit, 
     if (chunk == 2) filter_row<F, 2>(block, unit, pixel_stride, first, sums, stride);
     if (chunk == 3) filter_row<F, 3>(block, unit, pixel_stride, first, sums, stride);
     if (chunk == 4) filter_row<F, 4>(block, unit, pixel_stride, first, sums, stride);
-    for (int i = 0; i < chunk; ++i) {
-      T* to = out + (c + i) * s.out.c;
-      const R* from = sums + i * stride;
-      int64_t x = 0;
-      if (step == 1)
-        for (; x + kLanes<R> <= block.width; x += kLanes<R>) store(to + x, load(from + x));
-      for (; x < block.width; ++x) to[x * step] = from_acc<T>(from[x]);
-    }
+    write_sums(sums, stride, chunk, block.width, out + c * by, by, step);
   }
+}
+
+template <class T>
+int64_t normalized_channels(const FilterGeometry& s, const Block<T>& block, acc_t<T>* sums, int64_t stride, T* out,
+                            int64_t by, int64_t step) {
+  int64_t done = 0;
+  if (s.channels == 1) done = normalized_row<T, 1>(block, s.normalize, sums, stride);
+  if (s.channels == 2) done = normalized_row<T, 2>(block, s.normalize, sums, stride);
+  if (s.channels == 3) done = normalized_row<T, 3>(block, s.normalize, sums, stride);
+  if (s.channels == 4) done = normalized_row<T, 4>(block, s.normalize, sums, stride);
+  write_sums(sums, stride, s.channels, done, out, by, step);
+  return done;
 }
 
 template <class T>
@@ -151,32 +203,41 @@ void dynamic_filter(const T* x, const T* filters, T* out, const FilterGeometry& 
   using R = acc_t<T>;
   FilterRows<R> rows(s);
   Buffer<R> sums(kChunk * rows.stride);
-  const int64_t width = s.filter_width(), height = s.height * s.scale, step = s.out.x * s.phases();
+  const int64_t width = s.filter_width(), height = s.height * s.scale;
   const bool in_place = read_in_place(s);
   Taps<T> taps(s, in_place ? 1 : s.taps(), in_place ? 1 : width);
+  // Phases of a row are written between each other: in the cache first, where the row of all channels is small.
+  const bool apart = s.phases() > 1 && s.out.x == 1 && rows.channels <= kChunk;
+  std::vector<T> line(apart ? rows.channels * width * s.scale : 0);
+  const int64_t step = apart ? s.scale : s.out.x * s.phases(), by = apart ? width * s.scale : s.out.c;
   const R* at[kMaxKernelSize];
   const R* shifted[kMaxKernelSize];
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t row = unit % height, g = unit / height % s.groups, n = unit / height / s.groups;
     for (int64_t c = 0; c < s.channels; c += rows.channels) {
       const int64_t count = s.channels - c < rows.channels ? s.channels - c : rows.channels;
+      T* whole = out + n * s.out.n + g * s.out.g + c * s.out.c + row * s.out.y;
       rows.get(x, n, g, row, c, count, at);
       for (int64_t phase = 0; phase < s.phases(); ++phase) {
         const T* f = filters + s.first_filter(n, g, row, phase, s.filters);
-        T* to = out + n * s.out.n + g * s.out.g + c * s.out.c + row * s.out.y + phase * s.out.x;
+        T* to = apart ? line.data() + phase : whole + phase * s.out.x;
+        const Block<T> all{f, s.filters.t, width, at, rows.offset, s.kernel_height, s.kernel_width};
         if (in_place) {
-          const Block<T> all{f, s.filters.t, width, at, rows.offset, s.kernel_height, s.kernel_width};
-          filter_channels(s, all, rows.unit, s.filters.x, count, sums.data(), rows.stride, to, step);
+          filter_channels(all, rows.unit, s.filters.x, count, sums.data(), rows.stride, to, by, step);
           continue;
         }
-        for (int64_t first = 0; first < width; first += taps.block) {
+        int64_t first = 0;
+        if (s.filters.x == 1 && s.normalize != Normalize::none && s.channels <= kChunk)
+          first = normalized_channels(s, all, sums.data(), rows.stride, to, by, step);
+        for (; first < width; first += taps.block) {
           const int64_t some = width - first < taps.block ? width - first : taps.block;
           for (int i = 0; i < s.kernel_height; ++i) shifted[i] = at[i] + first;
           const R* weights = taps.get(f + first * s.filters.x, some);
           const Block<R> block{weights, taps.block, some, shifted, rows.offset, s.kernel_height, s.kernel_width};
-          filter_channels(s, block, rows.unit, 1, count, sums.data(), rows.stride, to + first * step, step);
+          filter_channels(block, rows.unit, 1, count, sums.data(), rows.stride, to + first * step, by, step);
         }
       }
+      for (int64_t k = 0; k < count && apart; ++k) memcpy(whole + k * s.out.c, line.data() + k * by, by * sizeof(T));
     }
   }
 }

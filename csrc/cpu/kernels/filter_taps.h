@@ -1,22 +1,30 @@
 // Taps of a block of positions side by side, whatever strides and normalisation they have.
 #pragma once
 
-// e**x, to a unit in the last place; 0 below the smallest normal number.
+// e**x, to a unit in the last place, for x <= 0 and not below the smallest normal number.
 inline Vec<float> exponential(Vec<float> x) {
-  const Vec<float> low = splat(-87.0f), magic = splat(12582912.0f);  // 1.5 * 2**23: its sum is rounded to an integer
-  const Vec<float> kept = x < low ? low : x;
+  const Vec<float> magic = splat(12582912.0f);  // 1.5 * 2**23: its sum is rounded to an integer
+#if defined(LFD_AVX512)
+  const Vec<float> kept = (Vec<float>)_mm512_max_ps(_mm512_set1_ps(-104.0f), (__m512)x);  // e**-104 is 0
+#else
+  const Vec<float> low = splat(-87.0f), kept = x < low ? low : x;
+#endif
   const Vec<float> shifted = kept * splat(1.44269504f) + magic, n = shifted - magic;
   const Vec<float> r = (kept - n * splat(0.693359375f)) + n * splat(2.12194440e-4f);
-  Vec<float> p = splat(1.9875691500e-4f);
-  p = p * r + splat(1.3981999507e-3f);
-  p = p * r + splat(8.3334519073e-3f);
-  p = p * r + splat(4.1665795894e-2f);
-  p = p * r + splat(1.6666665459e-1f);
-  p = p * r + splat(5.0000001201e-1f);
-  p = p * r * r + r + splat(1.0f);
+  // (e**r - 1 - r) / r**2 for |r| <= log(2) / 2, the largest relative error of e**r made small.
+  Vec<float> p = splat(1.3814599e-3f);
+  p = p * r + splat(8.368717e-3f);
+  p = p * r + splat(4.166839e-2f);
+  p = p * r + splat(1.6666521e-1f);
+  p = p * r + splat(4.9999994e-1f);
+  p = p * (r * r) + r + splat(1.0f);
+#if defined(LFD_AVX512)
+  return (Vec<float>)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
   using I = typename Simd<float>::Mask;
   const Vec<float> power = (Vec<float>)((((I)shifted - (I)magic) + 127) << 23);
   return x < low ? Vec<float>{} : p * power;
+#endif
 }
 inline Vec<double> exponential(Vec<double> x) {
   for (int i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
@@ -69,7 +77,7 @@ struct Taps {
       if (s.normalize == Normalize::softmax) {
         for (int64_t t = 1; t < count; ++t) {
           const Vec<R> tap = load(data.data() + t * block + x);
-          highest = (tap > highest) | (tap != tap) ? tap : highest;  // what is no number stays
+          highest = tap > highest ? tap : highest;  // what is no number comes back by its exponential
         }
         for (int64_t t = 0; t < count; ++t) {
           R* tap = data.data() + t * block + x;

@@ -25,7 +25,8 @@ AxisTaps<R> axis_taps(R disparity, double offset, int64_t size, const RefocusSha
     const bool cubic = s.interpolation == Interpolation::bicubic;
     taps.first += cubic ? -1 : 0;
     taps.count = cubic ? 4 : 2;
-    cubic ? bicubic_weights(f, taps.w) : Taps<Interpolation::bilinear>::weights(f, taps.w);
+    const R a = static_cast<R>(s.cubic);
+    cubic ? bicubic_weights(f, a, taps.w) : Taps<Interpolation::bilinear>::weights(f, a, taps.w);
   }
   return taps;
 }
@@ -40,12 +41,14 @@ std::vector<AxisTaps<R>> all_axis_taps(const R* disparity, int64_t views, int64_
   return taps;
 }
 
-// The output rows [begin, end) within [from, to) that read source row r with a tap `shift` away.
+// The output rows [begin, end) within [from, to) that read source row r with a tap `shift` away. If `extended`, the
+// first and the last row are also read in place of those beyond.
 struct RowRange {
   int64_t begin, end;
 };
-inline RowRange reading_rows(int64_t r, int64_t shift, int64_t height, int64_t from, int64_t to) {
-  const int64_t begin = r == 0 ? from : r - shift, end = r == height - 1 ? to : r - shift + 1;
+inline RowRange reading_rows(int64_t r, int64_t shift, int64_t height, int64_t from, int64_t to, bool extended = true) {
+  const bool first = extended && r == 0, last = extended && r == height - 1;
+  const int64_t begin = first ? from : r - shift, end = last ? to : r - shift + 1;
   return {std::max(begin, from), std::min(end, to)};
 }
 

@@ -4,13 +4,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "cpu/buffer.h"
 #include "cpu/refocus.h"
 #include "cpu/refocus_weights.h"
 
 #include "cpu/kernels/begin.h"
 #include "cpu/kernels/refocus_axis.h"
 #include "cpu/kernels/refocus_samples.h"
-
 template <class T>
 void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
                               T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
@@ -27,7 +27,7 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
       const R* g = grad + ((b * planes + p) * s.c + c) * plane_size;
       bool any = false;
       for (int i = 0; i < t.count; ++i) {
-        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi);
+        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi, !s.zeros);
         for (int64_t y = range.begin; y < range.end; ++y) {
           if (!any) std::fill(row.begin(), row.end(), R(0));
           any = true;
@@ -45,6 +45,7 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
           const int64_t from = std::min(k.hi, std::max(k.lo, -shift)), to = std::max(from, std::min(k.hi, s.w - shift));
           const R w = weight * k.w[i];
           if (to > from) add_scaled(line + from + shift, w, row.data() + from, to - from);
+          if (s.zeros) continue;
           add_scaled_sum(line, w, row.data() + k.lo, from - k.lo);
           add_scaled_sum(line + s.w - 1, w, row.data() + to, k.hi - to);
         }
@@ -57,41 +58,52 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
   }
 }
 
-template <class T, Interpolation I>
-void grad_light_field_views(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
-                            T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
-  using R = acc_t<T>;
-  RowSampler<T, I> sampler(s);
-  const int64_t plane = s.h * s.w;
-  std::vector<R> values(s.w), view(s.c * plane);
-  for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t u = unit % s.u, v = unit / s.u % s.v, b = unit / s.u / s.v;
-    std::fill(view.begin(), view.end(), R(0));
-    for (int64_t d = 0; d < s.d; ++d)
-      for (int64_t y = 0; y < s.h; ++y) {
-        sampler.set_row(disparity, d, y);
-        sampler.set_view_row(v);
-        sampler.set_view_column(u);
-        for (int64_t a = 0; a < s.a; ++a) {
-          const R weight = aperture[(a * s.v + v) * s.u + u];
-          if (weight == R(0)) continue;
-          for (int64_t c = 0; c < s.c; ++c) {
-            const R* g = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
-            for (int64_t x = 0; x < s.w; ++x) values[x] = weight * sampler.counts(x) * g[x];
-            sampler.scatter(values.data(), view.data() + c * plane);
+// In the sum's type alone: compiled once for all element types. view: [C, H, W], with kLanes more elements at the end.
+template <class R, int N>
+void grad_light_field_view(const R* grad, const R* disparity, const R* aperture, int64_t b, int64_t view_index,
+                           Scatter<R, N>& strip, const RefocusShape& s, R* view) {
+  constexpr int64_t L = kLanes<R>;
+  const int64_t u = view_index % s.u, v = view_index / s.u;
+  bool open = false;
+  for (int64_t a = 0; a < s.a; ++a) open = open || aperture[a * s.v * s.u + view_index] != R(0);
+  if (!open) return;
+  for (int64_t row = 0; row < s.d * s.h; ++row)
+    for (int64_t x0 = 0; x0 < s.w; x0 += strip.width * L) {
+      const int64_t d = row / s.h, y = row % s.h;
+      strip.set(disparity + b * s.sdb, d, y, x0, view_index, view_index + 1);
+      for (int64_t block = 0; block < strip.blocks(); ++block) {
+        const int64_t x = x0 + block * L, count = std::min(L, s.w - x);
+        const Vec<R> inside = s.valid ? strip.inside(v, u, block) : splat(R(1));
+        for (int64_t c = 0; c < s.c; ++c) {
+          Vec<R> values{};
+          for (int64_t a = 0; a < s.a; ++a) {
+            const R* g = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w + x;
+            R some[L] = {};
+            if (count < L) std::copy(g, g + count, some);
+            values += splat(aperture[a * s.v * s.u + view_index]) * load(count < L ? some : g);
           }
+          strip.add(view + c * s.h * s.w, v, u, block, inside * values);
         }
       }
-    T* to = grad_light_field + unit * s.c * plane;
-    for (int64_t i = 0; i < s.c * plane; ++i) to[i] = from_acc<T>(view[i]);
-  }
+    }
 }
 
 template <class T>
 void refocus_grad_light_field_map(const acc_t<T>* grad, const acc_t<T>* disparity, const acc_t<T>* aperture,
                                   T* grad_light_field, const RefocusShape& s, int64_t begin, int64_t end) {
-  for_interpolation(s.interpolation, [&](auto i) {
-    grad_light_field_views<T, decltype(i)::value>(grad, disparity, aperture, grad_light_field, s, begin, end);
+  using R = acc_t<T>;
+  const int64_t size = s.c * s.h * s.w;
+  RefocusShape dense = s;
+  dense.sy = s.w;
+  std::vector<R> view(size + kLanes<R>);
+  for_taps(s.interpolation, [&](auto taps) {
+    Scatter<R, decltype(taps)::value> strip(dense);
+    for (int64_t unit = begin; unit < end; ++unit) {
+      std::fill(view.begin(), view.end(), R(0));
+      grad_light_field_view(grad, disparity, aperture, unit / s.u / s.v, unit % (s.v * s.u), strip, dense, view.data());
+      T* to = grad_light_field + unit * size;
+      for (int64_t i = 0; i < size; ++i) to[i] = from_acc<T>(view[i]);
+    }
   });
 }
 

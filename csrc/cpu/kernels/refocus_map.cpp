@@ -1,88 +1,80 @@
 // The loops of the CPU `refocus` in which every output pixel has its own disparity.
-#if !defined(LFD_AVX512)  // these run on AVX2 at most
+#if !defined(LFD_AVX512)  // longer vectors read more rows and wider windows
 #include <algorithm>
 #include <type_traits>
 #include <vector>
 
+#include "cpu/buffer.h"
 #include "cpu/refocus.h"
 
 #include "cpu/kernels/begin.h"
 #include "cpu/kernels/refocus_samples.h"
-
-template <class T, Interpolation I>
+template <class T, int N>
 void map_rows(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
               const RefocusShape& s, int64_t begin, int64_t end) {
   using R = acc_t<T>;
-  RowSampler<T, I> sampler(s);
-  std::vector<R> sums(s.a * s.c * s.w), counted(s.a * s.w);
+  using Strip = Sampler<T, N>;
+  constexpr int L = kLanes<R>;
+  Strip strip(s);
+  Buffer<Vec<R>> sums(s.a * s.c * strip.width), counted(s.a * strip.width), weights(s.a);
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t y = unit % s.h, d = unit / s.h % s.d, b = unit / s.h / s.d;
-    std::fill(sums.begin(), sums.end(), R(0));
-    std::fill(counted.begin(), counted.end(), R(0));
-    sampler.set_row(disparity, d, y);
-    for (int64_t v = 0; v < s.v; ++v) {
-      sampler.set_view_row(v);
-      for (int64_t u = 0; u < s.u; ++u) {
-        bool open = false;
-        for (int64_t a = 0; a < s.a; ++a) open = open || aperture[(a * s.v + v) * s.u + u] != R(0);
-        if (!open) continue;
-        sampler.set_view_column(u);
+    for (int64_t x0 = 0; x0 < s.w; x0 += strip.width * L) {
+      strip.set(disparity + b * s.sdb, d, y, x0, 0, s.v * s.u);
+      std::fill(sums.begin(), sums.end(), Vec<R>{});
+      std::fill(counted.begin(), counted.end(), Vec<R>{});
+      for (int64_t v = 0; v < s.v; ++v)
+        for (int64_t u = 0; u < s.u; ++u) {
+          const R* open = aperture + v * s.u + u;
+          bool any_open = false;
+          for (int64_t a = 0; a < s.a; ++a) any_open = any_open || open[a * s.v * s.u] != R(0);
+          if (!any_open) continue;
+          if (s.a == 1 && !s.valid) {
+            const Vec<R> weight = splat(open[0]);
+            strip.read(light_field + b * s.sb, v, u, [&](int64_t block) {
+              Vec<R>* to = sums.data() + block * s.c;
+              return [=](int64_t c, Vec<R> sample) { to[c] += weight * sample; };
+            });
+            continue;
+          }
+          strip.read(light_field + b * s.sb, v, u, [&](int64_t block) {
+            for (int64_t a = 0; a < s.a; ++a) {
+              weights[a] = splat(open[a * s.v * s.u]);
+              if (!s.valid) continue;
+              weights[a] *= strip.inside(v, u, block);
+              counted[a * strip.width + block] += weights[a];
+            }
+            return [&, block](int64_t c, Vec<R> sample) {
+              for (int64_t a = 0; a < s.a; ++a) sums[(a * strip.width + block) * s.c + c] += weights[a] * sample;
+            };
+          });
+        }
+      for (int64_t a = 0; a < s.a; ++a)
         for (int64_t c = 0; c < s.c; ++c) {
-          sampler.read(light_field + b * s.sb + v * s.sv + u * s.su + c * s.sc);
-          for (int64_t a = 0; a < s.a; ++a) {
-            const R weight = aperture[(a * s.v + v) * s.u + u];
-            R* sum = sums.data() + (a * s.c + c) * s.w;
-            for (int64_t x = 0; x < s.w; ++x) sum[x] += weight * sampler.counts(x) * sampler.sample[x];
-            if (c == 0)
-              for (int64_t x = 0; x < s.w; ++x) counted[a * s.w + x] += weight * sampler.counts(x);
+          out_t<T>* to = out + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
+          for (int64_t block = 0; block < strip.blocks(); ++block) {
+            Vec<R> total = sums[(a * strip.width + block) * s.c + c] * splat(R(Element<T>::scale));
+            if (s.valid) {
+              const Vec<R> n = counted[a * strip.width + block];
+              total = n > Vec<R>{} ? total / n : Vec<R>{};
+            }
+            const int64_t x = x0 + block * L;
+            if (x + L <= s.w)
+              store(to + x, total);
+            else
+              for (int64_t l = 0; x + l < s.w; ++l) to[x + l] = from_acc<out_t<T>>(total[l]);
           }
         }
-      }
     }
-    for (int64_t a = 0; a < s.a; ++a)
-      for (int64_t c = 0; c < s.c; ++c) {
-        out_t<T>* to = out + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
-        for (int64_t x = 0; x < s.w; ++x) {
-          const R total = sums[(a * s.c + c) * s.w + x] * R(Element<T>::scale), n = counted[a * s.w + x];
-          to[x] = from_acc<out_t<T>>(!s.valid ? total : n > R(0) ? total / n : R(0));
-        }
-      }
   }
 }
 
 template <class T>
 void refocus_map(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                  const RefocusShape& s, int64_t begin, int64_t end) {
-  for_interpolation(s.interpolation, [&](auto i) {
-    map_rows<T, decltype(i)::value>(light_field, disparity, aperture, out, s, begin, end);
+  for_taps(s.interpolation, [&](auto taps) {
+    map_rows<T, decltype(taps)::value>(light_field, disparity, aperture, out, s, begin, end);
   });
-}
-
-template <class R>
-void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& s, int64_t begin,
-                            int64_t end) {
-  RowSampler<R, Interpolation::nearest> sampler(s);  // only where a sample lies matters here
-  std::vector<R> counted(s.w);
-  for (int64_t unit = begin; unit < end; ++unit) {
-    const int64_t a = unit / s.d, d = unit % s.d;
-    for (int64_t y = 0; y < s.h; ++y) {
-      std::fill(counted.begin(), counted.end(), R(0));
-      sampler.set_row(disparity, d, y);
-      for (int64_t v = 0; v < s.v; ++v) {
-        sampler.set_view_row(v);
-        for (int64_t u = 0; u < s.u; ++u) {
-          sampler.set_view_column(u);
-          const R weight = aperture[(a * s.v + v) * s.u + u];
-          for (int64_t x = 0; x < s.w; ++x) counted[x] += weight * sampler.counts(x);
-        }
-      }
-      for (int64_t b = 0; b < s.b; ++b)
-        for (int64_t c = 0; c < s.c; ++c) {
-          R* row = grad + ((((b * s.a + a) * s.d + d) * s.c + c) * s.h + y) * s.w;
-          for (int64_t x = 0; x < s.w; ++x) row[x] = counted[x] > R(0) ? row[x] / counted[x] : R(0);
-        }
-    }
-  }
 }
 
 #define INSTANTIATE(T)                                                                                           \
@@ -94,8 +86,6 @@ INSTANTIATE(f16)
 INSTANTIATE(bf16)
 INSTANTIATE(uint8_t)
 INSTANTIATE(uint16_t)
-template void refocus_scale_gradient(double*, const double*, const double*, const RefocusShape&, int64_t, int64_t);
-template void refocus_scale_gradient(float*, const float*, const float*, const RefocusShape&, int64_t, int64_t);
 
 #include "cpu/kernels/end.h"
 #endif

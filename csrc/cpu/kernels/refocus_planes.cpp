@@ -63,6 +63,7 @@ void sum_tile(const R* aperture, const RefocusShape& s, const std::vector<AxisTa
   const int64_t planes = s.a * s.d, kept_stride = s.w + kLanes<R>;
   kept.resize(planes * 4 * kept_stride);
   std::vector<typename RowSum<R>::Plan> plans(planes);
+  const std::vector<R> nothing(s.zeros ? kept_stride : 0);
   for (int64_t p = 0; p < planes; ++p) std::fill(sums + p * stride, sums + p * stride + (y1 - y0) * s.w, R(0));
   for (int64_t v = 0; v < s.v; ++v) {
     for (int64_t p = 0; p < planes; ++p) row_sum.plan(aperture + (p / s.d * s.v + v) * s.u, p % s.d, plans[p]);
@@ -89,7 +90,10 @@ void sum_tile(const R* aperture, const RefocusShape& s, const std::vector<AxisTa
         const RowRange ready = reading_rows(r, t.first + t.count - 1, s.h, std::max(y0, t.lo), std::min(y1, t.hi));
         for (int64_t y = ready.begin; y < ready.end; ++y) {
           const R* from[4];
-          for (int i = 0; i < t.count; ++i) from[i] = ring + clamp_index(y + t.first + i, s.h) % 4 * kept_stride;
+          for (int i = 0; i < t.count; ++i) {
+            const int64_t row = clamp_index(y + t.first + i, s.h);
+            from[i] = s.zeros && row != y + t.first + i ? nothing.data() : ring + row % 4 * kept_stride;
+          }
           R* to = sums + p * stride + (y - y0) * s.w;
           if (t.count == 1) add_rows<1>(to, t.w, from, s.w);
           if (t.count == 2) add_rows<2>(to, t.w, from, s.w);

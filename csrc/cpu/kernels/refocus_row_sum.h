@@ -64,7 +64,7 @@ class RowSum {
   virtual void set_picture(int64_t b, int64_t c) = 0;  // picture b, channel c
   // Row r of the views of row v, for the runs that follow.
   virtual void load_row(int64_t v, int64_t r) = 0;
-  // sums[x] = sum_u aperture[u] * sum_i w_u[i] * row_u[clamp(x + first_u + i)].
+  // sums[x] = sum_u aperture[u] * sum_i w_u[i] * row_u[x + first_u + i], with the border put on.
   virtual void run(const Plan& plan, R* sums) const = 0;
 
  protected:

@@ -65,14 +65,14 @@ class TypedRowSum final : public RowSum<acc_t<T>> {
     for (int64_t u = 0; u < s_.u; ++u) {
       const T* from = row_ + u * s_.su;
       R* to = copies_.data() + u * stride_;
-      std::fill(to, to + left_, to_acc(from[0]));
+      std::fill(to, to + left_, s_.zeros ? R(0) : to_acc(from[0]));
       int64_t x = 0;
       for (; x + L <= s_.w; x += L) {
         if (x % kLine == 0) __builtin_prefetch(from + x + s_.sy);
         store(to + left_ + x, load(from + x));
       }
       for (; x < s_.w; ++x) to[left_ + x] = to_acc(from[x]);
-      std::fill(to + left_ + s_.w, to + stride_, to_acc(from[s_.w - 1]));
+      std::fill(to + left_ + s_.w, to + stride_, s_.zeros ? R(0) : to_acc(from[s_.w - 1]));
     }
   }
 
@@ -106,6 +106,10 @@ class TypedRowSum final : public RowSum<acc_t<T>> {
     if (p.taps == 4) sum_views<4>(rows, p.views, p.begin, p.end, ahead, sums);
   }
 
+  static R at_border(const T* row, int64_t x, const RefocusShape& s) {
+    return s.zeros && (x < 0 || x >= s.w) ? R(0) : to_acc(row[clamp_index(x, s.w)]);
+  }
+
   // A vector of pixels that see the border; `pixels` of them are stored.
   void edge_block(const Plan& plan, int64_t x, int64_t pixels, R* sums) const {
     constexpr int L = kLanes<R>;
@@ -114,7 +118,7 @@ class TypedRowSum final : public RowSum<acc_t<T>> {
     for (const ViewRow<R>& view : plan.views) {
       const T* row = row_ + view.u * s_.su;
       const int64_t first = x + plan.columns[view.u].first;
-      for (int64_t i = 0; i < L + plan.taps - 1; ++i) line[i] = to_acc(row[clamp_index(first + i, s_.w)]);
+      for (int64_t i = 0; i < L + plan.taps - 1; ++i) line[i] = at_border(row, first + i, s_);
       for (int64_t i = 0; i < plan.taps; ++i) sum += splat(view.w[i]) * load(line + i);
     }
     for (int64_t i = 0; i < pixels; ++i) sums[x + i] = sum[i];

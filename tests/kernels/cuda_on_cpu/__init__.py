@@ -2,7 +2,6 @@
 
 import ctypes
 import hashlib
-import math
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from benchmarks.gpu.machine_code import readable
 from lfdeblur_ops._filter_forms import BORDERS, Options, SeparableOptions
+from lfdeblur_ops.reference.refocus import result_shape
 
 from ...workers import CORES
 
@@ -244,52 +244,56 @@ class Library:
             self._call("dynamic_filter_separable_grad_x", x.dtype, shape, grad, filters, grad_x)
             return grad_x.clone(), grad_filters.clone()
 
-    def refocus(
-        self, light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str
-    ) -> Tensor:
+    def refocus(self, light_field: Tensor, disparity: Tensor, aperture: Tensor, *options) -> Tensor:
+        """Options as the operator takes them: interpolation, border, normalize, cubic_coefficient, reduce."""
         with self._arena() as place:
             light_field, disparity, aperture = place(light_field), place(disparity), place(aperture)
-            shape = _refocus_shape(light_field, disparity, aperture, interpolation, border)
+            shape = _refocus_shape(light_field, disparity, aperture, *options)
             dtype = light_field.dtype if light_field.is_floating_point() else torch.float32
-            batch, _, _, channels, height, width = light_field.shape
-            out = torch.empty((batch, len(aperture), len(disparity), channels, height, width), dtype=dtype)
-            out = place(out, False)
+            reduce = options[4] if len(options) > 4 else "mean"
+            out = place(torch.empty(result_shape(light_field, disparity, aperture, reduce), dtype=dtype), False)
             self._call("refocus", light_field.dtype, shape, light_field, disparity, aperture, out)
             return out.clone()
 
     def refocus_backward(
-        self,
-        grad: Tensor,
-        out: Tensor,
-        light_field: Tensor,
-        disparity: Tensor,
-        aperture: Tensor,
-        interpolation: str,
-        border: str,
+        self, grad: Tensor, out: Tensor, light_field: Tensor, disparity: Tensor, aperture: Tensor, *options
     ) -> tuple[Tensor | None, Tensor, Tensor]:
         """Gradients of light field (None for integers), disparity per pixel, aperture. grad, out: the sum's dtype."""
+        names = ("interpolation", "border", "normalize", "cubic_coefficient", "reduce")
+        given_options = dict(zip(names, options, strict=False))
+        border, normalize = given_options["border"], given_options.get("normalize", False)
+        reduce = given_options.get("reduce", "mean")
+        general = normalize or reduce != "mean" or aperture.dim() > 3
         with self._arena() as place:
             light_field, disparity, aperture, out = (place(t) for t in (light_field, disparity, aperture, out))
             dtype, sum_dtype = light_field.dtype, disparity.dtype
-            shape = _refocus_shape(light_field, disparity, aperture, interpolation, border)
+            shape = _refocus_shape(light_field, disparity, aperture, *options)
             scaled = place(torch.empty_like(grad), False).copy_(grad)
-            if border == "valid":
+            if border == "valid" or normalize or reduce == "moments":
                 self._call("refocus_scale_gradient", dtype, shape, scaled, disparity, aperture)
+            given = (scaled, out, light_field, disparity)
             grad_light_field = None
-            if dtype.is_floating_point and disparity.dim() == 3:
+            if dtype.is_floating_point and (disparity.dim() > 1 or general):
                 grad_light_field = place(torch.empty(light_field.shape, dtype=sum_dtype), False).zero_()
-                self._call("refocus_grad_light_field_map", dtype, shape, scaled, disparity, aperture, grad_light_field)
+                self._call("refocus_grad_light_field_map", dtype, shape, *given, aperture, grad_light_field)
             elif dtype.is_floating_point:
                 grad_light_field = place(torch.empty(light_field.shape, dtype=dtype), False)
                 self._call("refocus_grad_light_field", dtype, shape, scaled, disparity, aperture, grad_light_field)
-            grad_disparity = place(torch.empty((len(disparity), *light_field.shape[-2:]), dtype=sum_dtype), False)
-            self._call("refocus_grad_disparity", dtype, shape, scaled, light_field, disparity, aperture, grad_disparity)
-            parts = self._c.refocus_grad_aperture_parts(shape)
-            partial = place(torch.empty((parts, *aperture.shape), dtype=sum_dtype), False)
-            self._call("refocus_grad_aperture", dtype, shape, scaled, out, light_field, disparity, partial)
+            per_pixel = disparity.shape if disparity.dim() > 1 else (len(disparity), *light_field.shape[-2:])
+            grad_disparity = place(torch.empty(per_pixel, dtype=sum_dtype), False)
+            self._call("refocus_grad_disparity", dtype, shape, *given, aperture, grad_disparity)
+            if aperture.dim() > 3:
+                grad_aperture = place(torch.empty(aperture.shape, dtype=sum_dtype), False)
+                self._call("refocus_grad_pixel_weights", dtype, shape, *given, grad_aperture)
+                grad_aperture = grad_aperture.clone()
+            else:
+                parts = self._c.refocus_grad_aperture_parts(shape)
+                partial = place(torch.empty((parts, *aperture.shape), dtype=sum_dtype), False)
+                self._call("refocus_grad_aperture", dtype, shape, *given, partial)
+                grad_aperture = partial.sum(0)
             if grad_light_field is not None:
                 grad_light_field = grad_light_field.to(dtype).clone()
-            return grad_light_field, grad_disparity.clone(), partial.sum(0)
+            return grad_light_field, grad_disparity.clone(), grad_aperture
 
 
 def _fields(*values: int):
@@ -329,11 +333,23 @@ def _geometry(x: Tensor, out: Tensor, filters: Tensor, grad_filters: Tensor, opt
     )
 
 
-def _refocus_shape(light_field: Tensor, disparity: Tensor, aperture: Tensor, interpolation: str, border: str):
-    a, is_map, valid = len(aperture), disparity.dim() == 3, border == "valid"
-    batch, v, u, c, h, w = light_field.shape
+def _refocus_shape(
+    light_field: Tensor,
+    disparity: Tensor,
+    aperture: Tensor,
+    interpolation: str,
+    border: str,
+    normalize: bool = False,
+    cubic_coefficient: float = -0.5,
+    reduce: str = "mean",
+):
+    *_, h, w = sizes = light_field.shape
     strides = light_field.stride()
     assert strides[5] == 1
-    assert math.prod(disparity.shape[1:]) in (1, h * w)
+    assert disparity.dim() == 1 or disparity.shape[-2:] == (h, w)
+    a, d = aperture.shape[1 if aperture.dim() == 6 else 0], disparity.shape[1 if disparity.dim() == 4 else 0]
+    each = [t[0].numel() if t.dim() == axes else 0 for t, axes in ((disparity, 4), (aperture, 6))]
     mode = INTERPOLATIONS.index(interpolation)
-    return _fields(batch, v, u, c, h, w, a, len(disparity), *strides[:5], mode, is_map, valid)
+    options = (disparity.dim() > 1, border == "valid", border == "zeros", *each, aperture.dim() > 3, normalize)
+    last = (["mean", "none", "moments"].index(reduce), round(100 * cubic_coefficient))
+    return _fields(*sizes, a, d, *strides[:5], mode, *options, *last)

@@ -83,24 +83,27 @@ def map_of(planes, height, width):
     return steps.double() / 8
 
 
-def run_refocus(kernels, light_field, disparity, aperture, interpolation, border, gradients=True):
+def run_refocus(kernels, light_field, disparity, aperture, *options, gradients=True):
+    """``options`` as the operator takes them: interpolation, border, normalize, cubic_coefficient, reduce."""
     dtype = light_field.dtype
     sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
     disparity, aperture = disparity.to(sum_dtype), aperture.to(sum_dtype)
     height, width = light_field.shape[-2:]
     # The reference takes a map always, and so tells the disparity's gradient per pixel.
-    spread = disparity if disparity.dim() == 3 else disparity[:, None, None].expand(-1, height, width)
+    spread = disparity[:, None, None].expand(-1, height, width) if disparity.dim() == 1 else disparity
     scale = 1 if dtype.is_floating_point else torch.iinfo(dtype).max
     exact = [t.double().clone().requires_grad_() for t in (light_field.double() / scale, spread, aperture)]
-    expected = reference.refocus(*exact, interpolation, border)
-    where = f"{tuple(light_field.shape)}, disparity {tuple(disparity.shape)}, A {len(aperture)}"
-    check(kernels.refocus(light_field, disparity, aperture, interpolation, border), expected.detach(), f"out, {where}")
+    expected = reference.refocus(*exact, *options)
+    where = (
+        f"{tuple(light_field.shape)}, disparity {tuple(disparity.shape)}, aperture {tuple(aperture.shape)}, {options}"
+    )
+    check(kernels.refocus(light_field, disparity, aperture, *options), expected.detach(), f"out, {where}")
     if not gradients:
         return
     grad = random(expected.shape, sum_dtype, seed=5)
     expected.backward(grad.double())
     out = expected.detach().to(sum_dtype)
-    results = kernels.refocus_backward(grad, out, light_field, disparity, aperture, interpolation, border)
+    results = kernels.refocus_backward(grad, out, light_field, disparity, aperture, *options)
     for name, actual, of in zip(("light_field", "disparity", "aperture"), results, exact, strict=True):
         if actual is not None:
             gradient = torch.zeros_like(of) if of.grad is None else of.grad

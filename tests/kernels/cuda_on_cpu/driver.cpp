@@ -60,9 +60,10 @@ FilterGeometry filter_geometry(const int64_t* f) {
   return s;
 }
 RefocusShape refocus_shape(const int64_t* f) {
-  return {f[0],       f[1],      f[2], f[3],  f[4],  f[5],  f[6],
-          f[7],       f[8],      f[9], f[10], f[11], f[12], static_cast<Interpolation>(f[13]),
-          f[14] != 0, f[15] != 0};
+  const RefocusViews views{f[0],       f[1],      f[2], f[3],  f[4],  f[5],  f[6],
+                           f[7],       f[8],      f[9], f[10], f[11], f[12], static_cast<Interpolation>(f[13]),
+                           f[14] != 0, f[15] != 0};
+  return {views, f[16] != 0, f[17], f[18], f[19] != 0, f[20] != 0, static_cast<Reduce>(f[21]), f[22] * 0.01f};
 }
 
 }  // namespace
@@ -172,22 +173,34 @@ int refocus_grad_light_field(int dtype, const int64_t* shape, const void* grad, 
   });
 }
 
-int refocus_grad_light_field_map(int dtype, const int64_t* shape, const void* grad, const void* disparity,
-                                 const void* aperture, void* grad_light_field) {
+int refocus_grad_light_field_map(int dtype, const int64_t* shape, const void* grad, const void* out,
+                                 const void* light_field, const void* disparity, const void* aperture,
+                                 void* grad_light_field) {
   return with_type<false>(dtype, [&](auto tag) {
-    using R = acc_t<typename decltype(tag)::type>;
-    return cuda::refocus_grad_light_field_map(in<R>(grad), in<R>(disparity), in<R>(aperture), to<R>(grad_light_field),
-                                              refocus_shape(shape), nullptr);
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    return cuda::refocus_grad_light_field_map(in<R>(grad), in<R>(out), in<T>(light_field), in<R>(disparity),
+                                              in<R>(aperture), to<R>(grad_light_field), refocus_shape(shape), nullptr);
   });
 }
 
-int refocus_grad_disparity(int dtype, const int64_t* shape, const void* grad, const void* light_field,
+int refocus_grad_disparity(int dtype, const int64_t* shape, const void* grad, const void* out, const void* light_field,
                            const void* disparity, const void* aperture, void* grad_disparity) {
   return with_type<true>(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     using R = acc_t<T>;
-    return cuda::refocus_grad_disparity(in<R>(grad), in<T>(light_field), in<R>(disparity), in<R>(aperture),
+    return cuda::refocus_grad_disparity(in<R>(grad), in<R>(out), in<T>(light_field), in<R>(disparity), in<R>(aperture),
                                         to<R>(grad_disparity), refocus_shape(shape), nullptr);
+  });
+}
+
+int refocus_grad_pixel_weights(int dtype, const int64_t* shape, const void* grad, const void* out,
+                               const void* light_field, const void* disparity, void* grad_aperture) {
+  return with_type<true>(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    using R = acc_t<T>;
+    return cuda::refocus_grad_pixel_weights(in<R>(grad), in<R>(out), in<T>(light_field), in<R>(disparity),
+                                            to<R>(grad_aperture), refocus_shape(shape), nullptr);
   });
 }
 

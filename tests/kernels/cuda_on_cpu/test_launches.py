@@ -43,6 +43,10 @@ def test_every_kernel_runs_within_the_shared_memory_of_its_budget(kernels):
                 out = kernels.refocus(*arguments).to(sum_dtype)
                 if views == 2:
                     kernels.refocus_backward(out, out, *arguments)
+        for weights in (aperture, aperture[..., None, None].expand(1, 2, 2, 2, 3).contiguous()):
+            arguments = light_field, torch.zeros(1, dtype=sum_dtype), weights, interpolation, border, True
+            out = kernels.refocus(*arguments).to(sum_dtype)
+            kernels.refocus_backward(out, out, *arguments)
     launches = kernels.launches()
     assert {launch.kernel for launch in launches} == kernels.kernels
     most = dict.fromkeys((budget["kernel"] for budget in BUDGETS), 0)

@@ -1,5 +1,7 @@
 """The kernels of ``refocus``, run on the CPU, against the float64 reference."""
 
+import math
+
 import pytest
 import torch
 
@@ -77,7 +79,7 @@ def test_refocus_several_tiles(kernels, dtype):
             apertures(1, 2, 3),
             "bicubic",
             "replicate",
-            planes == [0.3],
+            gradients=planes == [0.3],
         )
 
 
@@ -113,3 +115,37 @@ def test_refocus_survives_nan_disparity(kernels):
     kernels.refocus(
         random((1, 3, 3, 1, 4, 5), torch.float32), disparity, apertures(1, 3, 3).float(), "bilinear", "valid"
     )
+
+
+OPTIONS = [
+    # disparity: its axes; aperture: its axes; border, normalize, cubic_coefficient, reduce
+    ("d", "a", "zeros", False, -0.75, "mean"),
+    ("d", "a", "replicate", False, -0.75, "mean"),
+    ("dyx", "a", "zeros", False, -0.5, "mean"),
+    ("bdyx", "a", "replicate", False, -0.5, "mean"),
+    ("bdyx", "a", "valid", False, -0.5, "mean"),
+    ("d", "ayx", "replicate", True, -0.75, "mean"),
+    ("bdyx", "bayx", "valid", True, -0.5, "mean"),
+    ("dyx", "bayx", "zeros", False, -0.5, "mean"),
+    ("d", "a", "replicate", False, -0.5, "none"),
+    ("bdyx", "ayx", "zeros", False, -0.75, "none"),
+    ("d", "a", "valid", False, -0.5, "moments"),
+    ("dyx", "bayx", "zeros", False, -0.5, "moments"),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(map(str, options)))
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.uint8], ids=str)
+def test_refocus_options(kernels, monkeypatch, dtype, interpolation, options):
+    monkeypatch.setattr(kernels, "at_end", dtype != torch.float16)
+    of_disparity, of_aperture, *rest = options
+    for shape in ((2, 2, 3, 1, 5, 7), (1, 3, 2, 5, 4, 35)) if dtype == torch.float32 else ((2, 2, 3, 1, 5, 7),):
+        sizes = {"b": shape[0], "a": 2, "d": 2, "y": shape[-2], "x": shape[-1]}
+        steps = map_of(1, 1, math.prod(sizes[axis] for axis in of_disparity)) + 1 / 64
+        disparity = steps.reshape([sizes[axis] for axis in of_disparity])
+        aperture = random([sizes[axis] for axis in of_aperture.replace("yx", "")] + [*shape[1:3]], seed=7).abs() + 0.1
+        if "yx" in of_aperture:
+            aperture = aperture[..., None, None] + random((*aperture.shape, *shape[-2:]), seed=8).abs()
+            aperture[..., 0, 0] = 0  # nothing is seen there
+        run_refocus(kernels, random(shape, dtype), disparity, aperture, interpolation, *rest)
