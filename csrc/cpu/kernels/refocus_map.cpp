@@ -82,7 +82,7 @@ void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, cons
                             int64_t end) {
   using Strip = Positions<R, 2, 1>;
   constexpr int L = kLanes<R>;
-  Strip strip(s, Window<R>::kSize);
+  Strip strip(s, 0, true);
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t a = unit / s.d, d = unit % s.d;
     for (int64_t y = 0; y < s.h; ++y)
