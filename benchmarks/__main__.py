@@ -27,6 +27,7 @@ from .users import _table
 
 MODULES = (
     "dynamic_filter",
+    "dynamic_filter_separable",
     "refocus",
     "refocus_map",
     "refocus_options",

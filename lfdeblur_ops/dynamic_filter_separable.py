@@ -7,11 +7,11 @@ from torch import Tensor
 
 from . import _load, reference
 from ._checks import autocast
-from ._derivatives import register_second
+from ._derivatives import gradients, register_second
 from ._dispatch import register, select
 from ._filter_forms import SeparableOptions, read, separable_options
 from ._layouts import empty_output, memory_format
-from ._levels import overridable
+from ._levels import overridable, transformed
 
 
 @overridable
@@ -99,6 +99,9 @@ if _load.extension is not None:
 
     def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         need_x, need_filters = ctx.needs_input_grad[:2]
+        if transformed():
+            found = gradients(reference.dynamic_filter_separable, (*ctx.saved_tensors, *ctx.options), grad)
+            return found[0] if need_x else None, found[1] if need_filters else None, *found[2:]
         grad_x, grad_filters = torch.ops.lfdeblur.dynamic_filter_separable_backward(
             grad, *ctx.saved_tensors, *ctx.options, need_x, need_filters
         )

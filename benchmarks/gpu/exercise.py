@@ -10,7 +10,15 @@ from typing import Any
 
 import torch
 
-from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, refocus, residual_block
+from lfdeblur_ops import (
+    conv3x3,
+    conv_transpose4x4,
+    drb_head,
+    dynamic_filter,
+    dynamic_filter_separable,
+    refocus,
+    residual_block,
+)
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -71,6 +79,10 @@ def exercise_kernels(device: str) -> None:
         taps = 9 * options.get("scale", 1) ** 2
         filters = torch.rand(2, 2, taps, *size, device=device, dtype=dtype, requires_grad=True)
         dynamic_filter(x, filters, 3, **options).sum().backward()
+    for dtype, border in itertools.product(FLOATS, ("replicate", "zeros", "reflect", "circular")):
+        x = torch.rand(2, 6, 5, 37, device=device, dtype=dtype, requires_grad=True)
+        filters = torch.rand(2, 2, 8, 5, 37, device=device, dtype=dtype, requires_grad=True)
+        dynamic_filter_separable(x, filters, (3, 5), border=border).sum().backward()
     maps = torch.linspace(-2, 2, 2 * 7 * 35, device=device).view(2, 7, 35)
     for interpolation, border in itertools.product(("nearest", "bilinear", "bicubic"), ("replicate", "valid")):
         options: dict[str, Any] = {"interpolation": interpolation, "border": border}

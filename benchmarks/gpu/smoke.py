@@ -17,6 +17,7 @@ from lfdeblur_ops import (
     conv_transpose4x4,
     drb_head,
     dynamic_filter,
+    dynamic_filter_separable,
     reference,
     refocus,
     residual_block,
@@ -25,7 +26,7 @@ from lfdeblur_ops.testing import rounded_to_tf32
 
 from .launches import SIZE, network, picture
 
-OPS = (dynamic_filter, refocus, conv3x3, conv_transpose4x4, residual_block, drb_head)
+OPS = (dynamic_filter, dynamic_filter_separable, refocus, conv3x3, conv_transpose4x4, residual_block, drb_head)
 ALLOWED = {torch.float32: 3e-3, torch.float16: 5e-3, torch.bfloat16: 3e-2}  # of the largest value; TF32 among them
 
 
@@ -68,6 +69,11 @@ def cases(dtype: torch.dtype) -> dict[str, Callable[[], float]]:
             lambda x, f: dynamic_filter(x, f, 3, scale=2, normalize="softmax", border="reflect"),
             lambda x, f: ref.dynamic_filter(x, f, 3, "reflect", 1, 1, 2, "softmax"),
             [make(2, 4, 40, 70), make(2, 36, 40, 70)],
+        ),
+        "dynamic_filter_separable 51": lambda: compare(
+            lambda x, f: dynamic_filter_separable(x, f, 51),
+            lambda x, f: ref.dynamic_filter_separable(x, f, 51),
+            [make(1, 3, 40, 70), make(1, 102, 40, 70)],
         ),
         "refocus 5 planes": lambda: compare(
             lambda v: refocus(v, torch.linspace(-2, 2, 5, device="cuda")),

@@ -148,6 +148,10 @@ def compare(built: ModuleType) -> None:
     wide, weight, bias = torch.randn(1, 16, 64, 64), torch.randn(16, 16, 3, 3), torch.randn(16)
     calls: dict[str, tuple[Any, list[Any]]] = {
         "dynamic_filter": (lambda ops, x, f: ops.dynamic_filter(x, f, 5), [image, torch.randn(2, 25, 17, 21)]),
+        "dynamic_filter_separable": (
+            lambda ops, x, f: ops.dynamic_filter_separable(x, f, (5, 3)),
+            [image, torch.randn(2, 8, 17, 21)],
+        ),
         "refocus": (lambda ops, x, d: ops.refocus(x, d), [torch.randn(3, 3, 3, 9, 8), torch.tensor([-1.5, 0.0, 0.7])]),
         "drb_head": (
             lambda ops, k, w, r, v, i: ops.drb_head(k, w, None, r, v, None, i, 3, clip=(-1, 1)),

@@ -1,5 +1,7 @@
 """Reference of ``lfdeblur_ops.dynamic_filter_separable``: the horizontal taps of a row, then the vertical tap of it."""
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 import torch
@@ -24,10 +26,12 @@ def dynamic_filter_separable(x: Tensor, filters: Tensor, kernel_size: Any, *rest
     taps = apart(x, filters, options).to(acc)[:, :, :, 0].unsqueeze(3)  # [N, G, kh + kw, 1, H, W]
     picture = padded(x.to(acc), options).unflatten(1, (taps.shape[1], -1))
     rows, columns = options.kernel_size
-    out = 0
-    for i in range(rows):
-        row = 0
-        for j in range(columns):
-            row = row + taps[:, :, rows + j] * shifted(picture, (i, j), options)
-        out = out + taps[:, :, i] * row
-    return out.reshape(shape).to(x.dtype)
+
+    def row(i: int) -> Tensor:
+        return _sum(taps[:, :, rows + j] * shifted(picture, (i, j), options) for j in range(columns))
+
+    return _sum(taps[:, :, i] * row(i) for i in range(rows)).reshape(shape).to(x.dtype)
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, terms)

@@ -313,6 +313,7 @@ def test_cases_have_names_of_their_own(full):
     assert len(set(names)) == len(names)
     assert {case.op for case in cases} == {
         "dynamic_filter",
+        "dynamic_filter_separable",
         "refocus",
         "render_pair",
         "LightFieldPairs",
@@ -345,7 +346,15 @@ def test_exercise_runs_every_op(monkeypatch):
     with torch.profiler.profile() as profile:
         exercise.main(device="cpu")
     called = {event.key for event in profile.key_averages()}
-    ops = ("refocus", "dynamic_filter", "conv3x3", "conv_transpose4x4", "residual_block", "drb_head")
+    ops = (
+        "refocus",
+        "dynamic_filter",
+        "dynamic_filter_separable",
+        "conv3x3",
+        "conv_transpose4x4",
+        "residual_block",
+        "drb_head",
+    )
     wanted = {f"lfdeblur::{op}{of}" for op in ops for of in ("", "_backward")}
     # The gradients of convolutions and blocks are operators of PyTorch's.
     wanted -= {f"lfdeblur::{op}_backward" for op in ("conv3x3", "conv_transpose4x4", "residual_block")}

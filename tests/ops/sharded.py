@@ -32,6 +32,11 @@ def calls():
     leaky = {"activation": "leaky_relu"}
     return {
         "dynamic_filter": (lambda x, f: ops.dynamic_filter(x, f, 3), random((4, 3, 8, 9), (4, 9, 8, 9)), "bb"),
+        "dynamic_filter_separable": (
+            lambda x, f: ops.dynamic_filter_separable(x, f, 3),
+            random((4, 2, 8, 9), (4, 6, 8, 9)),
+            "bb",
+        ),
         "refocus": (
             lambda x, d, a: ops.refocus(x, d, aperture=a),
             [*random((4, 3, 3, 3, 8, 9), 2), torch.rand(3, 3)],

@@ -66,6 +66,11 @@ def dynamic_filter(n, h, w):
     return lambda x, filters: ops.dynamic_filter(x, filters, 3), (picture(n, 3, h, w), draw(n, 9, h, w, grad=True))
 
 
+def dynamic_filter_separable(n, h, w):
+    taps = draw(n, 6, h, w, grad=True)
+    return lambda x, filters: ops.dynamic_filter_separable(x, filters, 3), (picture(n, 2, h, w), taps)
+
+
 def refocus(n, h, w):
     return (
         ops.refocus,
@@ -73,7 +78,16 @@ def refocus(n, h, w):
     )
 
 
-CASES = (conv3x3, conv3x3_of_stride_2, conv_transpose4x4, residual_block, drb_head, dynamic_filter, refocus)
+CASES = (
+    conv3x3,
+    conv3x3_of_stride_2,
+    conv_transpose4x4,
+    residual_block,
+    drb_head,
+    dynamic_filter,
+    dynamic_filter_separable,
+    refocus,
+)
 
 
 def every_case(option, quick, among):

@@ -73,7 +73,16 @@ CASES = {
     ],
     "drb_head_rows": [head_rows(None, None), head_rows(-1.0, 1.0), head_rows(None, 1.0, torch.bfloat16)],
 }
-IN_FILES_OF_THEIR_OWN = {"conv3x3", "conv_transpose4x4", "drb_head", "dynamic_filter", "refocus", "residual_block"}
+IN_FILES_OF_THEIR_OWN = {
+    "conv3x3",
+    "conv_transpose4x4",
+    "drb_head",
+    "dynamic_filter",
+    "dynamic_filter_separable",
+    "refocus",
+    "residual_block",
+}
+WITH_BACKWARD = ("drb_head", "dynamic_filter", "dynamic_filter_separable", "refocus")
 
 
 @pytest.mark.parametrize("op", CASES)
@@ -83,7 +92,7 @@ def test_opcheck(op):
 
 def test_no_op_is_left_out():
     checked = {*CASES, *IN_FILES_OF_THEIR_OWN}
-    assert declared() == checked | {f"{op}_backward" for op in ("drb_head", "dynamic_filter", "refocus")}
+    assert declared() == checked | {f"{op}_backward" for op in WITH_BACKWARD}
 
 
 @pytest.mark.parametrize(("low", "high"), [(None, 0.1), (-0.1, None)])
@@ -127,6 +136,7 @@ ops.conv_transpose4x4(x, torch.rand(16, 8, 4, 4), None, None, 0.1)
 picture = torch.rand(1, 3, 48, 48)
 ops.drb_head(x, torch.rand(9, 16), None, x, torch.rand(3, 16), None, picture, 3, 0.1, None, None)
 assert torch.equal(ops.dynamic_filter(picture, torch.ones(1, 1, 48, 48), 1, "replicate"), picture)
+ops.dynamic_filter_separable(picture, torch.rand(1, 6, 48, 48), 3)
 ops.refocus(torch.rand(1, 3, 3, 3, 8, 8), torch.zeros(1), torch.full((1, 3, 3), 1 / 9), "bilinear", "replicate")
 assert not [name for name in sys.modules if name.startswith("lfdeblur")]
 """

@@ -12,7 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import lfdeblur_ops
 from lfdeblur_models import DRBNet
-from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, refocus, residual_block
+from lfdeblur_ops import (
+    conv3x3,
+    conv_transpose4x4,
+    drb_head,
+    dynamic_filter,
+    dynamic_filter_separable,
+    refocus,
+    residual_block,
+)
 from lfdeblur_ops.testing import FEW_ROUNDINGS
 
 
@@ -30,6 +38,7 @@ def network(x, *parameters):
 
 CALLS = {
     "dynamic_filter": (lambda x, f: dynamic_filter(x, f, 3), [(1, 2, 5, 6), (1, 9, 5, 6)]),
+    "dynamic_filter_separable": (lambda x, f: dynamic_filter_separable(x, f, 3), [(1, 2, 5, 6), (1, 6, 5, 6)]),
     "refocus": (lambda views, d, a: refocus(views, d, aperture=a), [(2, 3, 3, 1, 5, 6), (4,), (3, 3)]),
     "refocus with numbers": (lambda views: refocus(views, [0.5, -1.0], border="valid"), [(3, 3, 1, 5, 6)]),
     "drb_head": (head, [(1, 2, 5, 6), (9, 2), (1, 3, 5, 6), (2, 3), (1, 2, 5, 6)]),

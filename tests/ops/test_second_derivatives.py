@@ -9,6 +9,7 @@ from lfdeblur_ops import (
     conv_transpose4x4,
     drb_head,
     dynamic_filter,
+    dynamic_filter_separable,
     refocus,
     residual_block,
     use_backend,
@@ -27,6 +28,10 @@ CALLS = {
     "dynamic_filter": lambda c: (
         lambda x, f, **how: dynamic_filter(x, f, 3, **how),
         (draw(2, 3, 5, 7), draw(2, 9, 5, 7, scale=0.3)),
+    ),
+    "dynamic_filter_separable": lambda c: (
+        lambda x, f, **how: dynamic_filter_separable(x, f, 3, **how),
+        (draw(2, 2, 5, 7), draw(2, 6, 5, 7, scale=0.5)),
     ),
     "refocus": lambda c: (
         lambda views, d, weights, **how: refocus(views, d, aperture=weights, border="valid", **how),

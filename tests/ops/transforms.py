@@ -13,13 +13,22 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, line
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lfdeblur_models import DRBNet
-from lfdeblur_ops import conv3x3, conv_transpose4x4, drb_head, dynamic_filter, refocus, residual_block
+from lfdeblur_ops import (
+    conv3x3,
+    conv_transpose4x4,
+    drb_head,
+    dynamic_filter,
+    dynamic_filter_separable,
+    refocus,
+    residual_block,
+)
 
 KERNELS, PLAIN = "kernels", "plain PyTorch"
 PARTS = "parts"  # the kernels of dynamic_filter, the rest PyTorch's
 BOTH = "kernels and formula"  # refocus: where it is not linear
 LOOP = "kernels, one call a sample"  # where the geometry is batched beside another argument
-COLUMNS = ("dynamic_filter", "refocus", "drb_head", "convolutions", "DRBNet")
+FIRST_PASS = "kernels; backward plain PyTorch"
+COLUMNS = ("dynamic_filter", "refocus", "drb_head", "convolutions", "DRBNet", "dynamic_filter_separable")
 
 
 class Case(NamedTuple):
@@ -59,6 +68,11 @@ def cases() -> dict[str, Case]:
             "dynamic_filter",
             lambda x, f: dynamic_filter(x, f, 3, border="zeros"),
             (_draw(1, 2, 2, 3), _draw(1, 18, 2, 3)),
+        ),
+        "dynamic_filter_separable": Case(
+            "dynamic_filter_separable",
+            lambda x, f: dynamic_filter_separable(x, f, 3, groups=2),
+            (_draw(1, 2, 2, 3), _draw(1, 12, 2, 3)),
         ),
         "refocus": Case("refocus", lambda v, d, a: refocus(v, d, aperture=a), (views, _draw(2), weights)),
         "refocus map": Case(
@@ -152,19 +166,19 @@ def _each_argument(call, tensors):
 class Row(NamedTuple):
     name: str
     run: Callable[[Callable[..., Tensor], tuple[Tensor, ...]], Any]
-    how: tuple[str, str, str, str, str]  # in each of COLUMNS
+    how: tuple[str, str, str, str, str, str]  # in each of COLUMNS
     of_reference: Callable[[Callable[..., Tensor], tuple[Tensor, ...]], Any] | None = None  # a quicker way to the same
 
 
-_FIRST = (KERNELS, KERNELS, PARTS, PLAIN, PARTS)
-_FORWARD = (KERNELS, BOTH, PARTS, PLAIN, PARTS)
-_BATCH = (KERNELS, LOOP, PARTS, PLAIN, PARTS)
+_FIRST = (KERNELS, KERNELS, PARTS, PLAIN, PARTS, PLAIN)
+_FORWARD = (KERNELS, BOTH, PARTS, PLAIN, PARTS, PLAIN)
+_BATCH = (KERNELS, LOOP, PARTS, PLAIN, PARTS, PLAIN)
 ROWS = (
     Row("`torch.func.jvp`", lambda call, t: jvp(call, t, _along(t)), _FORWARD),
     Row(
         "`torch.func.linearize`",
         lambda call, t: linearize(call, *t)[1](*_along(t)),
-        (KERNELS, BOTH, PARTS, "kernels; tangents plain PyTorch", PARTS),
+        (KERNELS, BOTH, PARTS, "kernels; tangents plain PyTorch", PARTS, "kernels; tangents plain PyTorch"),
         lambda call, t: jvp(call, t, _along(t))[1],
     ),
     Row("`torch.func.jacfwd`", lambda call, t: jacfwd(call, _all(t))(*t), _FORWARD),
@@ -175,7 +189,7 @@ ROWS = (
     Row(
         "`torch.autograd.functional.jacobian(vectorize=True)`",
         lambda call, t: torch.autograd.functional.jacobian(call, t, vectorize=True),
-        (KERNELS, LOOP, LOOP, KERNELS, LOOP),
+        (KERNELS, LOOP, LOOP, KERNELS, LOOP, FIRST_PASS),
     ),
     Row(
         '`jacobian(vectorize=True, strategy="forward-mode")`',
@@ -186,9 +200,9 @@ ROWS = (
     Row(
         "dual numbers in the backward pass alone",
         _dual_of_results,
-        (KERNELS, BOTH, "kernels; backward parts", KERNELS, "kernels; backward parts"),
+        (KERNELS, BOTH, "kernels; backward parts", KERNELS, "kernels; backward parts", FIRST_PASS),
     ),
-    Row("gradient of a gradient, any order", _twice, (KERNELS, BOTH, KERNELS, KERNELS, KERNELS)),
+    Row("gradient of a gradient, any order", _twice, (KERNELS, BOTH, KERNELS, KERNELS, KERNELS, BOTH)),
     Row(
         "Hessian-vector product, `jvp(grad)`",
         lambda call, t: jvp(grad(_squares(call), _all(t)), t, _along(t)),
@@ -198,7 +212,7 @@ ROWS = (
     Row("`torch.func.hessian`", lambda call, t: hessian(_squares(call), _all(t))(*t), _FORWARD),
     Row("`jacrev(jacfwd)`", lambda call, t: jacrev(jacfwd(_squares(call), _all(t)), _all(t))(*t), _FORWARD),
     Row("`jacfwd(jacfwd)`", lambda call, t: jacfwd(jacfwd(_squares(call), _all(t)), _all(t))(*t), _FORWARD),
-    Row("`vmap` over any axis of one argument", _each_argument, (KERNELS, KERNELS, PARTS, PLAIN, PARTS)),
+    Row("`vmap` over any axis of one argument", _each_argument, (KERNELS, KERNELS, PARTS, PLAIN, PARTS, PLAIN)),
     Row("`vmap` over several arguments", lambda call, t: vmap(call)(*_batched(t)), _BATCH),
     Row("`vmap(vmap)`", lambda call, t: vmap(vmap(call))(*_batched(_batched(t))), _BATCH),
     Row(
@@ -232,7 +246,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-KNOWN = ("dynamic_filter", "refocus", "drb_head", "DRBNet")
+KNOWN = ("dynamic_filter", "refocus", "drb_head", "DRBNet", "dynamic_filter_separable")
 
 if __name__ == "__main__":
     print(table())

@@ -223,7 +223,7 @@ class Library:
             grad_x, grad_filters = place(_like(x, x.shape), False), place(torch.empty_like(filters), False)
             shape = _geometry(x, grad, filters, grad_filters, options)
             self._call("dynamic_filter_general_grad_filters", x.dtype, shape, grad, x, filters, grad_filters)
-            shape, measured = _geometry(grad_x, grad, filters, grad_filters, options), (None, None)
+            shape, measured = _geometry(grad_x, grad, filters, grad_filters, options), [None, None]
             if options.normalize != "none":
                 outputs = (x.shape[0], filters.shape[1], *grad.shape[-2:])
                 sum_dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
