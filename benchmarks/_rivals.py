@@ -44,8 +44,13 @@ def grid_sample_refocus(light_field: Tensor, planes: Sequence[float]) -> Tensor:
     return torch.stack(out) / (rows * columns)
 
 
-def grid_sample_map_refocus(light_field: Tensor, disparity: Tensor, border: str = "replicate") -> Tensor:
-    """As ``grid_sample_refocus``, but one disparity per pixel: ``[V, U, C, H, W]`` and ``[H, W]`` to ``[C, H, W]``."""
+def grid_sample_map_refocus(
+    light_field: Tensor, disparity: Tensor, border: str = "replicate", aperture: Tensor | None = None
+) -> Tensor:
+    """As ``grid_sample_refocus``, but one disparity per pixel: ``[V, U, C, H, W]`` and ``[H, W]`` to ``[C, H, W]``.
+
+    ``aperture``: weights ``[V, U]``, for border ``replicate``.
+    """
     rows, columns, _, height, width = light_field.shape
     light_field = as_float(light_field)
     y = torch.arange(height, device=light_field.device, dtype=light_field.dtype)[:, None]
@@ -62,7 +67,9 @@ def grid_sample_map_refocus(light_field: Tensor, disparity: Tensor, border: str 
                 inside = ((at_y.abs() <= 1) & (at_x.abs() <= 1)).to(picture.dtype)
                 seen += inside
                 picture = picture * inside
-            out = out + picture
+            out = out + (picture if aperture is None else aperture[v, u] * picture)
+    if aperture is not None:
+        return out / aperture.sum()
     return out / (seen if border == "valid" else rows * columns)
 
 

@@ -55,8 +55,11 @@ struct PictureGradient : PaddedGradient<T> {
   // Adds what one row of filters, of one phase, sees by a kernel row. f: the first tap of that.
   void add(const T* f, const R* shift, const R* factor, const T* grad, int64_t step, int64_t count) {
     const int64_t width = s.filter_width(), stride = layout.stride;
+    const bool softmax = s.normalize == Normalize::softmax;
     this->get(grad, step, count);
-    if (read_in_place(s)) {
+    for (int64_t c = 0; c < count && factor; ++c)
+      for (int64_t x = 0; x < width; ++x) g[c * stride + x] *= factor[x];
+    if (read_in_place(s) || (s.filters.x == 1 && (!softmax || count <= kChunk))) {
       this->each_chunk(count, [&](auto chunk, int64_t at) {
         constexpr int C = decltype(chunk)::value;
         const R* rows = g.data() + at;
@@ -64,16 +67,21 @@ struct PictureGradient : PaddedGradient<T> {
 #if !defined(LFD_AVX512)  // it is not chosen for them
         if (s.filters.x != 1) return taps_last_grad_x<T, C>(f, s.filters.x, width, s.kernel_width, rows, stride, to);
 #endif
-        if (layout.unit) return planar_grad_x<T, C, true>(f, s.filters.t, width, classes[0], rows, stride, to);
-        for (const ClassTaps& those : classes)
-          planar_grad_x<T, C, false>(f, s.filters.t, width, those, rows, stride, to + those.first);
+        if (layout.unit && !softmax)
+          return planar_grad_x<T, C, true>(f, s.filters.t, width, classes[0], rows, stride, to);
+        for (const ClassTaps& those : classes) {
+          if (softmax)
+            planar_grad_x<T, C, false, true>(f, s.filters.t, width, those, rows, stride, to + those.first, shift);
+          else
+            planar_grad_x<T, C, false>(f, s.filters.t, width, those, rows, stride, to + those.first);
+        }
       });
       return;
     }
     for (int64_t first = 0; first < width; first += taps.block) {
       const int64_t some = width - first < taps.block ? width - first : taps.block;
       taps.gather(f + first * s.filters.x, s.kernel_width, some);
-      if (shift) taps.weigh(s.kernel_width, some, shift + first, factor + first);
+      if (softmax) taps.raise(s.kernel_width, some, shift + first);
       this->each_chunk(count, [&](auto chunk, int64_t at) {
         constexpr int C = decltype(chunk)::value;
         for (const ClassTaps& those : classes)

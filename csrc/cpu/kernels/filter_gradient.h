@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/kernels/filter_rows.h"
+#include "cpu/kernels/filter_taps.h"
 
 // The taps of a kernel row that read one class of columns (filter_rows.h).
 struct ClassTaps {
@@ -11,25 +12,36 @@ struct ClassTaps {
   int64_t offset[kMaxKernelSize];
 };
 
-// grad[c][offset + x] += taps[x] * g[c][x], x in [first, last).
-template <class F, int C>
-void add_shifted(const F* f, const acc_t<F>* g, int64_t stride, int64_t first, int64_t last, acc_t<F>* grad) {
+// A tap's weight: the tap, or where there is a shift its exponential less that.
+template <bool Shifted, class F>
+inline Vec<acc_t<F>> weight_of(const F* tap, const acc_t<F>* shift) {
+  const Vec<acc_t<F>> value = load(tap);
+  if constexpr (Shifted) return exponential(value - load(shift));
+  return value;
+}
+
+// grad[c][x] += weights[x] * g[c][x], x in [first, last).
+template <class F, int C, bool Shifted>
+void add_shifted(const F* f, const acc_t<F>* shift, const acc_t<F>* g, int64_t stride, int64_t first, int64_t last,
+                 acc_t<F>* grad) {
   using R = acc_t<F>;
   int64_t x = first;
   for (; x + kLanes<R> <= last; x += kLanes<R>) {
-    const Vec<R> tap = load(f + x);
+    const Vec<R> weight = weight_of<Shifted>(f + x, shift + x);
 #pragma GCC unroll 4
     for (int c = 0; c < C; ++c)
-      store(grad + c * stride + x, load(grad + c * stride + x) + tap * load(g + c * stride + x));
+      store(grad + c * stride + x, load(grad + c * stride + x) + weight * load(g + c * stride + x));
   }
-  for (; x < last; ++x)
-    for (int c = 0; c < C; ++c) grad[c * stride + x] += to_acc(f[x]) * g[c * stride + x];
+  for (; x < last; ++x) {
+    const R weight = Shifted ? std::exp(to_acc(f[x]) - shift[x]) : to_acc(f[x]);
+    for (int c = 0; c < C; ++c) grad[c * stride + x] += weight * g[c * stride + x];
+  }
 }
 
-// grad[c][q] += sum_j taps_j[q - offset_j] * g[c][q - offset_j]; planar. Unit: tap j at offset j.
-template <class F, int C, bool Unit>
+// grad[c][q] += sum_j weights_j[q - offset_j] * g[c][q - offset_j]; planar. Unit: tap j at offset j.
+template <class F, int C, bool Unit, bool Shifted = false>
 void planar_grad_x(const F* f, int64_t tap_stride, int64_t width, const ClassTaps& taps, const acc_t<F>* g,
-                   int64_t stride, acc_t<F>* grad) {
+                   int64_t stride, acc_t<F>* grad, const acc_t<F>* shift = nullptr) {
   using R = acc_t<F>;
   constexpr int L = kLanes<R>;
   int64_t first = 0;
@@ -40,9 +52,9 @@ void planar_grad_x(const F* f, int64_t tap_stride, int64_t width, const ClassTap
     for (int c = 0; c < C; ++c) sum[c] = load(grad + c * stride + q);
     for (int j = 0; j < taps.count; ++j) {
       const int64_t x = q - (Unit ? j : taps.offset[j]);
-      const Vec<R> tap = load(f + (Unit ? j : taps.tap[j]) * tap_stride + x);
+      const Vec<R> weight = weight_of<Shifted>(f + (Unit ? j : taps.tap[j]) * tap_stride + x, shift + x);
 #pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) sum[c] += tap * load(g + c * stride + x);
+      for (int c = 0; c < C; ++c) sum[c] += weight * load(g + c * stride + x);
     }
     for (int c = 0; c < C; ++c) store(grad + c * stride + q, sum[c]);
   }
@@ -50,8 +62,8 @@ void planar_grad_x(const F* f, int64_t tap_stride, int64_t width, const ClassTap
     const int64_t offset = taps.offset[j], left = first - offset < width ? first - offset : width;
     const int64_t right = q - offset > left ? q - offset : left;
     const F* tap = f + taps.tap[j] * tap_stride;
-    add_shifted<F, C>(tap, g, stride, 0, left, grad + offset);
-    add_shifted<F, C>(tap, g, stride, right, width, grad + offset);
+    add_shifted<F, C, Shifted>(tap, shift, g, stride, 0, left, grad + offset);
+    add_shifted<F, C, Shifted>(tap, shift, g, stride, right, width, grad + offset);
   }
 }
 

@@ -94,14 +94,13 @@ struct Taps {
     }
   }
 
-  // The gathered taps become weights, by what was measured of all.
-  void weigh(int64_t count, int64_t width, const R* shifts, const R* factors) {
+  // The gathered taps become exponentials, by what was measured of all.
+  void raise(int64_t count, int64_t width, const R* shifts) {
     for (int64_t x = 0; x < width; x += kLanes<R>) {
-      const Vec<R> lower = some(shifts + x, width - x), times = some(factors + x, width - x);
+      const Vec<R> lower = some(shifts + x, width - x);
       for (int64_t t = 0; t < count; ++t) {
         R* tap = data.data() + t * block + x;
-        const Vec<R> value = load(tap);
-        store(tap, (s.normalize == Normalize::softmax ? exponential(value - lower) : value) * times);
+        store(tap, exponential(load(tap) - lower));
       }
     }
   }

@@ -68,3 +68,19 @@ template <class R>
 __attribute__((noinline)) void add_scaled_sum(R* to, R weight, const R* from, int64_t count) {
   for (int64_t x = 0; x < count; ++x) to[0] += weight * from[x];
 }
+
+// The adjoint of reading output rows of one plane with the taps t: sum[x] = sum of w * g[y * width + x] over the output
+// rows y that read source row r. False where none does.
+template <class R>
+bool sum_reading_rows(const R* g, const AxisTaps<R>& t, int64_t r, const RefocusShape& s, R* sum) {
+  bool any = false;
+  for (int i = 0; i < t.count; ++i) {
+    const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi, !s.zeros);
+    for (int64_t y = range.begin; y < range.end; ++y) {
+      if (!any) std::fill(sum, sum + s.w, R(0));
+      any = true;
+      add_scaled(sum, t.w[i], g + y * s.w, s.w);
+    }
+  }
+  return any;
+}

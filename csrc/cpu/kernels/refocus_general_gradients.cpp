@@ -139,7 +139,7 @@ void general_grad_aperture(const acc_t<T>* grad, const acc_t<T>* out, const T* l
 template <class R>
 void refocus_scale_gradient(R* grad, const R* disparity, const R* aperture, const RefocusShape& s, int64_t begin,
                             int64_t end) {
-  Positions<R, 2, 1> positions(s, Window<R>::kSize);  // where samples lie is all that matters here
+  Positions<R, 2, 1> positions(s, 0, true);  // where samples lie is all that matters here
   const int64_t width = positions.width, views = s.v * s.u;
   Buffer<Vec<R>> counted(width), weight(width);
   const bool alike = s.sdb == 0 && s.sab == 0;  // for all light fields

@@ -25,16 +25,7 @@ void refocus_grad_light_field(const acc_t<T>* grad, const acc_t<T>* disparity, c
       const int64_t a = p / s.d, d = p % s.d;
       const AxisTaps<R>& t = rows[d * s.v + v];
       const R* g = grad + ((b * planes + p) * s.c + c) * plane_size;
-      bool any = false;
-      for (int i = 0; i < t.count; ++i) {
-        const RowRange range = reading_rows(r, t.first + i, s.h, t.lo, t.hi, !s.zeros);
-        for (int64_t y = range.begin; y < range.end; ++y) {
-          if (!any) std::fill(row.begin(), row.end(), R(0));
-          any = true;
-          add_scaled(row.data(), t.w[i], g + y * s.w, s.w);
-        }
-      }
-      if (!any) continue;
+      if (!sum_reading_rows(g, t, r, s, row.data())) continue;
       for (int64_t u = 0; u < s.u; ++u) {
         const R weight = aperture[(a * s.v + v) * s.u + u];
         if (weight == R(0)) continue;

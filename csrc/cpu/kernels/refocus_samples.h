@@ -37,10 +37,7 @@ inline bool any(typename Simd<R>::Mask lanes) {
 #endif
 }
 
-// Nearest is bilinear at the pixels.
-constexpr int taps_of(Interpolation i) { return i == Interpolation::bicubic ? 4 : 2; }
-
-// The weights of N taps of a block's samples, and their derivatives if K = 2.
+// The weights of N taps of a block's samples, and their derivatives if K = 2. Nearest is bilinear at the pixels.
 template <int N, int K, class R>
 inline void tap_weights(const RefocusShape& s, Vec<R> f, Vec<R> (*w)[N]) {
   const Vec<R> one = splat(R(1)), zero{};
@@ -110,16 +107,18 @@ class Positions {
   using Lane = std::decay_t<decltype(Int{}[0])>;
   static constexpr int L = kLanes<R>;
 
-  Positions(const RefocusShape& s, int64_t window)
+  Positions(const RefocusShape& s, int64_t window, bool side_by_side)
       : width(strip_width(s.w)),
         s_(s),
         window_(window),
+        side_by_side_(side_by_side),
         rows_(s.v * width),
         columns_(s.u * width),
         taps_(s.v * width * N * L),
         rows_inside_(s.valid ? s.v * width : 0),
         columns_inside_(s.valid ? s.u * width : 0),
         whole_(s.v),
+        one_more_(s.v),
         even_(s.u),
         near_(s.u) {}
 
@@ -129,7 +128,7 @@ class Positions {
     const int64_t u0 = v1 - v0 > 1 ? 0 : begin % s_.u, u1 = v1 - v0 > 1 ? s_.u : (end - 1) % s_.u + 1;
     x_ = x;
     y_ = y;
-    v1_ = v1;
+
     blocks_ = std::min(width, (s_.w - x + L - 1) / L);
     for (int64_t block = 0; block < blocks_; ++block)
       load_disparity(s_.map ? disparity + (d * s_.h + y) * s_.w : disparity + d, block);
@@ -234,7 +233,7 @@ class Positions {
       const Int at = shift.first + lane + static_cast<Lane>(x);
       cut(at + begin, last, to.weight);
       const int64_t low = x + shift.low + begin, high = x + L - 1 + shift.high + begin + N - 1;
-      const bool even = shift.low == shift.high && low >= 0 && high < s_.w;
+      const bool even = side_by_side_ && shift.low == shift.high && low >= 0 && high < s_.w;
       to.base = even ? low : clamp_index(low, std::max<int64_t>(1, s_.w - window_ + 1));
       to.end = clamp_index(high, s_.w) - to.base;
       even_[u].insert(block, even);
@@ -248,7 +247,7 @@ class Positions {
     constexpr int begin = N == 4 ? -1 : 0;
     const double offset = v - 0.5 * (s_.v - 1);
     const Int last = Int{} + static_cast<Lane>(s_.h - 1);
-    whole_[v] = Blocks{};
+    whole_[v] = one_more_[v] = Blocks{};
     for (int64_t block = 0; block < blocks_; ++block) {
       const Shift shift = this->shift(offset, s_.h, block);
       Vec<R> weight[K][N];
@@ -273,6 +272,7 @@ class Positions {
       used_ += count;
       rows_[v * width + block] = {taps, count};
       whole_[v].insert(block, whole);
+      one_more_[v].insert(block, !whole && count == N + 1);
       if (s_.valid) rows_inside_[v * width + block] = inside(at, shift.f, last);
     }
   }
@@ -309,7 +309,8 @@ class Positions {
 
   const RefocusShape& s_;
   const int64_t window_;
-  int64_t x_ = 0, y_ = 0, v1_ = 0, blocks_ = 0, used_ = 0;
+  const bool side_by_side_;
+  int64_t x_ = 0, y_ = 0, blocks_ = 0, used_ = 0;
   Vec<R> disparity_[Blocks::kMost];
   int32_t extremes_[Blocks::kMost][2];  // lanes
   Buffer<BlockRows<R, K>> rows_;
@@ -318,7 +319,7 @@ class Positions {
   Buffer<Vec<R>> rows_inside_, columns_inside_;
   // By row of views: the blocks whose pixels all read the same N rows. By column: those whose pixels read successive
   // columns, none of them clamped; and those others that lie within a window.
-  std::vector<Blocks> whole_, even_, near_;
+  std::vector<Blocks> whole_, one_more_, even_, near_;
 };
 
 // The adjoint of reading samples of an element type that is summed in R.
@@ -328,7 +329,7 @@ class Scatter : public Positions<R, N, 1> {
   using Positions<R, N, 1>::L;
   using Int = typename Positions<R, N, 1>::Int;
 
-  explicit Scatter(const RefocusShape& s) : Positions<R, N, 1>(s, 0) {}
+  explicit Scatter(const RefocusShape& s) : Positions<R, N, 1>(s, 0, true) {}
 
   // Adds a block's values, of one channel, where view (v, u) is read for them. `plane` is the channel of the view, its
   // rows s.sy apart, with L elements more at the end.
@@ -374,30 +375,33 @@ template <class T, int N, int K = 1>
 class Sampler : public Positions<acc_t<T>, N, K> {
  public:
   using R = acc_t<T>;
+  // Picking bytes takes no longer than widening them does.
+  static constexpr bool kSideBySide = sizeof(T) > 1 || Window<T>::kSize > 16;
 
-  explicit Sampler(const RefocusShape& s) : Positions<R, N, K>(s, Window<T>::kSize) {}
+  explicit Sampler(const RefocusShape& s) : Positions<R, N, K>(s, Window<T>::kSize, kSideBySide) {}
 
   // Samples of view (v, u) of a light field, in stored units; K = 2: their derivatives along the disparity. use(block)
   // gives what is then called with each channel and its samples. Blocks of a kind come one after another: branches are
-  // foreseen so. Of the view after this one the lowest rows are asked for (those above were read for the output row
-  // before): the hardware does not follow so many short rows.
+  // foreseen so.
   template <class Use>
   void read(const T* light_field, int64_t v, int64_t u, const Use& use) const {
     const T* view = light_field + v * s_.sv + u * s_.su;
-    const int64_t next_v = u + 1 < s_.u || v + 1 == this->v1_ ? v : v + 1;
-    const int64_t next = u + 1 < s_.u ? s_.su : s_.sv - (s_.u - 1) * s_.su;
     for (int64_t word = 0, from = 0; from < this->blocks(); ++word, from += 64) {
-      const uint64_t whole = whole_[v].words[word], even = even_[u].words[word], near = near_[u].words[word];
+      const uint64_t whole = whole_[v].words[word], one_more = one_more_[v].words[word];
+      const uint64_t even = even_[u].words[word], near = near_[u].words[word];
       const uint64_t all = ~uint64_t{0} >> std::max<int64_t>(0, 64 - (this->blocks() - from));
       const BlockRows<R, K>* rows = rows_.data() + v * this->width + from;
-      const BlockRows<R, K>* next_rows = rows_.data() + next_v * this->width + from;
       const BlockColumns<R, N, K>* columns = columns_.data() + u * this->width + from;
       const auto used = [&](int64_t block) { return use(from + block); };
-      read_blocks<SideBySide<T>, true>(even & whole, view, rows, columns, next, next_rows, used);
-      read_blocks<SideBySide<T>, false>(even & ~whole, view, rows, columns, next, next_rows, used);
-      read_blocks<Window<T>, true>(near & whole, view, rows, columns, next, next_rows, used);
-      read_blocks<Window<T>, false>(near & ~whole, view, rows, columns, next, next_rows, used);
-      read_blocks<Elements<T>, false>(all & ~(even | near), view, rows, columns, next, next_rows, used);
+      const auto read_rows = [&](auto count, uint64_t blocks) {
+        constexpr int Count = decltype(count)::value;
+        if constexpr (kSideBySide) read_blocks<SideBySide<T>, Count>(even & blocks, view, rows, columns, used);
+        read_blocks<Window<T>, Count>(near & blocks, view, rows, columns, used);
+      };
+      read_rows(std::integral_constant<int, N>{}, whole);
+      read_rows(std::integral_constant<int, N + 1>{}, one_more);
+      read_rows(std::integral_constant<int, 0>{}, all & ~(whole | one_more));
+      read_blocks<Elements<T>, 0>(all & ~(even | near), view, rows, columns, used);
     }
   }
 
@@ -406,13 +410,14 @@ class Sampler : public Positions<acc_t<T>, N, K> {
   using Positions<R, N, K>::rows_;
   using Positions<R, N, K>::columns_;
   using Positions<R, N, K>::whole_;
+  using Positions<R, N, K>::one_more_;
   using Positions<R, N, K>::even_;
   using Positions<R, N, K>::near_;
 
-  template <class Row, bool Whole, class Use>
+  // Count: rows of each block, where it is known; the whole ones are those of N.
+  template <class Row, int Count, class Use>
   inline void read_blocks(uint64_t blocks, const T* view, const BlockRows<R, K>* rows,
-                          const BlockColumns<R, N, K>* columns, int64_t next, const BlockRows<R, K>* next_rows,
-                          const Use& use) const {
+                          const BlockColumns<R, N, K>* columns, const Use& use) const {
     const int64_t channels = s_.c, next_channel = s_.sc;
     for (; blocks != 0; blocks &= blocks - 1) {
       const int64_t block = __builtin_ctzll(blocks);
@@ -426,12 +431,13 @@ class Sampler : public Positions<acc_t<T>, N, K> {
         for (int k = 0; k < K; ++k) weight[k][j] = column.weight[k][j];
       }
       const RowTap<R, K>* taps = rows[block].taps;
-      const int64_t count = Whole ? N : rows[block].count;
+      const int64_t count = Count ? Count : rows[block].count;
       const T* plane = view + column.base;
-      const int64_t ahead = next + next_rows[block].taps[next_rows[block].count - 1].offset;
+      const int64_t below = taps[count - 1].offset + s_.sy;
       for (int64_t c = 0; c < channels; ++c, plane += next_channel) {
-        __builtin_prefetch(plane + ahead);
-        if constexpr (sizeof(T) > 2) __builtin_prefetch(plane + ahead + kLanes<R> + N - 2);
+        // The lines that the output row after this one reads first: the hardware does not follow so many short rows.
+        __builtin_prefetch(plane + below, 0, 2);
+        if constexpr (sizeof(T) > 2) __builtin_prefetch(plane + below + kLanes<R>, 0, 2);
         Vec<R> sum{};
 #pragma GCC unroll 4
         for (int64_t i = 0; i < count; ++i) {
@@ -443,11 +449,11 @@ class Sampler : public Positions<acc_t<T>, N, K> {
             line = j == 0 ? weight[0][j] * value : line + weight[0][j] * value;
             if constexpr (K == 2) slope = j == 0 ? weight[1][j] * value : slope + weight[1][j] * value;
           }
-          if (!Whole) line = keep<R>(line, taps[i].lanes);
+          if (Count != N) line = keep<R>(line, taps[i].lanes);
           if constexpr (K == 1) {
             sum = i == 0 ? taps[i].weight[0] * line : sum + taps[i].weight[0] * line;
           } else {
-            if (!Whole) slope = keep<R>(slope, taps[i].lanes);
+            if (Count != N) slope = keep<R>(slope, taps[i].lanes);
             sum += taps[i].weight[1] * line + taps[i].weight[0] * slope;
           }
         }
