@@ -73,12 +73,12 @@ def exercise_kernels(device: str) -> None:
         x = torch.rand(1, 5, 20, 248, device=device, dtype=dtype, requires_grad=True)
         filters = torch.rand(1, 49, 20, 248, device=device, dtype=dtype).contiguous(memory_format=layout)
         dynamic_filter(x, filters.requires_grad_(), 7).sum().backward()
-    for dtype, options in itertools.product(FLOATS, GENERAL_FILTERS):
+    for dtype, how in itertools.product(FLOATS, GENERAL_FILTERS):
         x = torch.rand(2, 6, 9, 37, device=device, dtype=dtype, requires_grad=True)
-        size = [(extent - 1) // options.get("stride", 1) + 1 for extent in (9, 37)]
-        taps = 9 * options.get("scale", 1) ** 2
+        size = [(extent - 1) // how.get("stride", 1) + 1 for extent in (9, 37)]
+        taps = 9 * how.get("scale", 1) ** 2
         filters = torch.rand(2, 2, taps, *size, device=device, dtype=dtype, requires_grad=True)
-        dynamic_filter(x, filters, 3, **options).sum().backward()
+        dynamic_filter(x, filters, 3, **how).sum().backward()
     for dtype, border in itertools.product(FLOATS, ("replicate", "zeros", "reflect", "circular")):
         x = torch.rand(2, 6, 5, 37, device=device, dtype=dtype, requires_grad=True)
         filters = torch.rand(2, 2, 8, 5, 37, device=device, dtype=dtype, requires_grad=True)

@@ -37,7 +37,7 @@ def dynamic_filter(x: Tensor, filters: Tensor, kernel_size: Any, *rest: Any) -> 
     picture = picture.unflatten(1, split)  # in groups, of any size
     axis = 1 if options.interleaved else 2  # that of the channels that share filters
     repeat = options.scale if per_position == 1 else 1
-    out = 0
+    out: Any = 0
     for tap in range(options.taps):
         seen = shifted(picture, divmod(tap, options.kernel_size[1]), options)
         if repeat > 1:
