@@ -33,14 +33,13 @@ void dynamic_filter_grad_x(const T* grad, const T* filters, const acc_t<T>* shif
   LFD_RUN_ON(isa_for(shape), dynamic_filter_grad_x(grad, filters, shift, factor, grad_x, shape, begin, end));
 }
 
-#define INSTANTIATE(T)                                                                                               \
-  template void dynamic_filter(const T*, const T*, T*, const FilterGeometry&, int64_t, int64_t);                     \
-  template void dynamic_filter_measure(const T*, acc_t<T>*, acc_t<T>*, const FilterGeometry&, int64_t, int64_t);     \
-  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, acc_t<T>*, acc_t<T>*,                  \
-                                            const FilterGeometry&, int64_t,        \
-                                            int64_t);                                                                \
-  template void dynamic_filter_grad_x(const T*, const T*, const acc_t<T>*, const acc_t<T>*, T*,                      \
-                                      const FilterGeometry&, int64_t, int64_t);
+#define INSTANTIATE(T)                                                                                                 \
+  template void dynamic_filter(const T*, const T*, T*, const FilterGeometry&, int64_t, int64_t);                       \
+  template void dynamic_filter_measure(const T*, acc_t<T>*, acc_t<T>*, const FilterGeometry&, int64_t, int64_t);       \
+  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, acc_t<T>*, acc_t<T>*,                    \
+                                            const FilterGeometry&, int64_t, int64_t);                                  \
+  template void dynamic_filter_grad_x(const T*, const T*, const acc_t<T>*, const acc_t<T>*, T*, const FilterGeometry&, \
+                                      int64_t, int64_t);
 INSTANTIATE(double)
 INSTANTIATE(float)
 INSTANTIATE(f16)

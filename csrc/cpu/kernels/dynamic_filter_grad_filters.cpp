@@ -1,5 +1,5 @@
-// The filters' gradient of the CPU `dynamic_filter`: for each row of filters the rows of the picture that forward reads,
-// times the gradient's. Ranges of rows write disjoint memory.
+// The filters' gradient of the CPU `dynamic_filter`: for each row of filters the rows of the picture that forward
+// reads, times the gradient's. Ranges of rows write disjoint memory.
 #include <cmath>
 #include <vector>
 
@@ -9,22 +9,6 @@
 #include "cpu/kernels/begin.h"
 #include "cpu/kernels/filter_rows.h"
 #include "cpu/kernels/filter_taps.h"
-
-// The gradient at the outputs of one row of filters, in the sum's type.
-template <class T>
-void gradient_rows(const T* grad, const FilterGeometry& s, int64_t channels, int64_t step, acc_t<T>* rows,
-                   int64_t stride) {
-  using R = acc_t<T>;
-  const int64_t width = s.filter_width();
-  for (int64_t c = 0; c < channels; ++c) {
-    const T* from = grad + c * s.out.c;
-    R* to = rows + c * stride;
-    int64_t x = 0;
-    if (step == 1)
-      for (; x + kLanes<R> <= width; x += kLanes<R>) store(to + x, load(from + x));
-    for (; x < width; ++x) to[x] = to_acc(from[x * step]);
-  }
-}
 
 // grads[x of one kernel row's taps] = sum_c g[c][x] * row[c][x + offset[j]], planar. B vectors at a time. Unit:
 // offset[j] = j.
@@ -109,8 +93,7 @@ struct WeightGradients {
         const R* from = rows[i] + first + offset[j];
         for (int64_t x = 0; x < width; x += kLanes<R>) {
           Vec<R> sum = begin ? Vec<R>{} : load(to + x);
-          for (int64_t c = 0; c < channels; ++c)
-            sum += load(g + c * stride + first + x) * load(from + c * stride + x);
+          for (int64_t c = 0; c < channels; ++c) sum += load(g + c * stride + first + x) * load(from + c * stride + x);
           store(to + x, sum);
         }
       }
@@ -275,10 +258,9 @@ void dynamic_filter_measure(const T* filters, acc_t<T>* shift, acc_t<T>* factor,
   }
 }
 
-#define INSTANTIATE(T)                                                                                               \
-  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, acc_t<T>*, acc_t<T>*,                  \
-                                            const FilterGeometry&, int64_t,        \
-                                            int64_t);                                                                \
+#define INSTANTIATE(T)                                                                              \
+  template void dynamic_filter_grad_filters(const T*, const T*, const T*, T*, acc_t<T>*, acc_t<T>*, \
+                                            const FilterGeometry&, int64_t, int64_t);               \
   template void dynamic_filter_measure(const T*, acc_t<T>*, acc_t<T>*, const FilterGeometry&, int64_t, int64_t);
 INSTANTIATE(double)
 INSTANTIATE(float)

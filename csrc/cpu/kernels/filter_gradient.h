@@ -83,7 +83,7 @@ struct PaddedGradient {
   RowLayout<R> layout;
   int64_t channels;
   std::vector<ClassTaps> classes;
-  Buffer<R> g, padded, sums;
+  Buffer<R> g, padded, sums, row;
 
   explicit PaddedGradient(const FilterGeometry& shape, int64_t rows = 4)
       : s(shape), layout(shape), channels(channels_at_once<R>(shape, rows, layout.stride)) {
@@ -100,20 +100,10 @@ struct PaddedGradient {
     g.resize(channels * layout.stride);
     padded.resize(channels * layout.stride);
     sums.resize(channels * s.x_width);
+    if (layout.classes * layout.repeat > 1) row.resize(s.padded_width());
   }
 
-  // The gradient at the outputs of a row of filters, in the sum's type.
-  void get(const T* grad, int64_t step, int64_t count) {
-    const int64_t width = s.filter_width();
-    for (int64_t c = 0; c < count; ++c) {
-      const T* from = grad + c * s.out.c;
-      R* to = g.data() + c * layout.stride;
-      int64_t x = 0;
-      if (step == 1)
-        for (; x + kLanes<R> <= width; x += kLanes<R>) store(to + x, load(from + x));
-      for (; x < width; ++x) to[x] = to_acc(from[x * step]);
-    }
-  }
+  void get(const T* grad, int64_t step, int64_t count) { gradient_rows(grad, s, count, step, g.data(), layout.stride); }
 
   template <class F>
   void each_chunk(int64_t count, const F& f) {
@@ -127,20 +117,16 @@ struct PaddedGradient {
     for (int64_t c = 0; c < count; ++c) {
       const R* from = padded.data() + c * layout.stride;
       R* to = sums.data() + c * s.x_width;
-      const auto at = [&](int64_t q) {
-        R sum = R(0);
-        for (int64_t e = 0; e < layout.repeat; ++e) sum += from[layout.place(q) + e];
-        return sum;
-      };
-      if (layout.classes * layout.repeat == 1) {
-        for (int64_t x = 0; x < s.x_width; ++x) to[x] += from[pad + x];
-      } else {
-        for (int64_t x = 0; x < s.x_width; ++x) to[x] += at(pad + x);
+      if (!row.empty()) {
+        layout.each_place(
+            [&](int64_t q, int64_t place, int64_t e) { row[q] = (e == 0 ? R(0) : row[q]) + from[place]; });
+        from = row.data();
       }
+      for (int64_t x = 0; x < s.x_width; ++x) to[x] += from[pad + x];
       for (int64_t p = 1; p <= pad; ++p) {
         const int64_t left = shown(-p, s.x_width, s.border), right = shown(s.x_width + p - 1, s.x_width, s.border);
-        if (left >= 0) to[left] += at(pad - p);
-        if (right >= 0) to[right] += at(pad + s.x_width + p - 1);
+        if (left >= 0) to[left] += from[pad - p];
+        if (right >= 0) to[right] += from[pad + s.x_width + p - 1];
       }
     }
   }

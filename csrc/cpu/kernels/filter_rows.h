@@ -8,12 +8,14 @@ constexpr int kChunk = 4;  // channels that are summed together
 template <class R>
 struct RowLayout {
   int64_t offset[kMaxKernelSize];
+  int64_t columns;                  // of the picture with its border
   int64_t classes, length, repeat;  // of columns; of one class; of each column
   int64_t stride;  // of a channel; whole vectors, some longer than the row, so that whole ones can be read
   bool unit;       // offset[j] = j
 
-  explicit RowLayout(const FilterGeometry& s) : classes(s.stride_x), repeat(s.fine ? s.scale : 1) {
-    length = (s.padded_width() + classes - 1) / classes * repeat;
+  explicit RowLayout(const FilterGeometry& s)
+      : columns(s.padded_width()), classes(s.stride_x), repeat(s.fine ? s.scale : 1) {
+    length = (columns + classes - 1) / classes * repeat;
     for (int j = 0; j < s.kernel_width; ++j) {
       const int64_t column = j * s.dilation_x;
       offset[j] = column % classes * length + column / classes * repeat;
@@ -23,9 +25,30 @@ struct RowLayout {
     stride = classes * length / L * L + 3 * L;
   }
 
-  // Where column q of the picture with its border stands (first).
-  int64_t place(int64_t q) const { return q % classes * length + q / classes * repeat; }
+  // f(q, place, e) for each column q of the picture with its border: its e-th place.
+  template <class F>
+  void each_place(const F& f) const {
+    for (int64_t m = 0; m < classes; ++m)
+      for (int64_t q = m, place = m * length; q < columns; q += classes)
+        for (int64_t e = 0; e < repeat; ++e) f(q, place++, e);
+  }
 };
+
+// The gradient at the outputs of a row of filters, `step` apart.
+template <class T>
+void gradient_rows(const T* grad, const FilterGeometry& s, int64_t channels, int64_t step, acc_t<T>* rows,
+                   int64_t stride) {
+  using R = acc_t<T>;
+  const int64_t width = s.filter_width();
+  for (int64_t c = 0; c < channels; ++c) {
+    const T* from = grad + c * s.out.c;
+    R* to = rows + c * stride;
+    int64_t x = 0;
+    if (step == 1)
+      for (; x + kLanes<R> <= width; x += kLanes<R>) store(to + x, load(from + x));
+    for (; x < width; ++x) to[x] = to_acc(from[x * step]);
+  }
+}
 
 // Channels of a group that are worked on at once, `rows` rows of each.
 template <class R>
@@ -102,8 +125,7 @@ struct FilterRows : RowLayout<R> {
       return;
     }
     for (int64_t end = 0; end < stride; ++end) to[end] = R(0);
-    for (int64_t q = 0; q < s.padded_width(); ++q)
-      for (int64_t e = 0; e < repeat; ++e) to[this->place(q) + e] = padded[q];
+    this->each_place([&](int64_t q, int64_t place, int64_t) { to[place] = padded[q]; });
   }
 
   // Channels last: blocks of them, so that the lines read stay in the first-level cache.
