@@ -8,23 +8,10 @@ from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS, TOL
 
 from ..backends import compiler
 from .checks import opcheck
+from .light_fields import INTEGERS, disparity_map, views
 
-INTEGERS = (torch.uint8, torch.uint16)
 SHAPES = [(1, 1, 1, 1, 1, 1), (1, 3, 3, 1, 5, 7), (2, 2, 5, 3, 9, 16), (1, 4, 3, 2, 12, 83), (1, 1, 3, 1, 40, 1)]
 PLANES = [0.0, 1.0, -0.625, 2.875, -9.5, 60.25]  # dyadic: `nearest` and `valid` jump, every back end must jump alike
-
-
-def views(shape, dtype, device="cpu", seed=3):
-    generator = torch.Generator().manual_seed(seed)
-    if dtype in INTEGERS:
-        return torch.randint(0, torch.iinfo(dtype).max + 1, shape, generator=generator).to(dtype).to(device)
-    return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype).to(device)
-
-
-def disparity_map(planes, height, width, device="cpu"):
-    generator = torch.Generator().manual_seed(5)
-    steps = torch.randint(-40, 41, (*planes, height, width), generator=generator)
-    return (steps.double() / 16).to(device)
 
 
 def apertures(rows, columns, device="cpu"):

@@ -13,7 +13,7 @@ from lfdeblur_ops.testing import FLOATS, REORDERED_SUMS, TOL
 
 from ..backends import compiler
 from .checks import opcheck
-from .test_refocus import INTEGERS, disparity_map, views
+from .light_fields import INTEGERS, disparity_map, views
 
 REDUCTIONS = ("mean", "none", "moments")
 # Of the aperture: its axes, and whether it is normalised.
