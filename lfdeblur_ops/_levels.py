@@ -64,7 +64,7 @@ def batch_rule(rule: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any,
         if info.batch_size > 0:
             return rule(info, in_dims, *inputs)
         one = [
-            x if dim is None else x.new_zeros([1 if axis == dim else size for axis, size in enumerate(x.shape)])
+            x.new_zeros([1 if axis == dim else n for axis, n in enumerate(x.shape)]) if isinstance(dim, int) else x
             for x, dim in zip(inputs, in_dims, strict=True)
         ]
         out, dims = rule(info._replace(batch_size=1), in_dims, *one)
