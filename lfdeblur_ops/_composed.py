@@ -6,13 +6,14 @@ from torch import Tensor
 
 from . import reference
 from ._dispatch import backends
+from ._filter_forms import Options
 from ._filter_function import Filter
 from .reference.drb_head import restored
 
 
 def _filtered(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
     if backends("dynamic_filter").get(x.device.type) == "ok":
-        return Filter.apply(x, filters, kernel_size, "replicate")
+        return Filter.apply(x, filters, *Options.of(kernel_size))
     return reference.dynamic_filter(x, filters, kernel_size)
 
 

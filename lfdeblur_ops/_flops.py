@@ -38,14 +38,16 @@ def _residual_block(x: Shape, weight1: Shape, *_: Any, **__: Any) -> int:
     return 4 * prod(weight1) * x[0] * prod(x[2:])
 
 
-def _dynamic_filter(x: Shape, filters: Shape, kernel_size: int, *_: Any, **__: Any) -> int:
-    return 2 * prod(x) * kernel_size**2
+def _dynamic_filter(x: Shape, filters: Shape, kernel_size: Sequence[int], *_: Any, out_shape: Shape, **__: Any) -> int:
+    return 2 * prod(out_shape) * prod(kernel_size)
 
 
 def _dynamic_filter_backward(
-    grad: Shape, x: Shape, filters: Shape, kernel_size: int, border: str, need_x: bool, need_filters: bool, **_: Any
+    grad: Shape, x: Shape, filters: Shape, kernel_size: Sequence[int], *how: Any, **_: Any
 ) -> int:
-    return 2 * prod(x) * kernel_size**2 * (need_x + need_filters)
+    """``how``: six options and two needs, the last of which are left out where they are as the schema has them."""
+    need_x, need_filters = (*how[6:], True, True)[:2]
+    return 2 * prod(grad) * prod(kernel_size) * (need_x + need_filters)
 
 
 def _dynamic_filter_separable(
