@@ -28,17 +28,19 @@ FilterGeometry filter_geometry(const Tensor& x, const Tensor& filters, const Fil
                   "dynamic_filter: want x [N, C, H, W] and filters [N, K, H, W] or [N, G, T, S, H, W]");
   STD_TORCH_CHECK(x.scalar_type() == filters.scalar_type(), "dynamic_filter: filters: want the dtype of x");
   check_same_device(filters, "dynamic_filter: filters", x, "x");
-  constexpr int64_t most = 1 << 20;  // so that no index overflows
+  constexpr int64_t most = 1 << 16;  // rows are held with their border
   const auto pair = [](const std::vector<int64_t>& v) { return v.size() == 2 && v[0] >= 1 && v[1] >= 1; };
   STD_TORCH_CHECK(pair(o.kernel_size) && o.kernel_size[0] % 2 == 1 && o.kernel_size[1] % 2 == 1 &&
                       o.kernel_size[0] <= kMaxKernelSize && o.kernel_size[1] <= kMaxKernelSize,
                   "dynamic_filter: kernel_size: want odd numbers from 1 to ", kMaxKernelSize);
   STD_TORCH_CHECK(pair(o.dilation) && o.dilation[0] <= most && o.dilation[1] <= most,
-                  "dynamic_filter: dilation: want numbers from 1");
+                  "dynamic_filter: dilation: want numbers from 1 to ", most);
   STD_TORCH_CHECK(pair(o.stride) && o.stride[0] <= most && o.stride[1] <= most,
-                  "dynamic_filter: stride: want numbers from 1");
-  STD_TORCH_CHECK(o.scale >= 1 && o.scale <= 1024 && (o.scale == 1 || (o.stride[0] == 1 && o.stride[1] == 1)),
-                  "dynamic_filter: scale: want a number from 1, and 1 with a stride");
+                  "dynamic_filter: stride: want numbers from 1 to ", most);
+  STD_TORCH_CHECK(o.dilation[0] * (o.kernel_size[0] - 1) <= most && o.dilation[1] * (o.kernel_size[1] - 1) <= most,
+                  "dynamic_filter: dilation: want taps that reach ", most, " pixels at most");
+  STD_TORCH_CHECK(o.scale >= 1 && o.scale <= 64 && (o.scale == 1 || (o.stride[0] == 1 && o.stride[1] == 1)),
+                  "dynamic_filter: scale: want a number from 1 to 64, and 1 with a stride");
   FilterGeometry s{};
   s.kernel_height = static_cast<int>(o.kernel_size[0]);
   s.kernel_width = static_cast<int>(o.kernel_size[1]);

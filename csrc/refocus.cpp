@@ -62,6 +62,7 @@ RefocusShape check(const Tensor& light_field, const Tensor& disparity, const Ten
   s.c = light_field.size(3);
   s.h = light_field.size(4);
   s.w = light_field.size(5);
+  STD_TORCH_CHECK(s.v > 0 && s.u > 0, "refocus: light_field: want at least one view");
   s.map = disparity.dim() != 1;
   const bool own_maps = disparity.dim() == 4, own_apertures = aperture.dim() == 6;  // of each light field
   STD_TORCH_CHECK(!s.map || disparity.dim() == 3 || own_maps,
@@ -119,6 +120,8 @@ void check_like_output(const Tensor& t, const char* name, const RefocusShape& s)
 
 void check_backward(const Tensor& grad, const Tensor& out, const RefocusShape& s, const Tensor& light_field,
                     bool need_light_field) {
+  check_same_device(grad, "refocus: grad", light_field, "light_field");
+  check_same_device(out, "refocus: out", light_field, "light_field");
   check_like_output(grad, "refocus: grad", s);
   if (s.divided()) check_like_output(out, "refocus: out", s);
   STD_TORCH_CHECK(!need_light_field || is_floating(light_field.scalar_type()),

@@ -64,6 +64,11 @@ def check_like(name: str, tensor: Tensor | None, shape: tuple[int | None, ...], 
         raise RuntimeError(f"{name}: got device {tensor.device}, want that of {x_name}, {x.device}")
 
 
+def shown(given: Any) -> str:
+    """A value in an error."""
+    return f"a tensor of shape {list(given.shape)}" if isinstance(given, Tensor) else repr(given)
+
+
 def whole_number(name: str, given: Any, want: str = "a whole number from 1") -> int:
     """A number, of NumPy too, that is at least 1."""
     if type(given) is not int and not isinstance(given, torch.SymInt):
@@ -72,7 +77,7 @@ def whole_number(name: str, given: Any, want: str = "a whole number from 1") -> 
                 raise TypeError
             given = operator.index(given)
         except TypeError:
-            raise ValueError(f"{name}: got {given!r}, want {want}") from None
+            raise ValueError(f"{name}: got {shown(given)}, want {want}") from None
     if given < 1:
         raise ValueError(f"{name}: got {given}, want {want}")
     return int(given) if isinstance(given, int) else given

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ._checks import check_image, whole_number
+from ._checks import check_image, shown, whole_number
 
 MAX_KERNEL_SIZE = 51
+MAX_SCALE = 64
+MAX_REACH = 1 << 16  # pixels from the first tap to the last: rows are held with their border
 BORDERS = ("replicate", "zeros", "reflect", "circular", "valid")
 LAYOUTS = ("groups_first", "taps_first")
 NORMALIZATIONS = (None, "softmax", "sum")
@@ -128,6 +130,8 @@ def options(dilation: Any, stride: Any, scale: Any, border: str, normalize: str 
     """The checked options, the kernel's size not yet known."""
     dilation, stride = _numbers("dilation", dilation), _numbers("stride", stride)
     scale = whole_number("scale", scale)
+    if scale > MAX_SCALE:
+        raise ValueError(f"scale: got {scale}, want at most {MAX_SCALE}")
     if scale > 1 and stride != (1, 1):
         raise ValueError(f"stride: got {stride} with scale {scale}, want one of the two to be 1")
     if border not in BORDERS:
@@ -149,12 +153,15 @@ def _either(words: Sequence[str | None]) -> str:
 
 def _numbers(name: str, given: Any) -> tuple[int, int]:
     """One number, of NumPy too, or one for rows and one for columns."""
-    if type(given) is int and given > 0:
+    if type(given) is int and 0 < given <= MAX_REACH:
         return given, given
     both = given if isinstance(given, (tuple, list)) else (given, given)
     if len(both) != 2:
         raise ValueError(f"{name}: got {given!r}, want one integer, or two for rows and columns")
-    return whole_number(name, both[0]), whole_number(name, both[1])
+    first, second = whole_number(name, both[0]), whole_number(name, both[1])
+    if max(first, second) > MAX_REACH:
+        raise ValueError(f"{name}: got {given!r}, want at most {MAX_REACH}")
+    return first, second
 
 
 def _kernel(kernel_size: Any) -> tuple[int, int]:
@@ -164,8 +171,8 @@ def _kernel(kernel_size: Any) -> tuple[int, int]:
         size = (0, 0)
     if any(k % 2 == 0 or k > MAX_KERNEL_SIZE for k in size):
         raise ValueError(
-            f"kernel_size: got {kernel_size!r}, want an odd integer from 1 to {MAX_KERNEL_SIZE}, or two of them for "
-            "rows and columns"
+            f"kernel_size: got {shown(kernel_size)}, want an odd integer from 1 to {MAX_KERNEL_SIZE}, or two of them, "
+            "for rows and columns"
         )
     return size
 
@@ -230,7 +237,8 @@ def _wrong_axes(x: Tensor, filters: Tensor, groups: int, layout: str, options: O
     each, what = options.taps * of_position, k if of_position == 1 else f"{k}*scale**2"
     if filters.dim() == 5:
         other = "taps_first" if layout == "groups_first" else "groups_first"
-        hint = f"; layout={other!r} fits" if _groups(x, filters, groups, other, options) is not None else ""
+        turned = type(options) is Options and _groups(x, filters, groups, other, options) is not None
+        hint = f"; layout={other!r} fits" if turned else ""
         form = f"[N, G, {what} = {each}, H, W]"
         if layout == "taps_first":
             form = f"[N, {k} = {options.taps}, {'G' if of_position == 1 else 'G*scale**2'}, H, W]"
@@ -249,6 +257,11 @@ def _wrong_axes(x: Tensor, filters: Tensor, groups: int, layout: str, options: O
 
 
 def _check_border(x: Tensor, options: Options) -> None:
+    if max(options.reach) > MAX_REACH:
+        raise ValueError(
+            f"dilation: got {options.dilation} with kernel_size {options.kernel_size}, whose taps reach "
+            f"{max(options.reach)} pixels, want at most {MAX_REACH}"
+        )
     if options.border in ("replicate", "zeros"):
         return
     for axis, size, reach in zip(("rows", "columns"), x.shape[-2:], options.reach, strict=True):

@@ -115,7 +115,7 @@ def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field:
     if not isinstance(disparity, Tensor):
         try:
             disparity = _joined(disparity, light_field.device)
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise TypeError(
                 f"disparity: got {disparity!r}, want a tensor or numbers, in pixels per view step"
             ) from error
@@ -123,7 +123,7 @@ def _checked_disparity(disparity: Tensor | Sequence[float] | float, light_field:
         raise TypeError(f"disparity: got dtype {disparity.dtype}, want real numbers, in pixels per view step")
     if disparity.dim() >= 2 and (disparity.shape[-2] != h or disparity.shape[-1] != w):
         raise RuntimeError(f"disparity: got a map of shape {list(disparity.shape)}, want [..., {h}, {w}] as the views")
-    _check_values("disparity", disparity, negative=True)
+    _check_values("disparity", disparity, light_field.dtype, negative=True)
     if not given:
         disparity = disparity.to(light_field.device)
     if disparity.device != light_field.device:
@@ -152,21 +152,27 @@ def _check_aperture(aperture: Tensor, light_field: Tensor, normalize: bool) -> N
         )
     if aperture.device != light_field.device:
         raise RuntimeError(f"aperture: got device {aperture.device}, want that of light_field, {light_field.device}")
-    read = _check_values("aperture", aperture, negative=not normalize)
-    if read and normalize and aperture.dim() <= 3 and (aperture.detach().flatten(-2).amax(-1) == 0).any():
+    values = _check_values("aperture", aperture, light_field.dtype, negative=not normalize)
+    if values is None or not normalize or aperture.dim() > 3:
+        return
+    sums = values.sum((-2, -1))
+    if (sums == 0).any():
         raise ValueError("aperture: got weights that are all zero, want at least one positive weight in each aperture")
+    if sums.isinf().any():
+        raise ValueError(f"aperture: got weights whose sum is infinite, want a finite one in {values.dtype}")
 
 
-def _check_values(name: str, values: Tensor, *, negative: bool) -> bool:
+def _check_values(name: str, values: Tensor, dtype: torch.dtype, *, negative: bool) -> Tensor | None:
     """Read the values of CPU tensors only: reading a GPU's would make the host wait, tracing has none to read.
 
-    Returns whether they were read.
+    Returns those that were read, in the dtype that they are used in beside a light field of ``dtype``.
     """
     if not readable(values) or values.numel() == 0:
-        return False
-    low, high = (bound.item() for bound in values.detach().aminmax())
+        return None
+    used = values.detach().to(torch.float64 if dtype == torch.float64 else torch.float32)
+    low, high = (bound.item() for bound in used.aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{name}: got NaN or infinite values, want finite ones")
+        raise ValueError(f"{name}: got NaN or infinite values, want finite ones in {used.dtype}")
     if low < 0 and not negative:
         raise ValueError(f"{name}: got a negative weight ({low:g}), want weights >= 0, or normalize=False")
-    return True
+    return used

@@ -52,9 +52,10 @@ def dynamic_filter(
         kernel_size: ``k``, or ``(kh, kw)``, in pixels, each odd, 1 to 51. None: the one square kernel that the shape of
             ``filters`` fits.
         groups: 1: as the axis of groups has it; without that axis 1 or C, whichever fits. Else ``G``, a divisor of C.
-        dilation: pixels from tap to tap; a number, or one for rows and one for columns.
+        dilation: pixels from tap to tap; a number, or one for rows and one for columns. The taps reach 65536 at most.
         stride: pixels from position to position, as in a convolution: ``H' = (H - 1) // stride + 1``.
-        scale: outputs of a position in each axis; the result is as many times as large as its positions.
+        scale: outputs of a position in each axis, 1 to 64; the result is as many times as large as its positions. Not
+            together with ``stride``.
         border: what is outside of ``x``: ``replicate`` (the edge pixel goes on), ``zeros``, ``reflect`` (about the edge
             pixel), ``circular``; or ``valid``: ``x`` has its border already, and ``H' = (H - reach - 1) // stride + 1``
             with ``reach = dilation * (kh - 1)``.

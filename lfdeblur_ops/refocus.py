@@ -68,7 +68,8 @@ def refocus(
     Args:
         light_field: ``[..., V, U, C, H, W]``, V rows and U columns of sub-aperture views; float64, float32, float16,
             bfloat16, or uint8 / uint16 scaled to [0, 1]. Blur is physical only in linear intensity. Views, crops and
-            other strided light fields with a unit stride along W are read in place. V and U are two axes: of views in
+            other strided light fields with a unit stride along W are read in place. Values are finite: one that is not
+            may reach pixels whose samples weigh it with 0. V and U are two axes: of views in
             one axis of 81, ``views.unflatten(-4, (9, 9))`` makes them (one axis is one row, which is legal).
         disparity: pixels per view step: a number; planes ``[D]``; or a map with one disparity per output pixel:
             ``[H, W]`` for all light fields, or one for each, ``[..., H, W]`` with the axes before V of ``light_field``
@@ -83,14 +84,17 @@ def refocus(
             ``[1, A, V, U, H, W]`` for a batch of A light fields. None: all views alike.
         normalize: True: weights are divided by their sum, per pixel where they are, and must not be negative; where
             those of a pixel are all 0 the result is 0. False: they are taken as they are, of any sign.
-        interpolation: ``nearest``, ``bilinear`` or ``bicubic``.
+        interpolation: ``nearest`` (halves go up), ``bilinear`` or ``bicubic``. Positions are float32 for a map (float64
+            for a float64 light field) and float64 for planes: where one lies on the edge between two pixels or on that
+            of a view, ``nearest`` and ``valid`` may decide otherwise for a map than for a plane.
         cubic_coefficient: a of the bicubic kernel (Keys, 1981): -0.5, his own, or -0.75, PyTorch's.
         border: ``replicate``: the edge pixel of a view goes on. ``zeros``: pixels outside a view are 0 and count, as
             in ``grid_sample`` with ``align_corners=True``. ``valid``: a sample whose position lies outside
             ``[0, H-1] x [0, W-1]`` does not count and the weights are renormalised per pixel; 0 where none counts.
         reduce: ``mean``: the sum above. ``none``: the samples of every view, times their weights where an aperture is
             given (a warp, for cost volumes). ``moments``: mean and variance over the views,
-            ``sum_vu w * (sample - mean)**2 / sum_vu w``, in one pass (photo-consistency).
+            ``sum_vu w * (sample - mean)**2 / sum_vu w``, in one pass (photo-consistency); the values
+            should be of order 1, since float32 holds a variance of 1e-7 times their square at best.
         backend: ``auto``, or ``cuda | cpu | reference``; a forced one never falls back.
 
     Returns:

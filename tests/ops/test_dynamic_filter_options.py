@@ -449,3 +449,22 @@ def test_reference_takes_what_the_operator_takes():
                 reference.dynamic_filter(x, filters, kernel_size, "zeros"),
                 dynamic_filter(x, taps.flatten(1, 3), 3, groups=2, border="zeros", backend="reference"),
             )
+
+
+def test_limits():
+    x, f = torch.zeros(1, 1, 6, 7), torch.zeros(1, 9, 6, 7)
+    for change, text in (
+        ({"dilation": 1 << 17}, "dilation: got 131072, want at most 65536"),
+        ({"dilation": 2**70}, "dilation: got 1180591620717411303424, want at most 65536"),
+        (
+            {"dilation": 40000},
+            r"dilation: got \(40000, 40000\) with kernel_size \(3, 3\), whose taps reach 80000 pixels",
+        ),
+        ({"stride": 1 << 17}, "stride: got 131072, want at most 65536"),
+        ({"scale": 65}, "scale: got 65, want at most 64"),
+        ({"kernel_size": torch.zeros(1, 3, 6, 7)}, r"kernel_size: got a tensor of shape \[1, 3, 6, 7\], want an odd"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            dynamic_filter(x, f, **({"kernel_size": 3} | change))
+    far = dynamic_filter(torch.ones(1, 1, 6, 7), f + 1, 3, dilation=30000)
+    assert torch.equal(far, torch.full_like(far, 9.0))

@@ -501,3 +501,32 @@ def test_operator_refuses_what_the_function_does():
             torch.ops.lfdeblur.refocus(*arguments, border, normalize, -0.5, reduce)
     with pytest.raises(RuntimeError, match=r"aperture: want \[A, V, U\], \[A, V, U, H, W\]"):
         torch.ops.lfdeblur.refocus(*arguments[:2], torch.ones(3, 3, 4, 5), "bilinear", "zeros")
+
+
+def test_values_that_float32_does_not_hold():
+    light_field = torch.rand(2, 2, 1, 3, 4)
+    for disparity in (1e39, [0.0, 1e300], torch.full((3, 4), 1e39, dtype=torch.float64)):
+        with pytest.raises(ValueError, match="disparity: got NaN or infinite values, want finite ones"):
+            refocus(light_field, disparity)
+    with pytest.raises(TypeError, match="disparity: got 1000000"):
+        refocus(light_field, 10**400)
+    weights = torch.full((2, 2), 1e-300, dtype=torch.float64)
+    with pytest.raises(ValueError, match="aperture: got weights that are all zero"):
+        refocus(light_field, 0.5, aperture=weights)
+    with pytest.raises(ValueError, match="aperture: got weights whose sum is infinite"):
+        refocus(light_field, 0.5, aperture=torch.full((2, 2), 3e38))
+    refocus(light_field.double(), 0.5, aperture=weights)
+
+
+def test_unsigned_maps():
+    light_field, disparity = torch.rand(2, 2, 1, 3, 4), torch.arange(12).view(3, 4)
+    for dtype in (torch.uint8, torch.uint16):
+        assert torch.equal(refocus(light_field, disparity.to(dtype)), refocus(light_field, disparity))
+
+
+def test_the_operator_refuses_what_it_cannot_read():
+    op = torch.ops.lfdeblur.refocus
+    for sizes, weights in (((1, 0, 1, 1, 4, 4), (1, 0, 1)), ((1, 1, 0, 1, 4, 4), (1, 1, 0))):
+        for disparity in (torch.zeros(1), torch.zeros(1, 4, 4)):
+            with pytest.raises(RuntimeError, match="want at least one view"):
+                op(torch.zeros(sizes), disparity, torch.zeros(weights), "bilinear", "replicate")
