@@ -75,8 +75,15 @@ __device__ __forceinline__ Range readers(int p, int i, const AxisShift<R>& shift
 // border, which many pixels may read, one at a time.
 inline constexpr int kGatherRows = 4;  // sweep: 2 8
 
+// Blocks on a multiprocessor: sm_100 needs some registers more than a third of them leave.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr int kCubicBlocks = 2;
+#else
+constexpr int kCubicBlocks = 3;
+#endif
+
 template <class T, int N>
-__global__ void __launch_bounds__(32 * kWarps, N == 4 ? 3 : 4)
+__global__ void __launch_bounds__(32 * kWarps, N == 4 ? kCubicBlocks : 4)
     refocus_grad_light_field_kernel(const acc_t<T>* __restrict__ grad, const acc_t<T>* __restrict__ disparity,
                                     const acc_t<T>* __restrict__ aperture, T* __restrict__ grad_light_field,
                                     const RefocusShape s) {
