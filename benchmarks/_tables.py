@@ -32,7 +32,11 @@ def machine_line(machine: dict[str, Any]) -> str:
     isa = machine["build_info"].get("cpu_capability")
     return (
         f"{machine['name']}"
-        + (f" ({isa}), {machine['threads']} threads" if machine["device"] == "cpu" else f", CUDA {machine['cuda']}")
+        + (
+            f" ({isa}), {machine['threads']} thread{'s' * (machine['threads'] != 1)}"
+            if machine["device"] == "cpu"
+            else f", CUDA {machine['cuda']}"
+        )
         + f"; {versions}; {machine['date'][:10]}, commit {machine['commit']}; measured read "
         f"{number(machine['read_gb_s'])} GB/s, copy {number(machine['copy_gb_s'])} GB/s, peak GFLOP/s: {peaks}"
     )

@@ -1,16 +1,18 @@
 """``compare``: a layer as somebody has it beside ours: results, gradients, time, memory."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ._costs import Cost, cost
+from ._sides import Inputs, Layer, Results, gradients, has_gradients, left_alone, random_like, results, written_to
 
-Layer = Callable[..., Any]
 Tolerances = Mapping[torch.dtype, Mapping[str, float]]
 MEBI = 1 << 20
 
@@ -24,7 +26,7 @@ class Difference(NamedTuple):
         theirs: largest error of theirs against its own result in float64; None where that could not be computed.
         largest: largest magnitude of what is compared with: ``ours / largest`` is the relative error.
         within: every element is within the tolerance of its dtype.
-        problem: why it could not be compared: shapes or dtypes that differ, a gradient that is missing.
+        problem: why it could not be compared: shapes or dtypes that differ, a gradient that one of them has not.
     """
 
     of: str
@@ -87,103 +89,61 @@ def compare(
     seconds: float,
 ) -> Comparison:
     """As ``lfdeblur_ops.testing.compare`` tells it, which knows the tolerances."""
-    _check(theirs, ours, inputs)
-    call = _Inputs(inputs)
+    _check(theirs, ours, inputs, seconds)
+    with torch.inference_mode(False):
+        return _compare(theirs, ours, Inputs(inputs), tolerances, seconds)
+
+
+def _compare(theirs: Layer, ours: Layer, call: Inputs, tolerances: Tolerances, seconds: float) -> Comparison:
     try:
-        found = _results(theirs, call.tensors, call)
+        found = results(theirs, call.tensors, call)
     except Exception as error:
         return Comparison(problem=f"theirs raises {_said(error)}")
     try:
-        given = _results(ours, call.tensors, call)
+        given = results(ours, call.tensors, call)
     except Exception as error:
         return Comparison(problem=f"ours raises {_said(error)}")
-    if len(given.outputs) != len(found.outputs):
-        return Comparison(problem=f"ours gives {len(given.outputs)} tensors, theirs {len(found.outputs)}")
-    exact = _in_float64(theirs, call, [output.dtype for output in found.outputs])
+    if given.outputs.keys() != found.outputs.keys():
+        names = [", ".join(side.outputs) or "nothing" for side in (given, found)]
+        return Comparison(problem=f"ours gives {names[0]}; theirs {names[1]}")
+    # In float64 other random numbers are drawn.
+    exact = None if found.random else _in_float64(theirs, call, {name: t.dtype for name, t in found.outputs.items()})
     differences = []
     for name, mine, other, want in _pairs(given, found, exact or found, call):
         differences.append(_difference(name, mine, other, want, exact is not None, tolerances))
-    forward, backward = (
-        cost([_timed_call(layer, call, gradients) for layer in (theirs, ours)], call.device, seconds)
-        if not gradients or (found.gradients and given.gradients)
-        else None
-        for gradients in (False, True)
-    )
+    with left_alone(theirs, call.device), left_alone(ours, call.device):
+        forward, backward = (
+            cost([_prepared(layer, call, differentiated) for layer in (theirs, ours)], call.device, seconds)
+            if not differentiated or (found.gradients and given.gradients)
+            else None
+            for differentiated in (False, True)
+        )
     return Comparison(tuple(differences), forward, backward, exact is not None)
 
 
-class _Inputs:
-    """The tensors by name, and which of them are differentiated."""
-
-    def __init__(self, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> None:
-        self.by_keyword = isinstance(inputs, Mapping)
-        named = inputs.items() if isinstance(inputs, Mapping) else ((f"input {i}", t) for i, t in enumerate(inputs))
-        self.tensors = dict(named)
-        self.device = next(iter(self.tensors.values())).device
-        asked = [name for name, tensor in self.tensors.items() if tensor.requires_grad]
-        self.differentiated = asked or [name for name, tensor in self.tensors.items() if tensor.is_floating_point()]
-
-    def leaves(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: tensor.detach().requires_grad_(name in self.differentiated) for name, tensor in tensors.items()}
-
-    def apply(self, layer: Layer, tensors: Mapping[str, Tensor]) -> list[Tensor]:
-        result = layer(**tensors) if self.by_keyword else layer(*tensors.values())
-        return list(_flat(result))
-
-
-class _Results(NamedTuple):
-    outputs: list[Tensor]
-    gradients: dict[str, Tensor | None]  # empty: no output depends on an input by autograd
-
-
-def _results(
-    layer: Layer, tensors: Mapping[str, Tensor], call: _Inputs, rounded: Sequence[torch.dtype] | None = None
-) -> _Results:
-    """Outputs, and gradients along numbers ``rounded`` to these dtypes: by default those of the outputs."""
-    leaves = call.leaves(tensors)
-    with torch.enable_grad():
-        outputs = call.apply(layer, leaves)
-        grads = [
-            _random_like(output, dtype)
-            for output, dtype in zip(outputs, rounded or [output.dtype for output in outputs], strict=True)
-        ]
-        gradients = _gradients(outputs, grads, [leaves[name] for name in call.differentiated])
-    return _Results([o.detach() for o in outputs], dict(zip(call.differentiated, gradients, strict=bool(gradients))))
-
-
-def _gradients(outputs: list[Tensor], grads: list[Tensor], wanted: list[Tensor]) -> tuple[Tensor | None, ...]:
-    joined = [pair for pair in zip(outputs, grads, strict=True) if pair[0].requires_grad]
-    if not joined:
-        return ()
-    of, along = zip(*joined, strict=True)
-    return torch.autograd.grad(of, wanted, along, allow_unused=True)
-
-
-def _random_like(output: Tensor, rounded: torch.dtype) -> Tensor:
-    """The same numbers for both sides, and in float64."""
-    numbers = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
-    return numbers.to(rounded).to(output.device, output.dtype)
-
-
-def _in_float64(theirs: Layer, call: _Inputs, rounded: Sequence[torch.dtype]) -> _Results | None:
+def _in_float64(theirs: Layer, call: Inputs, rounded: Mapping[str, torch.dtype]) -> Results | None:
     """Theirs on the inputs as they are rounded, computed in double; None where it knows no float64."""
-    wide = {name: t.detach().double() if t.is_floating_point() else t for name, t in call.tensors.items()}
+    wide = {name: _wide(t.detach()) if has_gradients(t) else t for name, t in call.tensors.items()}
     try:
         layer = copy.deepcopy(theirs).double() if isinstance(theirs, torch.nn.Module) else theirs
-        exact = _results(layer, wide, call, rounded)
+        exact = results(layer, wide, call, rounded)
     except Exception:
         return None
-    return exact if all(t.dtype == torch.float64 or not t.is_floating_point() for t in exact.outputs) else None
+    return exact if all(t.dtype == _wide(t).dtype for t in exact.outputs.values() if has_gradients(t)) else None
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
 def _pairs(
-    given: _Results, found: _Results, want: _Results, call: _Inputs
+    given: Results, found: Results, want: Results, call: Inputs
 ) -> Iterator[tuple[str, Tensor | None, Tensor | None, Tensor | None]]:
     """Each output and gradient of ours, of theirs, and as it should be."""
-    for i, (mine, its, exact) in enumerate(zip(given.outputs, found.outputs, want.outputs, strict=True)):
-        yield (f"output {i}" if len(found.outputs) > 1 else "output"), mine, its, exact
-    for name in call.differentiated if found.gradients else ():
-        yield f"gradient of {name}", given.gradients.get(name), found.gradients[name], want.gradients.get(name)
+    for name, its in found.outputs.items():
+        yield name, given.outputs[name], its, want.outputs[name]
+    for name in call.differentiated if found.gradients or given.gradients else ():
+        yield f"gradient of {name}", given.gradients.get(name), found.gradients.get(name), want.gradients.get(name)
 
 
 def _difference(
@@ -192,7 +152,7 @@ def _difference(
     nothing = (0.0, None, 0.0)
     if theirs is None or want is None:  # theirs does not depend on it
         within = ours is None or not ours.any()
-        return Difference(of, *nothing, within, "" if within else "theirs does not depend on it, ours does")
+        return Difference(of, *nothing, within, "" if within else "theirs has none, ours has")
     if ours is None:
         return Difference(of, *nothing, False, "ours has none")
     for what, mine, its in (("shape", list(ours.shape), list(theirs.shape)), ("dtype", ours.dtype, theirs.dtype)):
@@ -200,45 +160,46 @@ def _difference(
             return Difference(of, *nothing, False, f"{what}: ours has {mine}, theirs {its}")
     if ours.numel() == 0:
         return Difference(of, *nothing, True)
-    goal = want.double()
-    error = (ours.double() - goal).abs()
-    largest = goal.abs().max().item()
-    allowed = tolerances.get(ours.dtype, {"rtol": 0.0, "atol": 0.0})
+    goal = _wide(want)
+    error = (_wide(ours) - goal).abs()
+    size = goal.abs().where(goal.isfinite(), 0.0)
+    allowed = tolerances.get(ours.dtype.to_real(), {"rtol": 0.0, "atol": 0.0})
     # A sum's rounding goes with its terms, not with what they happen to sum to. Two roundings where both are rounded.
-    limit = (allowed["rtol"] * goal.abs() + allowed["atol"] * largest) * (1 if exact else 2)
-    within = bool((error <= limit).all())
-    rounding = (theirs.double() - goal).abs().max().item() if exact else None
-    return Difference(of, error.max().item(), rounding, largest, within)
+    limit = (allowed["rtol"] * size + allowed["atol"] * _largest(size)) * (1 if exact else 2)
+    same = ~ours.isfinite() & ((ours == theirs) | (ours.isnan() & theirs.isnan()))
+    within = bool(((error <= limit) | same).all())
+    rounding = (_wide(theirs) - goal).abs().where(~same, 0.0).max().item() if exact else None
+    return Difference(of, error.where(~same, 0.0).max().item(), rounding, size.max().item(), within)
 
 
-def _timed_call(layer: Layer, call: _Inputs, backward: bool) -> Callable[[], Any]:
-    leaves = call.leaves(call.tensors)
+def _largest(size: Tensor) -> Tensor:
+    """Of each channel, where it has pixels enough for one that is not small by chance."""
+    if size.dim() > 2 and size.numel() >= 4 * size.shape[1]:
+        return size.amax([axis for axis in range(size.dim()) if axis != 1], keepdim=True)
+    return size.max()
 
-    def forward() -> Any:
+
+def _prepared(layer: Layer, call: Inputs, backward: bool) -> Callable[[], Callable[[], Any]]:
+    """Makes the call that is timed, of tensors of its own."""
+    grads: list[Tensor] = []
+    if backward:
         with torch.no_grad():
-            return call.apply(layer, leaves)
+            outputs = call.apply(layer, call.leaves(call.tensors)).values()
+        grads = [random_like(output, output.dtype) for output in outputs]
 
-    if not backward:
-        return forward
-    with torch.no_grad():
-        grads = [_random_like(output, output.dtype) for output in call.apply(layer, leaves)]
-    wanted = [leaves[name] for name in call.differentiated]
+    def prepare() -> Callable[[], Any]:
+        leaves = call.leaves(call.tensors)
+        arguments = written_to(leaves) if backward else leaves
+        wanted = [leaves[name] for name in call.differentiated]
 
-    def both() -> Any:
-        with torch.enable_grad():
-            return _gradients(call.apply(layer, leaves), grads, wanted)
+        def run() -> Any:
+            with torch.set_grad_enabled(backward):
+                outputs = call.apply(layer, arguments)
+                return gradients(list(outputs.values()), grads, wanted) if backward else outputs
 
-    return both
+        return run
 
-
-def _flat(result: Any) -> list[Tensor]:
-    if isinstance(result, Tensor):
-        return [result]
-    if isinstance(result, Mapping):
-        result = result.values()
-    elif not isinstance(result, (tuple, list)):
-        raise TypeError(f"result: got {type(result).__name__}, want a tensor, or a tuple, list or dict of them")
-    return [tensor for part in result if part is not None for tensor in _flat(part)]
+    return prepare
 
 
 def _said(error: Exception) -> str:
@@ -246,7 +207,11 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
-def _check(theirs: Layer, ours: Layer, inputs: Sequence[Tensor] | Mapping[str, Tensor]) -> None:
+def _check(theirs: Layer, ours: Layer, inputs: Sequence[Tensor] | Mapping[str, Tensor], seconds: float) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real):
+        raise TypeError(f"seconds: got {seconds!r}, want a number")
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds: got {seconds!r}, want a number from 0")
     for name, layer in (("theirs", theirs), ("ours", ours)):
         if not callable(layer):
             raise TypeError(f"{name}: got {type(layer).__name__}, want a function or module")

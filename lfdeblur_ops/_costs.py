@@ -26,14 +26,17 @@ class Cost(NamedTuple):
     ours_bytes: int | None
 
 
-def cost(calls: Sequence[Callable[[], Any]], device: torch.device, seconds: float) -> Cost:
+Prepare = Callable[[], Callable[[], Any]]  # makes what is called once, so that each call has tensors of its own
+
+
+def cost(sides: Sequence[Prepare], device: torch.device, seconds: float) -> Cost:
     """Times in turn, after the peaks, whose calls also warm up."""
-    peaks = [allocated_bytes(call, device) for call in calls]
+    peaks = [allocated_bytes(prepare, device) for prepare in sides]
     times: tuple[list[float], list[float]] = ([], [])
     stop = time.perf_counter() + 2 * seconds
     while len(times[0]) < LEAST_ROUNDS or (time.perf_counter() < stop and len(times[0]) < MOST_ROUNDS):
         for side in (0, 1) if len(times[0]) % 2 else (1, 0):  # nobody is always the first
-            times[side].append(_seconds(calls[side], device))
+            times[side].append(_seconds(sides[side](), device))
     ratio = statistics.median(theirs / ours for theirs, ours in zip(*times, strict=True))
     theirs_ms, ours_ms = (statistics.median(side) * 1e3 for side in times)
     return Cost(theirs_ms, ours_ms, ratio, *peaks)
@@ -49,13 +52,14 @@ def _seconds(call: Callable[[], Any], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def allocated_bytes(call: Callable[[], Any], device: torch.device) -> int | None:
+def allocated_bytes(prepare: Prepare, device: torch.device) -> int | None:
     """Bytes of tensors at the peak less those before, the result included; None where no allocator tells.
 
     CUDA: the allocator's count. CPU: the allocations that the profiler saw, those within operators too; a process's
     resident memory would depend on what the C library keeps.
     """
-    call()  # what is allocated once and kept
+    prepare()()  # what is allocated once and kept
+    call = prepare()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)

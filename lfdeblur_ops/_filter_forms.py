@@ -297,7 +297,8 @@ def _check_size(x: Tensor, filters: Tensor, options: Options) -> None:
         )
     axes = ", ".join(["..."] * (filters.dim() - 3))
     each = f", or of each pixel of the result, {rows * options.scale} x {columns * options.scale}"
+    flat = f"; filters.unflatten(-1, ({rows}, {columns})) if their last axis is of the pixels"
     raise RuntimeError(
         f"filters: got shape {list(filters.shape)}, want [{x.shape[0]} or 1, {axes}, {rows}, {columns}] for x "
-        f"{list(x.shape)}{each if options.scale > 1 else ''}"
+        f"{list(x.shape)}{each if options.scale > 1 else ''}{flat if filters.shape[-1] == rows * columns else ''}"
     )

@@ -107,19 +107,24 @@ def compare(
     ``print(compare(their_layer, lambda x, f: dynamic_filter(x, f, 5), (x, f)))``
 
     Args:
-        theirs, ours: functions or modules of the same tensors, which return a tensor, or a tuple, list or dict of them.
-        inputs: a tuple of tensors, or a dict of them by argument name; one device. Gradients are taken in those that
-            require one, or, if none does, in all of floating point.
+        theirs, ours: functions or modules of the same tensors, which return a tensor, or a tuple, list or dict of them,
+            None where there is none; compared place by place and key by key. Both draw the same random numbers.
+        inputs: a tuple of tensors, or a dict of them by argument name; one device. Each call has copies of its own.
+            Gradients are taken in those that require one, or, if none does, in all of floating point; in
+            ``torch.inference_mode`` too.
         seconds: of wall clock, to time each of the two in, without gradients and again with them; at least three calls.
 
     Returns:
         A ``Comparison``: ``ok``, the largest errors, medians of the times of calls in turn, and peak memory of tensors
         as the allocators of the CPU and of CUDA tell it; ``str`` of it is a table. Errors are against ``theirs`` run in
         float64 on the same inputs (a module: a copy of it), where it can be. The tolerance of an element is ``TOL`` of
-        its dtype, with ``atol`` times the largest element. Layers that raise or disagree are told of in it.
+        its dtype (of its parts, if complex), ``atol`` as a share of the largest finite element of its channel (axis 1),
+        or of the whole tensor if that has fewer than three axes or fewer than four elements in a channel. Elements that
+        are infinite or NaN are equal where those of ``theirs`` are the same. Layers that raise or
+        disagree are told of in it.
 
     Raises:
-        TypeError, ValueError, RuntimeError: ``theirs``, ``ours`` or ``inputs`` are not of that kind.
+        TypeError, ValueError, RuntimeError: ``theirs``, ``ours``, ``inputs`` or ``seconds`` are not of that kind.
     """
     return _comparison.compare(theirs, ours, inputs, TOL, seconds)
 

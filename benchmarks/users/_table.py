@@ -39,7 +39,7 @@ def table(result: dict[str, Any]) -> str:
 def section(result: dict[str, Any], name: str) -> str:
     """The comparison with published layers as a section."""
     return (
-        f"## {name}\n\n{machine_line(result['users'])}\n\nLayers of published models beside ours, float32: how many "
+        f"## {name}\n\n{_measured(result['users'])}\n\nLayers of published models beside ours, float32: how many "
         "times as long theirs takes, medians of calls in turn; memory of tensors beside the inputs.\n\n"
         f"{table(result)}"
     )
@@ -47,7 +47,13 @@ def section(result: dict[str, Any], name: str) -> str:
 
 def updated(text: str, result: dict[str, Any]) -> str:
     """The page's text with the table of ``result`` between its marks. Raises ValueError without them."""
-    return between(text, "users", f"{machine_line(result['users'])}\n\n{table(result)}")
+    return between(text, "users", f"{_measured(result['users'])}\n\n{table(result)}")
+
+
+def _measured(machine: dict[str, Any]) -> str:
+    """The machine, and how busy it was."""
+    load = machine.get("load_average")
+    return machine_line(machine) + ("" if load is None else f"; load average {load} on {machine['cores']} cores")
 
 
 def _peaks(cost: dict[str, Any]) -> str:

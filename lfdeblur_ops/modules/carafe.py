@@ -2,7 +2,9 @@
 
 from torch import Tensor, nn
 
+from .._checks import whole_number
 from ..dynamic_filter import dynamic_filter
+from ._arguments import check_channels, divisor, odd
 
 
 class Carafe(nn.Module):
@@ -19,6 +21,9 @@ class Carafe(nn.Module):
         up_group: groups of channels with kernels of their own.
         encoder_kernel, encoder_dilation: of the convolution that predicts; the kernel odd.
         compressed_channels: channels that it sees.
+
+    Raises:
+        ValueError: an argument is no such number.
     """
 
     def __init__(
@@ -32,11 +37,13 @@ class Carafe(nn.Module):
         compressed_channels: int = 64,
     ) -> None:
         super().__init__()
-        if channels % up_group:
-            raise ValueError(f"up_group: got {up_group}, want a divisor of the {channels} channels")
-        self.scale_factor = scale_factor
-        self.up_kernel = up_kernel
-        self.up_group = up_group
+        self.channels = channels = whole_number("channels", channels)
+        self.scale_factor = scale_factor = whole_number("scale_factor", scale_factor)
+        self.up_kernel = up_kernel = odd("up_kernel", up_kernel)
+        self.up_group = up_group = divisor("up_group", up_group, channels)
+        encoder_kernel = odd("encoder_kernel", encoder_kernel)
+        encoder_dilation = whole_number("encoder_dilation", encoder_dilation)
+        compressed_channels = whole_number("compressed_channels", compressed_channels)
         self.channel_compressor = nn.Conv2d(channels, compressed_channels, 1)
         self.content_encoder = nn.Conv2d(
             compressed_channels,
@@ -52,7 +59,12 @@ class Carafe(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` ``[N, C, H, W]``, features or intensity. Gives ``[N, C, scale_factor*H, scale_factor*W]``."""
+        """``x`` ``[N, C, H, W]``, features or intensity. Gives ``[N, C, scale_factor*H, scale_factor*W]``.
+
+        Raises:
+            TypeError, RuntimeError: ``x`` is no tensor of floating point of that shape.
+        """
+        check_channels(x, self.channels)
         taps = self.content_encoder(self.channel_compressor(x))
         return dynamic_filter(
             x,

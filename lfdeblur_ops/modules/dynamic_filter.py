@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from .._checks import whole_number
+from .._filter_forms import LAYOUTS, options
 from ..dynamic_filter import dynamic_filter
+from ._arguments import odd
 
 
 class DynamicFilter(nn.Module):
@@ -15,7 +18,10 @@ class DynamicFilter(nn.Module):
 
     Args:
         kernel_size, groups, dilation, stride, scale, border, normalize, layout, interleaved: those of
-            ``dynamic_filter``. Values that fit no call are refused by the first one.
+            ``dynamic_filter``.
+
+    Raises:
+        ValueError, TypeError: an option is not of that kind.
     """
 
     def __init__(
@@ -32,8 +38,14 @@ class DynamicFilter(nn.Module):
         interleaved: bool = False,
     ) -> None:
         super().__init__()
+        for size in kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,):
+            if size is not None:
+                odd("kernel_size", size)
+        options(dilation, stride, scale, border, normalize, interleaved)
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout: got {layout!r}, want 'groups_first' or 'taps_first'")
         self.kernel_size = kernel_size
-        self.groups = groups
+        self.groups = whole_number("groups", groups)
         self.dilation = dilation
         self.stride = stride
         self.scale = scale

@@ -4,7 +4,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from .._checks import whole_number
 from ..dynamic_filter import dynamic_filter
+from ._arguments import check_channels, divisor, odd
 
 
 class Involution(nn.Module):
@@ -20,7 +22,10 @@ class Involution(nn.Module):
         stride: pixels of ``x`` from one position to the next.
         dilation: pixels from tap to tap.
         group_channels: consecutive channels that share a kernel.
-        reduction_ratio: of the channels, between reduce and span.
+        reduction_ratio: of the channels, between reduce and span; ``channels`` at most.
+
+    Raises:
+        ValueError: an argument is no such number.
     """
 
     def __init__(
@@ -34,13 +39,14 @@ class Involution(nn.Module):
         reduction_ratio: int = 4,
     ) -> None:
         super().__init__()
-        if channels % group_channels:
-            raise ValueError(f"group_channels: got {group_channels}, want a divisor of the {channels} channels")
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.dilation = dilation
-        self.groups = channels // group_channels
-        hidden = channels // reduction_ratio
+        self.channels = channels = whole_number("channels", channels)
+        self.kernel_size = kernel_size = odd("kernel_size", kernel_size)
+        self.stride = stride = whole_number("stride", stride)
+        self.dilation = whole_number("dilation", dilation)
+        self.groups = channels // divisor("group_channels", group_channels, channels)
+        hidden = channels // whole_number("reduction_ratio", reduction_ratio)
+        if hidden == 0:
+            raise ValueError(f"reduction_ratio: got {reduction_ratio}, want at most the {channels} channels")
         reduce = nn.Conv2d(channels, hidden, 1, bias=False)
         self.conv1 = nn.Sequential(OrderedDict(conv=reduce, bn=nn.BatchNorm2d(hidden), activate=nn.ReLU(inplace=True)))
         self.conv2 = nn.Sequential(OrderedDict(conv=nn.Conv2d(hidden, self.groups * kernel_size**2, 1)))
@@ -48,7 +54,12 @@ class Involution(nn.Module):
         self.avgpool = nn.AvgPool2d(stride, stride, ceil_mode=True) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` ``[N, C, H, W]``, features. Gives ``[N, C, ceil(H / stride), ceil(W / stride)]``."""
+        """``x`` ``[N, C, H, W]``, features. Gives ``[N, C, ceil(H / stride), ceil(W / stride)]``.
+
+        Raises:
+            TypeError, RuntimeError: ``x`` is no tensor of floating point of that shape.
+        """
+        check_channels(x, self.channels)
         taps = self.conv2(self.conv1(self.avgpool(x)))
         return dynamic_filter(
             x,

@@ -24,7 +24,7 @@ def random_weights(shapes: Mapping[str, Sequence[int]], seed: int = 0) -> dict[s
 
 
 def unfold_fac(x: Tensor, filters: Tensor, kernel_size: int) -> Tensor:
-    """FAC as DRBNet's and IFAN's authors formulate it: all neighbourhoods side by side, times the repeated kernels."""
+    """FAC as DRBNet's authors formulate it: all neighbourhoods side by side, times the repeated kernels."""
     n, channels, height, width = x.shape
     padded = F.pad(x, (kernel_size // 2,) * 4, mode="replicate")
     patches = padded.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)

@@ -62,6 +62,13 @@ def test_what_is_not_equal_is_not_measured(quick, monkeypatch, tmp_path, capsys)
     assert "NOT within the tolerance" in capsys.readouterr().err
 
 
+def test_the_line_about_the_machine():
+    text = _table.section({"users": MACHINE | {"threads": 1, "cores": 2, "load_average": 0.5}, "rows": []}, "users")
+    assert ", 1 thread; " in text
+    assert "; load average 0.5 on 2 cores\n" in text
+    assert ", 2 threads; " in _table.section({"users": MACHINE, "rows": []}, "users")
+
+
 def test_the_page_has_the_result():
     text, result = command.PAGE.read_text(), json.loads(command.RESULT.read_text())
     assert _table.updated(text, result) == text, "run python -m benchmarks.users --page"

@@ -32,6 +32,46 @@ def test_what_the_table_names_is_there():
     assert all(hasattr(lfdeblur_ops, name) for name in ours)
 
 
+def line_for(name, **tensors):
+    """What the table's line for a layer gives."""
+    row = re.search(rf"^\| {name}.*\| `([^|]*)`[^`|]*\|$", PAGE.read_text(), re.MULTILINE)
+    return eval(row[1], vars(lfdeblur_ops) | tensors)
+
+
+def rand(*shape):
+    return torch.rand(shape, dtype=torch.float64)
+
+
+def windows(x, k, mode):
+    return F.pad(x, (k // 2,) * 4, mode=mode).unfold(2, k, 1).unfold(3, k, 1)  # [N, C, H, W, k, k]
+
+
+def test_line_of_san_takes_its_flat_pixels():
+    x, w = rand(2, 6, 5, 7), rand(2, 3, 9, 35)
+    taps = w.view(2, 3, 3, 3, 5, 7).repeat(1, 2, 1, 1, 1, 1)
+    theirs = torch.einsum("nchwij,ncijhw->nchw", windows(x, 3, "reflect"), taps)
+    torch.testing.assert_close(line_for("SAN", x=x, w=w, k=3), theirs, rtol=0, atol=FLOAT64_ROUNDINGS)
+    with pytest.raises(RuntimeError, match=r"filters.unflatten\(-1, \(5, 7\)\) if their last axis is of the pixels"):
+        dynamic_filter(x, w, 3, interleaved=True)
+
+
+def test_line_of_ifan_is_two_passes():
+    x, first, second = rand(2, 3, 5, 7), rand(2, 15, 5, 7), rand(2, 15, 5, 7)
+    down = F.pad(x, (0, 0, 2, 2), mode="replicate").unfold(2, 5, 1)
+    middle = torch.einsum("nchwi,ncihw->nchw", down, first.unflatten(1, (3, 5)))
+    across = F.pad(middle, (2, 2, 0, 0), mode="replicate").unfold(3, 5, 1)
+    theirs = torch.einsum("nchwj,ncjhw->nchw", across, second.unflatten(1, (3, 5)))
+    ours = line_for("IFAN", x=x, F1=first, F2=second, k=5)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=FLOAT64_ROUNDINGS)
+
+
+def test_line_of_igev_has_its_axes():
+    disparity, weights = rand(2, 1, 5, 7), rand(2, 9, 20, 28)
+    coarse = F.interpolate(F.unfold(4 * disparity, 3, padding=1).view(2, 9, 5, 7), scale_factor=4, mode="nearest")
+    ours = line_for("IGEV", disp=disparity, weights=weights)
+    torch.testing.assert_close(ours, (coarse * weights).sum(1), rtol=0, atol=FLOAT64_ROUNDINGS)
+
+
 @pytest.mark.parametrize("border", ["replicate", "zeros", "reflect", "circular"])
 def test_borders_and_the_sign_of_taps(border):
     mode = "constant" if border == "zeros" else border

@@ -66,7 +66,7 @@ def test_a_small_error_of_a_large_sum_is_rounding():
         (lambda x, f: ours(x, f)[..., 1:], r"output .* shape: ours has \[2, 3, 12, 16\], theirs \[2, 3, 12, 17\]"),
         (lambda x, f: ours(x, f).double(), "output .* dtype: ours has torch.float64, theirs torch.float32"),
         (lambda x, f: ours(x, f.detach()), "gradient of f .* ours has none"),
-        (lambda x, f: (ours(x, f), x), "ours gives 2 tensors, theirs 1"),
+        (lambda x, f: (ours(x, f), x), "ours gives output 0, output 1; theirs output"),
         (lambda x, f: ours(x, f[:, 1:]), "ours raises RuntimeError: filters: got 8 channels"),
         (lambda x, f: "nothing", "ours raises TypeError: result: got str, want a tensor, or a tuple"),
     ],
@@ -112,10 +112,116 @@ def test_gradients_of_what_requires_them():
 
 
 def test_layers_without_gradients_and_of_several_results():
-    result = found(lambda x: {"a": x.argmax(), "b": [x > 0, None]}, lambda x: (x.argmax(), x > 0), (torch.rand(5),))
+    result = found(
+        lambda x: {"a": x.argmax(), "b": [x > 0, None]}, lambda x: {"b": (x > 0,), "a": x.argmax()}, (torch.rand(5),)
+    )
     assert result.ok
     assert result.backward is None
-    assert [row.of for row in result.differences] == ["output 0", "output 1"]
+    assert [row.of for row in result.differences] == ["output a", "output b.0"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "problem"),
+    [
+        (lambda x: {"a": x, "b": 2 * x}, lambda x: {"b": 2 * x, "a": x}, ""),
+        (
+            lambda x: {"a": x, "b": x},
+            lambda x: {"a": x, "c": x},
+            "ours gives output a, output c; theirs output a, output b",
+        ),
+        (lambda x: (None, x), lambda x: (x, None), "ours gives output 0; theirs output 1"),
+        (lambda x: (x,), lambda x: x, "ours gives output; theirs output 0"),
+        (lambda x: None, lambda x: x, "theirs raises TypeError: result: got NoneType"),
+        (lambda x: (None,), lambda x: x, "ours gives output; theirs nothing"),
+    ],
+)
+def test_results_are_compared_place_by_place(theirs, ours, problem):
+    result = found(theirs, ours, (torch.rand(3),))
+    assert result.problem.startswith(problem)
+    assert result.ok == (not problem)
+
+
+def test_complex_results_and_gradients():
+    x, z = torch.rand(3, 4), torch.randn(3, 4, dtype=torch.complex64)
+    assert found(torch.complex, torch.complex, (x, x)).ok
+    assert not found(lambda x: torch.complex(x, x), lambda x: torch.complex(x, -x), (x,)).ok
+    result = found(torch.sin, lambda z: z.sin(), (z,))
+    assert result.ok
+    assert result.exact
+    assert [row.of for row in result.differences] == ["output", "gradient of input 0"]
+    assert not found(lambda z: z * 1, lambda z: torch.complex(z.real, z.imag.detach()), (z,)).ok
+
+
+def test_inference_mode():
+    with torch.inference_mode():
+        result = found(unfolded, lambda x, f: ours(x, f.detach()), tensors())
+    assert "gradient of f" in str(result)
+    assert not result.ok
+    assert result.forward is not None
+    with torch.inference_mode():
+        assert found(unfolded, ours, tensors()).backward is not None
+
+
+def test_gradients_that_only_ours_has():
+    result = found(lambda x: x.detach() * 2, lambda x: x * 2, (torch.rand(3),))
+    assert not result.ok
+    assert "theirs has none, ours has" in str(result)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16], ids=str)
+def test_infinite_and_nan_elements(dtype):
+    x = torch.tensor([-1.0, 0.0, 1.0, 2.0], dtype=dtype)
+    assert found(torch.log, lambda x: x.log(), (x,)).ok
+    assert str(found(torch.log, lambda x: x.log(), (x,))).count("nan") == 0
+    large = torch.tensor([torch.finfo(dtype).max, 1.0], dtype=dtype)
+    assert found(lambda x: x * 2, lambda x: x + x, (large,)).ok
+    for wrong in (lambda x: x.log().nan_to_num(), lambda x: -x.log(), lambda x: x.abs().log(), lambda x: x.log() / 0):
+        assert not found(torch.log, wrong, (x,)).ok
+
+
+def test_random_numbers_are_the_same_and_those_after_it_too():
+    x = torch.rand(4, 50)
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    assert found(lambda x: F.dropout(x) + torch.randn(50), lambda x: F.dropout(x) + torch.randn(50), (x,)).ok
+    assert torch.equal(torch.rand(2), expected)
+    assert not found(lambda x: x + torch.randn(50), lambda x: x + torch.rand(50), (x,)).ok
+
+
+def test_layers_that_work_in_place():
+    x = torch.rand(3, 40)
+    for tensor in (x, x[:, ::2], x[:1].expand(3, 40)):
+        before = tensor.clone()
+        assert found(lambda x: x.mul(2), lambda x: x.contiguous().mul_(2), (tensor,)).ok
+        assert torch.equal(tensor, before)
+    assert found(lambda x: x.mul(2), lambda x: x.mul_(2), (x.requires_grad_(),)).ok
+    kept = torch.empty(3, 40)
+    result = found(lambda x: kept.copy_(x.detach() * 2), lambda x: x.detach() * 3, (x,))
+    assert result.differences[0].ours > 0.1
+
+
+def test_strides_are_those_of_the_inputs():
+    for tensor in (torch.rand(2, 8)[:, ::2], torch.rand(1, 4).expand(2, 4), torch.rand(4, 2).t()):
+        seen = []
+        found(lambda x: x * 2, lambda x, seen=seen: (seen.append(x.stride()), x * 2)[1], (tensor,))
+        assert set(seen) == {tensor.stride()}
+
+
+def test_state_of_modules_stays():
+    layer = torch.nn.BatchNorm2d(3)
+    torch.manual_seed(0)
+    assert found(layer, layer, (tensors()["x"],)).ok
+    assert layer.num_batches_tracked == 0
+    assert not layer.running_mean.any()
+
+
+def test_errors_are_measured_by_the_channel():
+    x = torch.rand(1, 2, 4, 4) + 1
+    x[:, 1] *= 1e-4
+    wrong = torch.tensor([0.0, 1e-6])[:, None, None]
+    assert not found(lambda x: x * 1, lambda x: x + wrong, (x,)).ok
+    assert found(lambda x: x * 1, lambda x: x + wrong.flip(0), (x,)).ok
 
 
 @pytest.mark.parametrize(
@@ -134,6 +240,19 @@ def test_bad_arguments(arguments, error, text):
         compare(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "error", "text"),
+    [
+        ("a", TypeError, "seconds: got 'a', want a number"),
+        (-1, ValueError, "seconds: got -1"),
+        (float("nan"), ValueError, "seconds: got nan"),
+    ],
+)
+def test_bad_seconds(seconds, error, text):
+    with pytest.raises(error, match=text):
+        compare(ours, ours, tensors(), seconds=seconds)
+
+
 def test_peak_is_that_of_tensors_held_at_once():
     x = torch.ones(1 << 18)  # 1 MiB
 
@@ -144,6 +263,6 @@ def test_peak_is_that_of_tensors_held_at_once():
     def together():
         return [x + 1 for _ in range(4)]
 
-    assert (1 << 20) <= allocated_bytes(one_after_the_other, x.device) < (2 << 20)
-    assert (4 << 20) <= allocated_bytes(together, x.device) < (5 << 20)
-    assert allocated_bytes(lambda: None, torch.device("meta")) is None
+    assert (1 << 20) <= allocated_bytes(lambda: one_after_the_other, x.device) < (2 << 20)
+    assert (4 << 20) <= allocated_bytes(lambda: together, x.device) < (5 << 20)
+    assert allocated_bytes(lambda: lambda: None, torch.device("meta")) is None

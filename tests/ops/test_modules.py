@@ -86,10 +86,19 @@ def test_kernel_weighting(normalize):
             rand(1, 2, 4, 4),
             rand(1, 9, 4, 4),
             RuntimeError,
-            r"weights: got shape \[1, 9, 4, 4\], want \[N, kh, kw, H, W\]",
+            r"weights: got shape \[1, 9, 4, 4\], want \[1, kh, kw, 4, 4\]",
         ),
-        (rand(2, 4, 4), rand(1, 3, 3, 4, 4), RuntimeError, r"data: got shape \[2, 4, 4\], want \[N, C, H, W\]"),
-        (rand(1, 2, 4, 4), rand(1, 2, 3, 4, 4), ValueError, "kernel_size"),
+        (rand(2, 4, 4), rand(1, 3, 3, 4, 4), RuntimeError, r"data: got shape \[2, 4, 4\], want 4 axes \[N, C, H, W\]"),
+        (rand(1, 2, 4, 4), rand(1, 2, 3, 4, 4), RuntimeError, "weights: got .* kh and kw odd, to 51"),
+        (rand(1, 2, 4, 4), rand(1, 3, 53, 4, 4), RuntimeError, "weights: got .* kh and kw odd, to 51"),
+        (rand(1, 2, 4, 4), rand(1, 3, 3, 4, 5), RuntimeError, r"weights: .* for data \[1, 2, 4, 4\]"),
+        (rand(3, 2, 4, 4), rand(2, 3, 3, 4, 4), RuntimeError, r"weights: .* want \[3 or 1, kh, kw, 4, 4\]"),
+        (
+            rand(1, 2, 4, 4),
+            rand(1, 3, 3, 4, 4).float(),
+            TypeError,
+            "weights: got dtype torch.float32, want that of data",
+        ),
     ],
 )
 def test_kernel_weighting_refuses(data, weights, error, text):
@@ -169,11 +178,86 @@ def test_involution(stride, dilation, size):
     equal(published, layer, rand(2, 8, *size))
 
 
-def test_bad_groups_of_layers_with_parameters():
-    with pytest.raises(ValueError, match="up_group: got 3, want a divisor of the 4 channels"):
-        Carafe(4, 2, up_group=3)
-    with pytest.raises(ValueError, match="group_channels: got 16, want a divisor of the 8 channels"):
-        Involution(8, 7)
+@pytest.mark.parametrize(
+    ("module", "arguments", "text"),
+    [
+        (Carafe, {"up_group": 3}, "up_group: got 3, want a divisor of the 4 channels"),
+        (Carafe, {"up_group": 0}, "up_group: got 0, want a whole number from 1"),
+        (Carafe, {"channels": 0}, "channels: got 0"),
+        (Carafe, {"scale_factor": 0}, "scale_factor: got 0"),
+        (Carafe, {"up_kernel": 4}, "up_kernel: got 4, want an odd integer from 1 to 51"),
+        (Carafe, {"up_kernel": 53}, "up_kernel: got 53, want an odd integer from 1 to 51"),
+        (Carafe, {"encoder_kernel": 2}, "encoder_kernel: got 2, want an odd integer"),
+        (Carafe, {"encoder_dilation": 0}, "encoder_dilation: got 0"),
+        (Carafe, {"compressed_channels": 0}, "compressed_channels: got 0"),
+        (Involution, {"group_channels": 16}, "group_channels: got 16, want a divisor of the 4 channels"),
+        (Involution, {"group_channels": 0}, "group_channels: got 0"),
+        (Involution, {"kernel_size": 2}, "kernel_size: got 2, want an odd integer"),
+        (Involution, {"stride": (2, 2)}, r"stride: got \(2, 2\), want a whole number"),
+        (Involution, {"stride": 0}, "stride: got 0"),
+        (Involution, {"dilation": 0}, "dilation: got 0"),
+        (Involution, {"reduction_ratio": 0}, "reduction_ratio: got 0"),
+        (Involution, {"reduction_ratio": 5}, "reduction_ratio: got 5, want at most the 4 channels"),
+        (ConvexUpsample, {"scale": 0}, "scale: got 0"),
+        (ConvexUpsample, {"kernel_size": 2}, "kernel_size: got 2, want an odd integer"),
+        (ConvexUpsample, {"normalize": "max"}, "normalize: got 'max'"),
+        (KernelWeighting, {"normalize": "max"}, "normalize: got 'max'"),
+        (FAC, {"kernel_size": 4}, "kernel_size: got 4, want an odd integer"),
+        (FAC, {"kernel_size": "3"}, "kernel_size: got '3', want an odd integer"),
+        (DynamicFilter, {"kernel_size": 2}, "kernel_size: got 2, want an odd integer"),
+        (DynamicFilter, {"stride": 0}, "stride: got 0"),
+        (DynamicFilter, {"groups": 0}, "groups: got 0"),
+        (DynamicFilter, {"border": "none"}, "border: got 'none'"),
+        (DynamicFilter, {"layout": "last"}, "layout: got 'last'"),
+    ],
+)
+def test_constructors_refuse(module, arguments, text):
+    needed = {
+        Carafe: {"channels": 4, "scale_factor": 2},
+        Involution: {"channels": 4, "kernel_size": 3, "group_channels": 2},
+    }
+    with pytest.raises(ValueError, match=f"^{text}"):
+        module(**needed.get(module, {}) | arguments)
+
+
+def test_gain_is_a_number():
+    with pytest.raises(TypeError, match="gain: got 'a', want a number or None"):
+        ConvexUpsample(gain="a")
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "error", "text"),
+    [
+        (ConvexUpsample(2), (rand(2, 4, 5), rand(1, 36, 4, 5)), RuntimeError, r"x: got shape \[2, 4, 5\]"),
+        (
+            ConvexUpsample(2),
+            (rand(2, 1, 4, 5), rand(2, 9, 4, 5)),
+            RuntimeError,
+            r"mask: got shape \[2, 9, 4, 5\], want \[2 or 1, 36, 4, 5\] or \[2 or 1, 9, 8, 10\] for x \[2, 1, 4, 5\]",
+        ),
+        (ConvexUpsample(2), (rand(1, 1, 4, 5), None), TypeError, "mask: got NoneType, want a tensor"),
+        (ConvexUpsample(2), (rand(1, 1, 4, 5), rand(1, 36, 4, 5).float()), TypeError, "mask: got dtype torch.float32"),
+        (FAC(3), (rand(1, 2, 4, 5), rand(1, 9, 4, 6)), RuntimeError, "kernel: got .* for feat_in"),
+        (FAC(3), (rand(1, 2, 4, 5), rand(1, 9, 4, 5).float()), TypeError, "kernel: got dtype torch.float32"),
+        (FAC(3), (None, rand(1, 9, 4, 5)), TypeError, "feat_in: got NoneType"),
+        (Carafe(4, 2), (rand(1, 3, 4, 5),), RuntimeError, r"x: got shape \[1, 3, 4, 5\], want \[N, 4, H, W\]"),
+        (Involution(16, 3), (rand(16, 4, 5),), RuntimeError, r"x: got shape \[16, 4, 5\], want 4 axes"),
+    ],
+)
+def test_calls_are_refused_by_the_names_of_the_module(layer, inputs, error, text):
+    with pytest.raises(error, match=f"^{text}"):
+        layer(*inputs)
+
+
+def test_kernels_for_every_picture_and_autocast():
+    x, kernel, mask = rand(2, 3, 6, 7), rand(1, 9, 6, 7), rand(1, 36, 6, 7)
+    layers = ((FAC(3), kernel), (ConvexUpsample(2), mask), (KernelWeighting(), kernel.unflatten(1, (3, 3))))
+    for layer, weights in layers:
+        shared = layer(x, weights)
+        torch.testing.assert_close(layer(x, weights.expand(2, *weights.shape[1:])), shared)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            cast = layer(x.float(), weights.bfloat16())
+        assert (cast[0] if isinstance(cast, tuple) else cast).dtype == torch.bfloat16
 
 
 def test_all_are_exported_and_compiled_in_one_graph():
