@@ -58,7 +58,7 @@ def build(tmp_path):
 
 
 def test_only_what_changed_is_compiled(build):
-    linked = build()[-2:]
+    linked = sorted((name for name in build() if not name.startswith("csrc/")), reverse=True)
     library, module = linked
     assert library == "liblfdeblur_ops.so"
     assert module.startswith("_C.")
