@@ -22,13 +22,11 @@ struct Block {
 // sums[c][x] += taps of kernel row i. K: the kernel's width where that is constant, 0 where neighbouring taps see
 // neighbouring columns, -1 where block.offset tells.
 template <class T, int C, int B, int K>
-inline void add_planar(const Block<T>& block, int i, int64_t first, acc_t<T>* sums, int64_t stride, int64_t x) {
+inline void add_planar(const T* f, int64_t by, const acc_t<T>* row, const int64_t* offset, int width, acc_t<T>* sums,
+                       int64_t stride, int64_t x) {
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
-  const int k = K > 0 ? K : block.kernel_width;
-  const int64_t by = block.tap_stride;
-  const T* f = block.taps + i * k * by + x;
-  const R* row = block.rows[i] + first + x;
+  const int k = K > 0 ? K : width;
   Vec<R> sum[C][B];
 #pragma GCC unroll 4
   for (int c = 0; c < C; ++c)
@@ -36,12 +34,12 @@ inline void add_planar(const Block<T>& block, int i, int64_t first, acc_t<T>* su
     for (int b = 0; b < B; ++b) sum[c][b] = load(sums + c * stride + x + b * L);
 #pragma GCC unroll 7
   for (int j = 0; j < k; ++j) {
-    const int64_t column = K >= 0 ? j : block.offset[j];
+    const int64_t column = K >= 0 ? j : offset[j];
 #pragma GCC unroll 4
     for (int b = 0; b < B; ++b) {
-      const Vec<R> tap = load(f + j * by + b * L);
+      const Vec<R> tap = load(f + j * by + x + b * L);
 #pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) sum[c][b] += tap * load(row + c * stride + column + b * L);
+      for (int c = 0; c < C; ++c) sum[c][b] += tap * load(row + c * stride + x + column + b * L);
     }
   }
 #pragma GCC unroll 4
@@ -56,18 +54,21 @@ void planar_row(const Block<T>& block, int64_t first, acc_t<T>* sums, int64_t st
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
   constexpr int B = C <= 3 ? 4 : 2;
-  const int k = block.kernel_width;
+  const int k = K > 0 ? K : block.kernel_width;
+  const int64_t width = block.width, by = block.tap_stride;
+  const int64_t* offset = block.offset;
   for (int c = 0; c < C; ++c)
-    for (int64_t x = 0; x < block.width; ++x) sums[c * stride + x] = R(0);
+    for (int64_t x = 0; x < width; ++x) sums[c * stride + x] = R(0);
   for (int i = 0; i < block.kernel_height; ++i) {
+    const T* f = block.taps + i * k * by;
+    const R* row = block.rows[i] + first;
     int64_t x = 0;
-    for (; x + B * L <= block.width; x += B * L) add_planar<T, C, B, K>(block, i, first, sums, stride, x);
-    for (; x + L <= block.width; x += L) add_planar<T, C, 1, K>(block, i, first, sums, stride, x);
-    for (; x < block.width; ++x)
+    for (; x + B * L <= width; x += B * L) add_planar<T, C, B, K>(f, by, row, offset, k, sums, stride, x);
+    for (; x + L <= width; x += L) add_planar<T, C, 1, K>(f, by, row, offset, k, sums, stride, x);
+    for (; x < width; ++x)
       for (int j = 0; j < k; ++j) {
-        const R tap = to_acc(block.taps[(i * k + j) * block.tap_stride + x]);
-        for (int c = 0; c < C; ++c)
-          sums[c * stride + x] += tap * block.rows[i][first + c * stride + x + block.offset[j]];
+        const R tap = to_acc(f[j * by + x]);
+        for (int c = 0; c < C; ++c) sums[c * stride + x] += tap * row[c * stride + x + (K >= 0 ? j : offset[j])];
       }
   }
 }
@@ -78,15 +79,18 @@ void taps_last_row(const Block<T>& block, int64_t pixel_stride, int64_t first, a
   using R = acc_t<T>;
   constexpr int L = kLanes<R>;
   const int height = K ? K : block.kernel_height, k = K ? K : block.kernel_width;
+  const int64_t width = block.width;
+  const T* const f = block.taps;
+  const R* const* const rows = block.rows;
   const auto tail = first_lanes<R>(k % L == 0 ? L : k % L);
   const int vectors = (k + L - 1) / L;
   // The last vector of a pixel may reach into the next pixel's taps: the last pixel of a row is summed tap by tap.
-  for (int64_t x = 0; x + 1 < block.width; ++x) {
+  for (int64_t x = 0; x + 1 < width; ++x) {
     Vec<R> sum[C] = {};
 #pragma GCC unroll 7
     for (int i = 0; i < height; ++i) {
-      const T* taps = block.taps + x * pixel_stride + i * k;
-      const R* row = block.rows[i] + first + x;
+      const T* taps = f + x * pixel_stride + i * k;
+      const R* row = rows[i] + first + x;
       for (int v = 0; v < vectors - 1; ++v) {
         const Vec<R> tap = load(taps + v * L);
         for (int c = 0; c < C; ++c) sum[c] += tap * load(row + c * stride + v * L);
@@ -97,12 +101,11 @@ void taps_last_row(const Block<T>& block, int64_t pixel_stride, int64_t first, a
     }
     for (int c = 0; c < C; ++c) sums[c * stride + x] = sum_lanes<R>(sum[c]);
   }
-  const int64_t x = block.width - 1;
+  const int64_t x = width - 1;
   for (int c = 0; c < C; ++c) {
     R sum = R(0);
     for (int i = 0; i < height; ++i)
-      for (int j = 0; j < k; ++j)
-        sum += to_acc(block.taps[x * pixel_stride + i * k + j]) * block.rows[i][first + c * stride + x + j];
+      for (int j = 0; j < k; ++j) sum += to_acc(f[x * pixel_stride + i * k + j]) * rows[i][first + c * stride + x + j];
     sums[c * stride + x] = sum;
   }
 }
