@@ -180,26 +180,37 @@ def _largest(size: Tensor) -> Tensor:
 
 
 def _prepared(layer: Layer, call: Inputs, backward: bool) -> Callable[[], Callable[[], Any]]:
-    """Makes the call that is timed, of tensors of its own."""
+    """Makes the call that is timed: of tensors of its own where the layer writes into them, else of the same ones."""
     grads: list[Tensor] = []
     if backward:
         with torch.no_grad():
             outputs = call.apply(layer, call.leaves(call.tensors)).values()
         grads = [random_like(output, output.dtype) for output in outputs]
+    leaves = call.leaves(call.tensors)
+    arguments = written_to(leaves) if backward else leaves
+    before = _versions(arguments)
+    with torch.set_grad_enabled(backward):
+        call.apply(layer, arguments)
+    written = _versions(arguments) != before
 
     def prepare() -> Callable[[], Any]:
-        leaves = call.leaves(call.tensors)
-        arguments = written_to(leaves) if backward else leaves
-        wanted = [leaves[name] for name in call.differentiated]
+        leaves_now = call.leaves(call.tensors) if written else leaves
+        arguments_now = written_to(leaves_now) if written and backward else leaves_now
+        wanted = [leaves_now[name] for name in call.differentiated]
 
         def run() -> Any:
             with torch.set_grad_enabled(backward):
-                outputs = call.apply(layer, arguments)
+                outputs = call.apply(layer, arguments_now)
                 return gradients(list(outputs.values()), grads, wanted) if backward else outputs
 
         return run
 
     return prepare
+
+
+def _versions(tensors: Mapping[str, Tensor]) -> list[int]:
+    """Which change when a tensor is written into."""
+    return [tensor._version for tensor in tensors.values()]  # noqa: SLF001 (it has no other name)
 
 
 def _said(error: Exception) -> str:
