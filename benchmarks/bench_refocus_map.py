@@ -92,7 +92,8 @@ def cases(device: str, full: bool) -> Iterator[Case]:
         yield case(9, torch.float32, device, border="valid", rivals=rivals)
         yield case(9, torch.float32, device, gradient_of="light field", rivals=rivals)
         for dtype in (torch.float32, torch.uint8):
-            yield case(9, dtype, device, gradient_of="disparity", rivals=rivals[:1])
+            # Alone: grid_sample rounds a few samples to the other side of a pixel, where the slope is another one.
+            yield case(9, dtype, device, gradient_of="disparity", rivals=())
             yield case(9, dtype, device, gradient_of="aperture", rivals=rivals[:1])
         yield case(15, torch.float32, device, rivals=rivals)
 
