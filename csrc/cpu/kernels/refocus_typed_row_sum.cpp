@@ -118,7 +118,11 @@ class TypedRowSum final : public RowSum<acc_t<T>> {
     for (const ViewRow<R>& view : plan.views) {
       const T* row = row_ + view.u * s_.su;
       const int64_t first = x + plan.columns[view.u].first;
-      for (int64_t i = 0; i < L + plan.taps - 1; ++i) line[i] = at_border(row, first + i, s_);
+      const int64_t count = L + plan.taps - 1;
+      for (int64_t i = 0; i < count; ++i) line[i] = to_acc(row[clamp_index(first + i, s_.w)]);
+      if (s_.zeros) {
+        for (int64_t i = 0; i < count; ++i) line[i] = first + i < 0 || first + i >= s_.w ? R(0) : line[i];
+      }
       for (int64_t i = 0; i < plan.taps; ++i) sum += splat(view.w[i]) * load(line + i);
     }
     for (int64_t i = 0; i < pixels; ++i) sums[x + i] = sum[i];
