@@ -30,7 +30,8 @@ def describe(device: str) -> dict[str, Any]:
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in ("torch", "numpy", "scipy")},
         "cuda": torch.version.cuda,
-        "build_info": lfdeblur_ops.build_info(),
+        # Without the library's place, which is of this machine alone.
+        "build_info": {name: value for name, value in lfdeblur_ops.build_info().items() if name != "library"},
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         **measure_limits(device),

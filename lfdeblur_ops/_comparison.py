@@ -127,7 +127,7 @@ def _in_float64(theirs: Layer, call: Inputs, rounded: Mapping[str, torch.dtype])
     try:
         layer = copy.deepcopy(theirs).double() if isinstance(theirs, torch.nn.Module) else theirs
         exact = results(layer, wide, call, rounded)
-    except Exception:
+    except Exception:  # a layer of others may fail at float64 in any way; the printed result then says that it did
         return None
     return exact if all(t.dtype == _wide(t).dtype for t in exact.outputs.values() if has_gradients(t)) else None
 

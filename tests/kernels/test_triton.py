@@ -35,7 +35,7 @@ LAYOUTS = ["strided", *(pytest.param(layout, marks=pytest.mark.slow) for layout 
 
 @pytest.fixture(autouse=True)
 def plain_float32():
-    settings = torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul
+    settings = torch.backends.cudnn.conv, torch.backends.cuda.matmul
     before = [setting.fp32_precision for setting in settings]
     for setting in settings:
         setting.fp32_precision = "ieee"
