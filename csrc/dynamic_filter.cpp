@@ -16,7 +16,6 @@ namespace lfdeblur {
 namespace {
 
 using torch::stable::contiguous;
-using torch::stable::empty_like;
 using torch::stable::new_empty;
 
 // What normalised filters are weighed by in the picture's gradient: two numbers of each output.
@@ -173,17 +172,10 @@ std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad, Tensor x, Tensor
                                                    bool need_filters) {
   FilterGeometry s =
       filter_geometry(x, filters, {kernel_size, border, dilation, stride, scale, normalize, interleaved});
-  check_shape(grad, "dynamic_filter: grad", {s.n, x.size(1), s.scale * s.height, s.scale * s.width});
-  STD_TORCH_CHECK(grad.scalar_type() == x.scalar_type(), "dynamic_filter: grad: want the dtype of x");
-  check_same_device(grad, "dynamic_filter: grad", x, "x");
   const typename On::Guard guard(x);
-  Tensor grad_x = need_x ? new_picture(x, s.x_height, s.x_width) : new_empty(x, {0});
-  Tensor grad_filters = need_filters ? empty_like(filters) : new_empty(filters, {0});
-  if (grad.numel() == 0) {  // without channels there are filters all the same
-    if (need_filters) torch::stable::fill_(grad_filters, 0.0);
-    if (need_x) torch::stable::fill_(grad_x, 0.0);
-    return {grad_x, grad_filters};
-  }
+  Tensor grad_x, grad_filters;
+  std::tie(grad_x, grad_filters) = new_gradients(grad, x, filters, s, need_x, need_filters);
+  if (grad.numel() == 0) return {grad_x, grad_filters};
   s.out = picture_strides(grad, s, interleaved);
   dispatch_float(x.scalar_type(), "dynamic_filter_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -202,10 +194,9 @@ std::tuple<Tensor, Tensor> dynamic_filter_backward(Tensor grad, Tensor x, Tensor
 
 }  // namespace
 
-#define OPTIONS                                                                                       \
-  "int[2] kernel_size, str border='replicate', int[2] dilation=1, int[2] stride=1, int scale=1, str " \
-  "normalize='none', "                                                                                \
-  "bool interleaved=False"
+#define OPTIONS                                                                                   \
+  "int[2] kernel_size, str border='replicate', int[2] dilation=1, int[2] stride=1, int scale=1, " \
+  "str normalize='none', bool interleaved=False"
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lfdeblur, m) {
   m.def("dynamic_filter(Tensor x, Tensor filters, " OPTIONS ") -> Tensor");

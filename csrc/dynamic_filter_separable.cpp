@@ -14,9 +14,6 @@
 namespace lfdeblur {
 namespace {
 
-using torch::stable::empty_like;
-using torch::stable::new_empty;
-
 struct OnCpu : Cpu {
   template <class F>
   static void rows(int64_t count, const FilterGeometry& s, const F& f) {
@@ -101,17 +98,10 @@ std::tuple<Tensor, Tensor> dynamic_filter_separable_backward(Tensor grad, Tensor
                                                              std::vector<int64_t> dilation, bool need_x,
                                                              bool need_filters) {
   FilterGeometry s = geometry(x, filters, kernel_size, border, dilation);
-  check_shape(grad, "dynamic_filter_separable: grad", {s.n, x.size(1), s.height, s.width});
-  STD_TORCH_CHECK(grad.scalar_type() == x.scalar_type(), "dynamic_filter_separable: grad: want the dtype of x");
-  check_same_device(grad, "dynamic_filter_separable: grad", x, "x");
   const typename On::Guard guard(x);
-  Tensor grad_x = need_x ? new_picture(x, s.x_height, s.x_width) : new_empty(x, {0});
-  Tensor grad_filters = need_filters ? empty_like(filters) : new_empty(filters, {0});
-  if (grad.numel() == 0) {  // without channels there are filters all the same
-    if (need_filters) torch::stable::fill_(grad_filters, 0.0);
-    if (need_x) torch::stable::fill_(grad_x, 0.0);
-    return {grad_x, grad_filters};
-  }
+  Tensor grad_x, grad_filters;
+  std::tie(grad_x, grad_filters) = new_gradients(grad, x, filters, s, need_x, need_filters);
+  if (grad.numel() == 0) return {grad_x, grad_filters};
   s.out = picture_strides(grad, s, false);
   dispatch_float(x.scalar_type(), "dynamic_filter_separable_backward", [&](auto tag) {
     using T = typename decltype(tag)::type;

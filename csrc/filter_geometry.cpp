@@ -99,4 +99,18 @@ Tensor new_picture(const Tensor& like, int64_t height, int64_t width) {
   return transpose(transpose(new_empty(like, {n, height, width, c}), 1, 3), 2, 3);
 }
 
+std::tuple<Tensor, Tensor> new_gradients(const Tensor& grad, const Tensor& x, const Tensor& filters,
+                                         const FilterGeometry& s, bool need_x, bool need_filters) {
+  check_shape(grad, "dynamic_filter: grad", {s.n, x.size(1), s.scale * s.height, s.scale * s.width});
+  STD_TORCH_CHECK(grad.scalar_type() == x.scalar_type(), "dynamic_filter: grad: want the dtype of x");
+  check_same_device(grad, "dynamic_filter: grad", x, "x");
+  Tensor of_x = need_x ? new_picture(x, s.x_height, s.x_width) : torch::stable::new_empty(x, {0});
+  Tensor of_filters = need_filters ? torch::stable::empty_like(filters) : torch::stable::new_empty(filters, {0});
+  if (grad.numel() == 0) {  // without channels there are filters all the same
+    torch::stable::fill_(of_x, 0.0);
+    torch::stable::fill_(of_filters, 0.0);
+  }
+  return {of_x, of_filters};
+}
+
 }  // namespace lfdeblur

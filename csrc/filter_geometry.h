@@ -1,6 +1,7 @@
 // The arguments of `dynamic_filter` and `dynamic_filter_separable` as torch's operators get them.
 #pragma once
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "common/checks.h"
@@ -27,5 +28,9 @@ FilterStrides filter_strides(const Tensor& filters, const FilterGeometry& s);
 
 // [N, C, height, width], channels-last where `like` [N, C, ., .] is.
 Tensor new_picture(const Tensor& like, int64_t height, int64_t width);
+
+// Of x and filters, for a checked `grad`; empty where not wanted, zero where there is nothing to add up.
+std::tuple<Tensor, Tensor> new_gradients(const Tensor& grad, const Tensor& x, const Tensor& filters,
+                                         const FilterGeometry& s, bool need_x, bool need_filters);
 
 }  // namespace lfdeblur

@@ -26,6 +26,14 @@ def empty_output(x: Tensor, shape: Sequence[int | torch.SymInt], layout: torch.m
     return x.new_empty(tuple(shape)).to(memory_format=layout or layout_of(x))
 
 
+def empty_gradients(x: Tensor, filters: Tensor, need_x: bool, need_filters: bool) -> tuple[Tensor, Tensor]:
+    """Those of a per-pixel filter, for fake tensors: as ``new_gradients`` of csrc/filter_geometry.cpp has them."""
+    return (
+        empty_output(x, x.shape, memory_format(x)) if need_x else x.new_empty((0,)),
+        torch.empty_like(filters) if need_filters else filters.new_empty((0,)),
+    )
+
+
 def laid_out(out: Tensor, layout: torch.memory_format) -> Tensor:
     """A result in the layout; ``vmap``, which has none but the contiguous one, leaves it as it is.
 

@@ -10,7 +10,7 @@ from ._checks import autocast
 from ._derivatives import gradients, register_second
 from ._dispatch import register, select
 from ._filter_forms import SeparableOptions, read, separable_options
-from ._layouts import empty_output, memory_format
+from ._layouts import empty_gradients, empty_output, memory_format
 from ._levels import overridable, transformed
 
 
@@ -88,10 +88,7 @@ if _load.extension is not None:
         need_x: bool = True,
         need_filters: bool = True,
     ) -> tuple[Tensor, Tensor]:
-        return (
-            empty_output(x, x.shape, memory_format(x)) if need_x else x.new_empty((0,)),
-            torch.empty_like(filters) if need_filters else filters.new_empty((0,)),
-        )
+        return empty_gradients(x, filters, need_x, need_filters)
 
     def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
         x, filters, *ctx.options = inputs

@@ -296,7 +296,10 @@ def test_run_writes_json_and_fails_on_a_wrong_result(monkeypatch, tmp_path, caps
     assert len(json.loads(file.read_text())["rows"]) == 1
     assert "fails with RuntimeError: out of memory" in capsys.readouterr().err
     monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny()]))
+    before = torch.backends.cudnn.conv.fp32_precision
     assert command.main(["--device", "cpu", "--seconds", "0", "--ours-only", "--json", str(file)]) == 0
+    assert torch.backends.cudnn.conv.fp32_precision == before
+    assert "library" not in json.loads(file.read_text())["machine"]["build_info"]
     assert json.loads(file.read_text())["rows"][0]["rivals"] == {}
     other = replace(tiny(), shape="another")
     monkeypatch.setattr(command, "_cases", lambda *_: iter([tiny(), other]))
