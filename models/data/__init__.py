@@ -30,6 +30,7 @@ from .rendering.exposure import refocus_light
 from .rendering.noise import Noise, parse_noise
 from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
 from .rendering.planes import content_planes, even_planes, parse_disparities
+from .rendering.shot import Shot
 from .rendering.truth import all_in_focus_light, center_light, difference_of_truths
 from .sources.find import Reading, Source, find_sources, open_source
 from .sources.from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
@@ -55,6 +56,7 @@ __all__ = [
     "ReadOptions",
     "Reading",
     "Recipe",
+    "Shot",
     "Source",
     "Synthesis",
     "all_in_focus_light",

@@ -168,7 +168,7 @@ def write_image(path: str | Path, image: Tensor, *, bits: int | None = None, lik
     kind = _kind(path)
     if image.dim() != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
         raise ImageError(f"{path}: got a tensor of shape {list(image.shape)}, want [1 or 3, H, W]")
-    pixels = _quantise(path, image, bits or (like.bits if like else None))
+    pixels = to_integers(path, image, bits or (like.bits if like else None))
     if like is not None and like.alpha is not None and kind != "jpeg":
         pixels = np.concatenate([pixels, _alpha(path, like.alpha, pixels)])
     write_pixels(path, np.ascontiguousarray(pixels.transpose(1, 2, 0)), like=like)
@@ -244,7 +244,8 @@ def _save(picture: pyvips.Image, kind: str, path: str) -> None:
         picture.webpsave(path, lossless=True, exact=True)  # exact: colours below alpha 0, too
 
 
-def _quantise(path: Path, image: Tensor, bits: int | None) -> np.ndarray:
+def to_integers(path: str | Path, image: Tensor, bits: int | None) -> np.ndarray:
+    """The values that ``write_image`` writes, ``[C, H, W]`` uint8 or uint16; ``path`` is named in errors."""
     image = image.detach().cpu()
     if image.is_floating_point():
         bits = bits or 8

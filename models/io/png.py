@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Mapping
 
 import deflate
 import numpy as np
@@ -11,11 +12,12 @@ _GREY, _COLOUR = 0, 2
 _SUB = 1  # each pixel as its difference to the one before: nearly as small as the best of all filters, in less time
 
 
-def png(pixels: np.ndarray, compression: int) -> bytes:
+def png(pixels: np.ndarray, compression: int, text: Mapping[str, str] | None = None) -> bytes:
     """``[H, W, C]`` uint8 or uint16, C = 1 or 3, as a PNG file.
 
     Args:
         compression: 0 (none) to 9, sizes about as zlib's levels have them.
+        text: to keep with the picture, by keywords of Latin letters.
     """
     height, width, channels = pixels.shape
     pixel = channels * pixels.itemsize
@@ -26,7 +28,8 @@ def png(pixels: np.ndarray, compression: int) -> bytes:
     lines[:, 1 : 1 + pixel] = rows[:, :pixel]
     np.subtract(rows[:, pixel:], rows[:, :-pixel], out=lines[:, 1 + pixel :])
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _GREY if channels == 1 else _COLOUR, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", deflate.zlib_compress(lines, compression)), (b"IEND", b""))
+    kept = [(b"iTXt", key.encode("latin-1") + bytes(5) + told.encode()) for key, told in (text or {}).items()]
+    chunks = ((b"IHDR", header), *kept, (b"IDAT", deflate.zlib_compress(lines, compression)), (b"IEND", b""))
     return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 

@@ -13,31 +13,41 @@ import torch
 from torch import Tensor
 
 
-def disk(grid: tuple[int, int], radius: float, softness: float = 1.0) -> Tensor:
+def disk(
+    grid: tuple[int, int], radius: float, softness: float = 1.0, center: tuple[float, float] = (0.0, 0.0)
+) -> Tensor:
     """A round aperture in the middle of the grid of views.
 
     Args:
         grid: rows and columns of views ``(V, U)``.
         radius: in view steps, any number >= 0; 0 is the centre view alone.
         softness: width of the edge in view steps.
+        center: of the aperture ``(v, u)``, in view steps from the middle of the grid, down and to the right.
 
     Returns: ``[V, U]`` float32 weights in [0, 1], not normalised.
 
     Raises:
         ValueError: bad numbers, or no view is covered.
     """
-    v, u = _offsets(grid)
+    v, u = _offsets(grid, center)
     return _covered(_soft(torch.hypot(v, u), radius, softness), grid, f"disk:{radius:g}")
 
 
-def square(grid: tuple[int, int], radius: float, softness: float = 1.0) -> Tensor:
+def square(
+    grid: tuple[int, int], radius: float, softness: float = 1.0, center: tuple[float, float] = (0.0, 0.0)
+) -> Tensor:
     """A square aperture of half side ``radius`` in view steps; arguments, result and errors as in ``disk``."""
-    v, u = _offsets(grid)
+    v, u = _offsets(grid, center)
     return _covered(_soft(torch.maximum(v.abs(), u.abs()), radius, softness), grid, f"square:{radius:g}")
 
 
 def polygon(
-    grid: tuple[int, int], radius: float, blades: int = 6, rotation: float = 0.0, softness: float = 1.0
+    grid: tuple[int, int],
+    radius: float,
+    blades: int = 6,
+    rotation: float = 0.0,
+    softness: float = 1.0,
+    center: tuple[float, float] = (0.0, 0.0),
 ) -> Tensor:
     """The opening of a diaphragm with straight blades; the rest as in ``disk``.
 
@@ -50,7 +60,7 @@ def polygon(
         raise ValueError(f"aperture: got {blades} blades, want at least 3")
     if not math.isfinite(rotation):
         raise ValueError(f"aperture: got rotation {rotation}, want a finite number of degrees")
-    v, u = _offsets(grid)
+    v, u = _offsets(grid, center)
     # The normal of the i-th edge lies half way between two corners; v grows downwards.
     angles = [math.radians(rotation) + math.pi * (2 * i + 1) / blades for i in range(blades)]
     reach = torch.stack([u * math.sin(angle) - v * math.cos(angle) for angle in angles]).amax(0)
@@ -60,11 +70,17 @@ def polygon(
     return _covered(_soft(reach, apothem, softness), grid, name)
 
 
-def annulus(grid: tuple[int, int], radius: float, inner: float, softness: float = 1.0) -> Tensor:
+def annulus(
+    grid: tuple[int, int],
+    radius: float,
+    inner: float,
+    softness: float = 1.0,
+    center: tuple[float, float] = (0.0, 0.0),
+) -> Tensor:
     """A ring between ``inner`` and ``radius`` view steps, as of a mirror lens; the rest as in ``disk``."""
     if not 0 <= inner < radius:
         raise ValueError(f"aperture: got an annulus from {inner:g} to {radius:g}, want 0 <= inner < radius")
-    v, u = _offsets(grid)
+    v, u = _offsets(grid, center)
     distance = torch.hypot(v, u)
     ring = _soft(distance, radius, softness)
     if inner > 0:
@@ -78,6 +94,7 @@ def cats_eye(
     cut: float,
     field: tuple[float, float] = (0.0, 0.0),
     softness: float = 1.0,
+    center: tuple[float, float] = (0.0, 0.0),
 ) -> Tensor:
     """What mechanical vignetting leaves of a disk: its overlap with a disk moved outwards with the field position.
 
@@ -89,25 +106,26 @@ def cats_eye(
     """
     if not (math.isfinite(cut) and 0 <= cut < 2):
         raise ValueError(f"aperture: got a cut of {cut:g} radii, want a number from 0 to below 2")
-    v, u = _offsets(grid)
+    v, u = _offsets(grid, center)
     moved = torch.hypot(v - cut * radius * field[0], u - cut * radius * field[1])
     weights = torch.minimum(_soft(torch.hypot(v, u), radius, softness), _soft(moved, radius, softness))
     return _covered(weights, grid, f"cateye:{radius:g}:{cut:g}")
 
 
-def left_half(aperture: Tensor) -> Tensor:
-    """The half of an aperture ``[..., V, U]`` on the left (small u); the centre column is split evenly.
+def left_half(aperture: Tensor, center: float = 0.0) -> Tensor:
+    """The half of an aperture ``[..., V, U]`` on the left (small u); the column in the middle is split.
 
     ``left_half(a) + right_half(a)`` is ``a``: the two pictures of a dual-pixel camera add up to the defocused one.
+    ``center``: of the aperture along u, in view steps from the middle of the grid.
     """
     columns = aperture.shape[-1]
-    u = torch.arange(columns, device=aperture.device) - (columns - 1) / 2
-    return aperture * torch.where(u < 0, 1.0, torch.where(u == 0, 0.5, 0.0)).to(aperture.dtype)
+    u = torch.arange(columns, device=aperture.device) - (columns - 1) / 2 - center
+    return aperture * (0.5 - u).clamp(0, 1).to(aperture.dtype)
 
 
-def right_half(aperture: Tensor) -> Tensor:
+def right_half(aperture: Tensor, center: float = 0.0) -> Tensor:
     """The half of an aperture ``[..., V, U]`` on the right (large u); see ``left_half``."""
-    return left_half(aperture.flip(-1)).flip(-1)
+    return left_half(aperture.flip(-1), -center).flip(-1)
 
 
 SHAPES = ("disk", "polygon", "square", "annulus", "cateye")
@@ -145,24 +163,30 @@ class Aperture:
         """Whether the weights differ over the picture."""
         return self.shape == "cateye" and self.cut > 0
 
-    def weights(self, grid: tuple[int, int], field: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    def weights(
+        self,
+        grid: tuple[int, int],
+        field: tuple[float, float] = (0.0, 0.0),
+        center: tuple[float, float] = (0.0, 0.0),
+    ) -> Tensor:
         """Weights for a grid of views ``(V, U)``, seen from a position in the picture.
 
         Args:
             grid: rows and columns of views.
             field: ``(y, x)`` from the picture's centre in half diagonals; only a ``cateye`` depends on it.
+            center: of the aperture ``(v, u)``, in view steps from the middle of the grid, down and to the right.
 
         Returns: ``[V, U]`` float32. Raises ValueError as the shape's function does.
         """
         if self.shape == "disk":
-            return disk(grid, self.radius, self.softness)
+            return disk(grid, self.radius, self.softness, center)
         if self.shape == "square":
-            return square(grid, self.radius, self.softness)
+            return square(grid, self.radius, self.softness, center)
         if self.shape == "polygon":
-            return polygon(grid, self.radius, self.blades, self.rotation, self.softness)
+            return polygon(grid, self.radius, self.blades, self.rotation, self.softness, center)
         if self.shape == "annulus":
-            return annulus(grid, self.radius, self.inner, self.softness)
-        return cats_eye(grid, self.radius, self.cut, field, self.softness)
+            return annulus(grid, self.radius, self.inner, self.softness, center)
+        return cats_eye(grid, self.radius, self.cut, field, self.softness, center)
 
     def __str__(self) -> str:
         more = {
@@ -227,12 +251,12 @@ def random_aperture(rng: np.random.Generator, grid: tuple[int, int]) -> Aperture
     return Aperture(shape, radius)
 
 
-def _offsets(grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _offsets(grid: tuple[int, int], center: tuple[float, float]) -> tuple[Tensor, Tensor]:
     rows, columns = grid
     if rows < 1 or columns < 1:
         raise ValueError(f"aperture: got a grid of {rows}x{columns} views, want at least one view")
-    v = torch.arange(rows, dtype=torch.float64)[:, None] - (rows - 1) / 2
-    u = torch.arange(columns, dtype=torch.float64) - (columns - 1) / 2
+    v = torch.arange(rows, dtype=torch.float64)[:, None] - (rows - 1) / 2 - center[0]
+    u = torch.arange(columns, dtype=torch.float64) - (columns - 1) / 2 - center[1]
     return v.expand(rows, columns), u.expand(rows, columns)
 
 

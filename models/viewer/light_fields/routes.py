@@ -1,0 +1,93 @@
+"""What is fetched of light fields: disparity maps, files to save, lines that make the same picture."""
+
+import asyncio
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from torch import Tensor
+
+from ...data import parse_disparities
+from ...io.images import to_integers
+from ...io.png import png
+from ..answers import attachment
+from .exhibit import LightFieldExhibit
+from .frames import picture_of
+from .settings import Settings, python_lines, shell_line
+
+COMPRESSION = 6
+MAX_PLANES = 200  # of a stack that is saved
+
+
+def routes() -> list[Route]:
+    """Below ``/api/light-fields``."""
+    return [
+        Route("/{id}/disparity", _disparity),
+        Route("/{id}/picture.png", _picture),
+        Route("/{id}/stack.zip", _stack),
+        Route("/{id}/code", _code),
+    ]
+
+
+async def _disparity(request: Request) -> Response:
+    exhibit = _exhibit(request)
+    values = (await asyncio.to_thread(exhibit.disparity)).float().contiguous().numpy()
+    low, high = (float(values.min()), float(values.max()))
+    headers = {
+        "X-Height": str(values.shape[0]),
+        "X-Width": str(values.shape[1]),
+        "X-Low": f"{low:.6g}",
+        "X-High": f"{high:.6g}",
+        "X-Source": "true" if exhibit.light_field.disparity is not None else "estimated",
+    }
+    return Response(values.astype("<f4").tobytes(), media_type="application/octet-stream", headers=headers)
+
+
+async def _picture(request: Request) -> Response:
+    exhibit, settings = _exhibit(request), Settings.of(request.query_params)
+    content = await asyncio.to_thread(lambda: _file(exhibit, settings, picture_of(exhibit, settings)))
+    where = "all_in_focus" if settings.all_in_focus else f"d{settings.disparity:+.3f}"
+    return attachment(content, f"{exhibit.light_field.scene}_{where}.png", "image/png")
+
+
+async def _stack(request: Request) -> Response:
+    exhibit, settings = _exhibit(request), Settings.of(request.query_params)
+    planes = parse_disparities(request.query_params.get("planes", ""))
+    if len(planes) > MAX_PLANES:
+        raise ValueError(f"planes: got {len(planes)}, want at most {MAX_PLANES}: lfdeblur refocus writes more")
+
+    def zipped() -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:  # stored: PNG is compressed
+            for index, plane in enumerate(planes):
+                picture = settings.shot.on_planes(exhibit.light_field, [plane])[0]
+                one = replace(settings, disparity=plane, all_in_focus=False)
+                archive.writestr(f"plane_{index:02d}_d{plane:+.3f}.png", _file(exhibit, one, picture))
+        return file.getvalue()
+
+    return attachment(await asyncio.to_thread(zipped), f"{exhibit.light_field.scene}_stack.zip", "application/zip")
+
+
+async def _code(request: Request) -> Response:
+    exhibit, settings = _exhibit(request), Settings.of(request.query_params)
+    return JSONResponse({"shell": shell_line(exhibit, settings), "python": python_lines(exhibit, settings)})
+
+
+def _exhibit(request: Request) -> LightFieldExhibit:
+    exhibit = request.app.state.light_fields.get(request.path_params["id"])
+    if exhibit is None:
+        raise HTTPException(404, f"no light field {request.path_params['id']!r} is shown here")
+    return exhibit
+
+
+def _file(exhibit: LightFieldExhibit, settings: Settings, picture: Tensor) -> bytes:
+    """PNG with the settings in it."""
+    values = np.ascontiguousarray(to_integers("picture", picture, exhibit.bits).transpose(1, 2, 0))
+    told = {"Software": "lfdeblur", "lfdeblur": json.dumps(settings.words()), "Comment": shell_line(exhibit, settings)}
+    return png(values, COMPRESSION, told)

@@ -1,0 +1,1 @@
+"""Photographs on the page: restored in tiles, compared, saved."""

@@ -1,0 +1,64 @@
+"""The server's life: a port, an address to open, until Ctrl-C."""
+
+import asyncio
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from urllib.parse import quote
+
+import uvicorn
+from starlette.applications import Starlette
+
+from .exhibits import ViewError
+from .guard import is_loopback
+
+MESSAGE_BYTES = 1 << 16  # the largest message of a page; pictures come by POST
+
+
+def bind(host: str, port: int | None) -> socket.socket:
+    """A socket that listens; ``port`` None: any free one. Raises ViewError where it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise ViewError(f"cannot listen on {host}, port {port or 'any'}: {error.strerror or error}") from error
+    return listening
+
+
+def address_of(listening: socket.socket, host: str, token: str | None) -> str:
+    """What to open in a browser."""
+    name = host if not is_loopback(host) or ":" not in host else "[::1]"
+    if host in ("0.0.0.0", "::"):
+        name = socket.gethostname()
+    return f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={quote(token)}" if token else "")
+
+
+def serve(app: Starlette, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer until Ctrl-C or SIGTERM; ``ready`` is called once requests are answered."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # JPEG does not get smaller
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+
+    async def run() -> None:
+        serving = asyncio.create_task(server.serve([listening]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if server.started:
+            ready()
+        await serving
+
+    asyncio.run(run())
+
+
+def open_browser(address: str) -> None:
+    """In a thread: some browsers hold their caller up."""
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
