@@ -29,6 +29,7 @@ def png(pixels: np.ndarray, compression: int, text: Mapping[str, str] | None = N
     np.subtract(rows[:, pixel:], rows[:, :-pixel], out=lines[:, 1 + pixel :])
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, _GREY if channels == 1 else _COLOUR, 0, 0, 0)
     kept = [(b"iTXt", key.encode("latin-1") + bytes(5) + told.encode()) for key, told in (text or {}).items()]
+    chunks: tuple[tuple[bytes, bytes | bytearray], ...]
     chunks = ((b"IHDR", header), *kept, (b"IDAT", deflate.zlib_compress(lines, compression)), (b"IEND", b""))
     return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
 

@@ -36,9 +36,9 @@ def address_of(listening: socket.socket, host: str, token: str | None) -> str:
     return f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={quote(token)}" if token else "")
 
 
-def serve(app: Starlette, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer until Ctrl-C or SIGTERM; ``ready`` is called once requests are answered."""
-    config = uvicorn.Config(
+def settings_of_server(app: Starlette) -> uvicorn.Config:
+    """How uvicorn runs the app."""
+    return uvicorn.Config(
         app,
         log_level="warning",
         ws="websockets-sansio",
@@ -46,7 +46,11 @@ def serve(app: Starlette, listening: socket.socket, ready: Callable[[], None]) -
         ws_per_message_deflate=False,  # JPEG does not get smaller
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+
+
+def serve(app: Starlette, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer until Ctrl-C or SIGTERM; ``ready`` is called once requests are answered."""
+    server = uvicorn.Server(settings_of_server(app))
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve([listening]))
