@@ -9,6 +9,7 @@ from ..data.readers.registry import read_as_told, sure_format
 from ..io.errors import LfdeblurError
 from ..io.images import is_image_name, open_image
 from .light_fields.exhibit import LightFieldExhibit
+from .runs.log import ValidationPictures
 
 RUN_FILES = ("recipe.json", "training.csv")
 DEMO = Path(__file__).parents[1] / "assets" / "chess"
@@ -30,16 +31,16 @@ class PhotographExhibit:
         return {"name": self.path.name}
 
 
-@dataclass(frozen=True)
 class RunExhibit:
-    """The folder of a training run."""
+    """The folder of a training run, and the pictures that were found in it."""
 
-    id: str
-    path: Path
-    kind: str = "run"
+    kind = "run"
+
+    def __init__(self, id: str, path: Path) -> None:
+        self.id, self.path, self.pictures = id, path, ValidationPictures(path)
 
     def facts(self) -> dict[str, object]:
-        return {"name": self.path.name or str(self.path)}
+        return {"name": self.path.resolve().name}
 
 
 Exhibit = LightFieldExhibit | PhotographExhibit | RunExhibit
