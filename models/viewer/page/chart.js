@@ -110,7 +110,7 @@ export class Chart {
       marks.push(svg('line', { class: 'chart-grid', x1: box.left, x2: box.right, y1: y, y2: y }));
       marks.push(svg('text', { class: 'chart-y', x: box.left - 8, y: y + 4 }, short(this.#log ? 10 ** value : value)));
     }
-    for (const value of ticks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 110)))) {
+    for (const value of ticks(x0, x1, Math.max(3, Math.floor((box.right - box.left) / 90)))) {
       const x = this.#scale.x(value);
       marks.push(svg('text', { class: 'chart-x', x, y: HEIGHT - 9 }, short(value)));
     }
