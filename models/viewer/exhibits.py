@@ -9,7 +9,7 @@ from ..data.readers.registry import read_as_told, sure_format
 from ..io.errors import LfdeblurError
 from ..io.images import is_image_name, open_image
 from .light_fields.exhibit import LightFieldExhibit
-from .runs.log import ValidationPictures
+from .runs.exhibit import RunExhibit
 
 RUN_FILES = ("recipe.json", "training.csv")
 DEMO = Path(__file__).parents[1] / "assets" / "chess"
@@ -29,18 +29,6 @@ class PhotographExhibit:
 
     def facts(self) -> dict[str, object]:
         return {"name": self.path.name}
-
-
-class RunExhibit:
-    """The folder of a training run, and the pictures that were found in it."""
-
-    kind = "run"
-
-    def __init__(self, id: str, path: Path) -> None:
-        self.id, self.path, self.pictures = id, path, ValidationPictures(path)
-
-    def facts(self) -> dict[str, object]:
-        return {"name": self.path.resolve().name}
 
 
 Exhibit = LightFieldExhibit | PhotographExhibit | RunExhibit

@@ -237,7 +237,8 @@ def test_deblur_with_weights(run, tmp_path):
 def test_demo(run, tmp_path):
     code, said, err = run("demo", "--out", tmp_path / "out")
     assert code == 0, err
-    assert said.strip() == str(tmp_path / "out" / "demo.png")
+    assert said.splitlines()[0] == str(tmp_path / "out" / "demo.png")
+    assert said.splitlines()[-1].endswith("lfdeblur view")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["demo.png"]
     sheet = Image.open(tmp_path / "out" / "demo.png")
     assert sheet.width > 1500

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..exhibits import RunExhibit
+from .exhibit import RunExhibit
 from .log import CURVES, read_rows, seconds_since_change, steps_of
 
 
