@@ -2,11 +2,13 @@
 
     python -m benchmarks.viewer [LF...] [--seconds 10] [--json FILE]     frames a second, latency
     python -m benchmarks.viewer --soak MINUTES [LF...]                   memory of the process under random use
+    python -m benchmarks.viewer --encoders                               a frame as JPEG and WebP
 
 Needs the extras ``web`` and ``test`` and a Chromium on the PATH (``make test-web`` installs Debian's).
 """
 
 import argparse
+import io
 import json
 import random
 import shutil
@@ -18,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from ._machine import describe
 
-WANTED = {"frames a second": 25, "median latency, ms": 80, "95 % latency, ms": 150}
 # What the page notes: when the slider moved, and every frame with when it was asked for and painted.
 WATCH = """() => {
   window.moves = []; window.frames = [];
@@ -97,11 +99,12 @@ def figures(moves: list[float], frames: list[dict]) -> dict[str, float]:
     }
 
 
-def soak(paths: Sequence[Path], minutes: float) -> list[dict[str, float]]:
+def soak(paths: Sequence[Path], minutes: float) -> list[dict[str, object]]:
     """Two pages that come and go and ask for anything; the process's memory, threads and files by the minute."""
     from websockets.sync.client import connect
 
-    rng, rows = random.Random(0), []
+    rng = random.Random(0)
+    rows: list[dict[str, object]] = []
     with server(paths) as (address, process):
         end, next_row = time.monotonic() + 60 * minutes, time.monotonic()
         begun, asked = time.monotonic(), 0
@@ -130,7 +133,7 @@ def soak(paths: Sequence[Path], minutes: float) -> list[dict[str, float]]:
                                 "frames": asked,
                             }
                         )
-                        print(rows[-1], flush=True)
+                        show(rows[-1])
     return rows
 
 
@@ -150,15 +153,58 @@ def anything(rng: random.Random, fields: int) -> dict[str, object]:
     }
 
 
+def encoders() -> list[dict[str, object]]:
+    """Milliseconds and bytes of one frame of the light field that ships, a photograph, by each encoder in turn."""
+    import pyvips
+    from PIL import Image
+
+    from lfdeblur_models.data import Shot, parse_aperture, read_light_field
+    from lfdeblur_models.io.images import to_integers
+    from lfdeblur_models.viewer.exhibits import DEMO
+
+    picture = Shot(parse_aperture("disk:3")).on_planes(read_light_field(DEMO), [1.2])[0]
+    pixels = np.ascontiguousarray(to_integers("", picture, 8).transpose(1, 2, 0))
+
+    def pillow(kind, **options):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind, **options)
+        return file.getvalue()
+
+    ways = {
+        "JPEG 85, Pillow": lambda: pillow("JPEG", quality=85),
+        "JPEG 85, libvips": lambda: pyvips.Image.new_from_array(pixels).jpegsave_buffer(Q=85),
+        "WebP 80, fastest": lambda: pillow("WEBP", quality=80, method=0),
+        "PNG, fastest": lambda: pillow("PNG", compress_level=1),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(21):
+        for name, encode in ways.items():
+            begun = time.perf_counter()
+            encode()
+            times[name].append(1000 * (time.perf_counter() - begun))
+    return [
+        {"encoder": name, "ms": statistics.median(times[name]), "bytes": len(encode())} for name, encode in ways.items()
+    ]
+
+
+def show(row: dict[str, object]) -> None:
+    print("  ".join(f"{k}: {v:.1f}" if isinstance(v, float) else f"{k}: {v}" for k, v in row.items()), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.viewer", description=__doc__.split("\n")[0])
     parser.add_argument("light_fields", nargs="*", type=Path, metavar="LF", help="default: the one that ships")
     parser.add_argument("--seconds", type=float, default=10, help="of dragging, for each light field")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="memory under random use instead")
+    parser.add_argument("--encoders", action="store_true", help="time a frame's encoders instead")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     told = parser.parse_args()
     if told.soak is not None:
-        rows: object = soak(told.light_fields, told.soak)
+        rows = soak(told.light_fields, told.soak)
+    elif told.encoders:
+        rows = encoders()
+        for row in rows:
+            show(row)
     else:
         rows = []
         with browser() as opened:
@@ -168,7 +214,7 @@ def main() -> None:
                     row = {"light field": path.name if path else "chess"} | drag(page, address, told.seconds)
                     page.close()
                 rows.append(row)
-                print("  ".join(f"{k}: {v:.1f}" if isinstance(v, float) else f"{k}: {v}" for k, v in row.items()))
+                show(row)
     if told.json:
         told.json.write_text(json.dumps({"machine": describe("cpu"), "rows": rows}, indent=2) + "\n")
 
