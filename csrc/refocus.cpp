@@ -172,6 +172,14 @@ struct OnCpu : Cpu {
     out_t<T>* to = mutable_data<out_t<T>>(out);
     advise_huge_pages(to, out.numel() * sizeof(out_t<T>));
     const int64_t work_per_row = s.v * s.u * s.w * s.a;
+    // Many apertures share the samples, which the general kernel takes once for all of them.
+    if (s.reduce == Reduce::moments && !s.map && !s.per_pixel && !s.valid && s.a <= 4) {
+      torch::stable::parallel_for(0, s.b * s.c * s.h, 1 + 32768 / (work_per_row * s.d), [&](auto begin, auto end) {
+        cpu::refocus_moments(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s,
+                             begin, end);
+      });
+      return;
+    }
     if (s.general()) {
       torch::stable::parallel_for(0, s.b * s.d * s.h, 1 + 4096 / work_per_row, [&](int64_t begin, int64_t end) {
         cpu::refocus_general(const_data<T>(light_field), const_data<R>(disparity), const_data<R>(aperture), to, s,

@@ -13,6 +13,12 @@ void refocus_planes(const T* light_field, const acc_t<T>* disparity, const acc_t
 }
 
 template <class T>
+void refocus_moments(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
+                     const RefocusShape& shape, int64_t begin, int64_t end) {
+  LFD_RUN_BEST(refocus_moments(light_field, disparity, aperture, out, shape, begin, end));
+}
+
+template <class T>
 void refocus_map(const T* light_field, const acc_t<T>* disparity, const acc_t<T>* aperture, out_t<T>* out,
                  const RefocusShape& shape, int64_t begin, int64_t end) {
   LFD_RUN_UP_TO_AVX2(refocus_map(light_field, disparity, aperture, out, shape, begin, end));
@@ -82,6 +88,8 @@ void refocus_general_grad_aperture(const acc_t<T>* grad, const acc_t<T>* out, co
 #define INSTANTIATE_VIEW(T)                                                                                           \
   template void refocus_planes(const T*, const acc_t<T>*, const acc_t<T>*, out_t<T>*, const RefocusShape&, int64_t,   \
                                int64_t, int64_t);                                                                     \
+  template void refocus_moments(const T*, const acc_t<T>*, const acc_t<T>*, out_t<T>*, const RefocusShape&, int64_t,  \
+                                int64_t);                                                                             \
   template void refocus_map(const T*, const acc_t<T>*, const acc_t<T>*, out_t<T>*, const RefocusShape&, int64_t,      \
                             int64_t);                                                                                 \
   template void refocus_grad_disparity(const acc_t<T>*, const T*, const acc_t<T>*, const acc_t<T>*, acc_t<T>*,        \

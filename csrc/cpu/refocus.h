@@ -11,6 +11,12 @@ LFD_EACH_ISA(template <class T> void refocus_planes(const T* light_field, const 
                                                     const acc_t<T>* aperture, out_t<T>* out, const RefocusShape& shape,
                                                     int64_t tiles, int64_t begin, int64_t end);)
 
+// Mean and variance for disparity [D], aperture [A, V, U] and the borders `replicate` and `zeros`. Units: B * C * H
+// rows.
+LFD_EACH_ISA(template <class T> void refocus_moments(const T* light_field, const acc_t<T>* disparity,
+                                                     const acc_t<T>* aperture, out_t<T>* out, const RefocusShape& shape,
+                                                     int64_t begin, int64_t end);)
+
 // Disparity [D, H, W] or [B, D, H, W]. Units: B * D * H rows.
 LFD_UP_TO_AVX2(template <class T> void refocus_map(const T* light_field, const acc_t<T>* disparity,
                                                    const acc_t<T>* aperture, out_t<T>* out, const RefocusShape& shape,
