@@ -26,7 +26,7 @@ export class Saving {
     const shell = this.#button('terminal', 'Copy command', () => this.#copy('shell', 'The command is copied.'));
     const python = this.#button('code', 'Copy Python', () => this.#copy('python', 'The Python lines are copied.'));
     const buttons = h('div', { class: 'buttons' }, this.picture, stack, shell, python);
-    this.element = h('section', {}, h('h3', { text: 'Keep it' }), buttons);
+    this.element = h('section', { class: 'keep', 'aria-label': 'Save and copy' }, buttons);
     settings.onChange(() => this.#link());
     this.#link();
   }
