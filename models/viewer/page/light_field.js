@@ -136,7 +136,17 @@ class LightFieldPane {
     this.#wish = null;
     this.#stopFocus();
     const step = (share) => this.settings.set({ disparity: from + share * (to - from), allInFocus: false });
-    this.#stopFocus = glide(FOCUS_MILLISECONDS, step, () => this.frames.settle());
+    this.#stopFocus = this.#glide(FOCUS_MILLISECONDS, step);
+  }
+
+  /** Drafts until it rests, then the whole picture; returns what stops it. */
+  #glide(milliseconds, step) {
+    const rest = this.frames.move();
+    const stop = glide(milliseconds, step, rest);
+    return () => {
+      stop();
+      rest();
+    };
   }
 
   /** Have the disparity map, and do what waited for it. */
@@ -214,7 +224,7 @@ class LightFieldPane {
     }
     const { v, u } = this.settings.values;
     const step = (share) => this.settings.set({ v: v * (1 - share), u: u * (1 - share) });
-    this.#stopBack = glide(BACK_MILLISECONDS, step, () => this.frames.settle());
+    this.#stopBack = this.#glide(BACK_MILLISECONDS, step);
   }
 
   #showMap() {
