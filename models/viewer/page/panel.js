@@ -10,6 +10,9 @@ const INTERPOLATIONS = { nearest: 'Nearest', bilinear: 'Bilinear', bicubic: 'Bic
 /** Controls that only one shape has. */
 const OF_SHAPE = { blades: 'polygon', rotation: 'polygon', inner: 'annulus', cut: 'cateye' };
 
+/** What the picture of the aperture shows. */
+const OF_APERTURE = new Set(['shape', 'radius', 'blades', 'rotation', 'inner', 'half', 'v', 'u']);
+
 /** A round step of which about 400 make up the range. */
 function stepOf([low, high]) {
   return Math.max(10 ** Math.floor(Math.log10((high - low) / 100)), 0.001);
@@ -32,12 +35,16 @@ export class Panel {
       ...this.#sections(), this.#foot(help), save,
     );
     this.playing(false);
-    settings.onChange(() => this.show());
+    settings.onChange((names) => this.show(names));
     this.show();
   }
 
   #slider(name, told) {
-    const change = (value) => this.settings.set(name === 'disparity' ? { disparity: value, allInFocus: false } : { [name]: value });
+    const more = name === 'disparity' ? { allInFocus: false } : {};
+    const change = (value) => {
+      this.settings.set({ [name]: value, ...more });
+      this.controls[name].set(this.settings.values[name]); // it may have been out of reach
+    };
     return slider({ ...told, change, rest: this.rest });
   }
 
@@ -107,13 +114,14 @@ export class Panel {
     this.play.setAttribute('aria-pressed', String(on));
   }
 
-  show() {
+  /** @param {Iterable<string>} names - of the settings that changed */
+  show(names = Object.keys(this.controls)) {
     const { values, reach } = this.settings;
-    for (const [name, control] of Object.entries(this.controls)) control.set(values[name]);
+    for (const name of names) this.controls[name].set(values[name]);
     for (const [name, shape] of Object.entries(OF_SHAPE)) this.controls[name].element.hidden = values.shape !== shape;
     this.controls.u.input.disabled = reach.u === 0;
     this.controls.v.input.disabled = reach.v === 0;
     this.controls.interpolation.select.disabled = values.allInFocus; // which is always bicubic
-    this.view.show(values);
+    if ([...names].some((name) => OF_APERTURE.has(name))) this.view.show(values);
   }
 }
