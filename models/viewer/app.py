@@ -17,12 +17,13 @@ from starlette.websockets import WebSocket
 import lfdeblur_ops
 
 from .answers import HANDLERS
-from .exhibits import Exhibit, RunExhibit
+from .exhibits import Exhibit
 from .guard import Guard
 from .light_fields.exhibit import LightFieldExhibit
 from .light_fields.frames import LightFieldFrames
 from .light_fields.routes import routes as light_field_routes
 from .photographs.routes import routes as photograph_routes
+from .runs.exhibit import RunExhibit
 from .runs.routes import routes as run_routes
 from .session import Artist, Session, Sessions
 
