@@ -21,7 +21,7 @@ export class Saving {
     this.#depth = depth;
     this.#notify = notify;
     this.#base = `/api/light-fields/${encodeURIComponent(id)}`;
-    this.picture = h('a', { class: 'button primary', download: '' }, icon('save'), 'Save picture');
+    this.picture = h('a', { class: 'button primary', download: '' }, icon('save'), 'Save PNG');
     const stack = this.#button('stack', 'Save stack…', () => this.#openStack());
     const shell = this.#button('terminal', 'Copy command', () => this.#copy('shell', 'The command is copied.'));
     const python = this.#button('code', 'Copy Python', () => this.#copy('python', 'The Python lines are copied.'));
