@@ -30,6 +30,7 @@ class LightFieldPane {
   #wish = null; // where to focus, once the disparity map is there
   #grabbed = null;
   #measuring = false;
+  #depthless = false;
 
   constructor({ exhibit, socket, notify }) {
     this.notify = notify;
@@ -78,6 +79,7 @@ class LightFieldPane {
   #paint(bitmap, frame) {
     this.stage.paint(bitmap, frame);
     this.line.count(frame.milliseconds);
+    this.#say();
   }
 
   #changed(names, picture) {
@@ -153,19 +155,26 @@ class LightFieldPane {
   async #measure() {
     if (this.depth.ready || this.#measuring) return;
     this.#measuring = true;
-    this.line.say('Measuring depth…');
+    this.#say();
     try {
       await this.depth.load();
-      this.line.say('');
       this.#measured();
     } catch (error) {
-      this.line.say('No depth');
+      this.#depthless = true;
       const { map, allInFocus } = this.settings.values;
       if (this.#wish || map || allInFocus) this.notify(error.message, 'error');
       this.#wish = null;
       this.settings.set({ map: false, allInFocus: false });
     }
     this.#measuring = false;
+    this.#say();
+  }
+
+  /** What is being waited for. */
+  #say() {
+    const reading = this.stage.canvas.dataset.frame ? '' : 'Reading the light field…';
+    const measuring = this.#measuring ? 'Measuring depth…' : this.#depthless ? 'No depth' : '';
+    this.line.say([reading, measuring].filter(Boolean).join(' '));
   }
 
   #measured() {

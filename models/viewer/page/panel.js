@@ -6,7 +6,7 @@ import { h, icon, signed } from './dom.js';
 
 const SHAPES = { disk: 'Disk', square: 'Square', polygon: 'Polygon', annulus: 'Ring', cateye: 'Cat’s eye' };
 const HALVES = { whole: 'Whole', left: 'Left half', right: 'Right half' };
-const INTERPOLATIONS = { nearest: 'Nearest', bilinear: 'Bilinear', bicubic: 'Bicubic' };
+const INTERPOLATIONS = { '': 'Automatic', nearest: 'Nearest', bilinear: 'Bilinear', bicubic: 'Bicubic' };
 /** Controls that only one shape has. */
 const OF_SHAPE = { blades: 'polygon', rotation: 'polygon', inner: 'annulus', cut: 'cateye' };
 
@@ -121,7 +121,6 @@ export class Panel {
     for (const [name, shape] of Object.entries(OF_SHAPE)) this.controls[name].element.hidden = values.shape !== shape;
     this.controls.u.input.disabled = reach.u === 0;
     this.controls.v.input.disabled = reach.v === 0;
-    this.controls.interpolation.select.disabled = values.allInFocus; // which is always bicubic
     if ([...names].some((name) => OF_APERTURE.has(name))) this.view.show(values);
   }
 }

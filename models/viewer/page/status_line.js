@@ -30,7 +30,7 @@ export class StatusLine {
   }
 
   say(text) {
-    this.state.textContent = text;
+    if (this.state.textContent !== text) this.state.textContent = text;
   }
 
   /** A frame was painted that the server drew in so many milliseconds. */
