@@ -90,6 +90,11 @@ def polygon(page):
     slide("Rotation", 40)(page)
 
 
+def cats_eye(page):
+    choose("Shape", "cateye")(page)
+    slide("Cut", 1)(page)
+
+
 def ring(page):
     choose("Shape", "annulus")(page)
     slide("Inner radius", 2)(page)
@@ -102,6 +107,7 @@ CONTROLS = {
     "square": (choose("Shape", "square"), {"aperture": "square:3"}, {"aperture": "square:3"}),
     "polygon": (polygon, {"aperture": "polygon:3:3:40"}, {"aperture": "polygon:3:3:40"}),
     "ring": (ring, {"aperture": "annulus:3:2"}, {"aperture": "annulus:3:2"}),
+    "cat's eye": (cats_eye, {"aperture": "cateye:3:1"}, {"aperture": "cateye:3:1"}),
     "left half": (press("Left half"), {"half": "left"}, {"half": "left"}),
     "right half": (press("Right half"), {"half": "right"}, {"half": "right"}),
     "viewpoint across": (slide("Across", 1.5), {"viewpoint": "0,1.5"}, {"viewpoint": (0.0, 1.5)}),
