@@ -123,20 +123,19 @@ class Shot:
         Returns: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded.
         """
         sketch: dict[str, Any] = {"interpolation": self.interpolation or PLANES}
-        on_map = isinstance(disparity, Tensor) and light_field.transfer != "linear"
-        if on_map:  # where all is in focus the views agree: their variance is noise
+        if isinstance(disparity, Tensor) and light_field.transfer != "linear":
+            # Where all is in focus the views agree: their variance is noise.
             weights = self._counted(light_field).to(light_field.views.device)
             mean = refocus(light_field.views, disparity, aperture=weights, **sketch).float()
             return linear_to_srgb((srgb_to_linear(mean) * 2**self.exposure).clamp(0, 1))
-
-        def light(weights: Tensor) -> Tensor:
-            if light_field.transfer == "linear":
-                return refocus(light_field.views, disparity, aperture=weights, **sketch).float()
-            mean, variance = refocus(light_field.views, disparity, aperture=weights, reduce="moments", **sketch)
-            return variance.float().addcmul_(mean, mean).clamp_min_(0)
-
         weights, shares = self._spread(light_field)
-        blended = _blended(map(light, weights.to(light_field.views.device)), shares)
+        sketch["aperture"] = weights.to(light_field.views.device)  # of all positions in one pass
+        if light_field.transfer == "linear":
+            lights = refocus(light_field.views, disparity, **sketch).float()
+        else:
+            mean, variance = refocus(light_field.views, disparity, reduce="moments", **sketch)
+            lights = variance.float().addcmul_(mean, mean).clamp_min_(0)
+        blended = _blended(lights, shares)
         if light_field.transfer == "linear":
             return self._develop(blended)
         return blended.mul_(2**self.exposure).sqrt_().clamp_(0, 1)
