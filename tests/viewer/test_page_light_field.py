@@ -161,6 +161,21 @@ def test_a_click_focuses_there(page, server):
     assert page.locator(".marker:not([hidden])").count() == 1
 
 
+def test_where_motion_is_unwanted_the_focus_is_there_at_once(browser, server):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(server.url)
+    loaded(page)
+    page.evaluate(
+        "() => { window.seen = new Set(); document.querySelector('canvas.picture').addEventListener('frame',"
+        " ({detail}) => seen.add(detail.settings.disparity)); }"
+    )
+    settings, _ = frame_after(page, lambda: page.locator("canvas.picture").click(), half="whole")
+    assert page.evaluate("() => [...seen]") == [settings["disparity"]]
+    assert settings["disparity"] != 0
+    context.close()
+
+
 def test_a_click_before_the_map_is_there_is_remembered(page, server):
     held = []
     page.route("**/disparity", lambda route: held.append(route))
