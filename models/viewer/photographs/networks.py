@@ -42,9 +42,7 @@ class Networks:
             if name not in self._ready:
                 network = load_network(self._files[name])
                 if network.views != 1:
-                    raise LfdeblurError(
-                        f"weights: {name} are for three views of a dual-pixel camera, want single-view ones"
-                    )
+                    raise LfdeblurError(f"weights: got {name} of the dual-view network, want single-view ones")
                 on_cpu = self._device.type == "cpu"
                 ready = optimize(network, torch.float32) if on_cpu else network.to(self._device, torch.float32)
                 tiled = TiledNetwork(ready, tile=TILE if on_cpu else GPU_TILE)
