@@ -1,7 +1,249 @@
-/** The pane of a light field. */
+/** The pane of a light field: its parts put together. */
 
-import { h } from './dom.js';
+import { DepthMap } from './depth.js';
+import { clamp, h } from './dom.js';
+import { Epipolar } from './epipolar.js';
+import { Frames } from './frames.js';
+import { followKeys, followPointer } from './gestures.js';
+import { openHelp } from './help.js';
+import { glide } from './motion.js';
+import { Panel } from './panel.js';
+import { Saving } from './saving.js';
+import { Settings } from './settings.js';
+import { Stage } from './stage.js';
+import { StatusLine } from './status_line.js';
+import { Sweep } from './sweep.js';
 
-export function createPane() {
-  return { element: h('p', { class: 'empty', text: '…' }), show() {}, hide() {}, close() {} };
+const FOCUS_MILLISECONDS = 250;
+const BACK_MILLISECONDS = 320;
+const LOOK_STEP = 0.25; // view steps, by keys
+const RADIUS_STEP = 0.25;
+
+/** @param {{exhibit: object, socket: Socket, notify: function(string, string)}} context */
+export function createPane(context) {
+  return new LightFieldPane(context);
+}
+
+class LightFieldPane {
+  #stopFocus = () => {};
+  #stopBack = () => {};
+  #wish = null; // where to focus, once the disparity map is there
+  #grabbed = null;
+  #measuring = false;
+
+  constructor({ exhibit, socket, notify }) {
+    this.notify = notify;
+    this.settings = new Settings(exhibit);
+    this.depth = new DepthMap(exhibit);
+    this.stage = new Stage(exhibit);
+    this.line = new StatusLine();
+    const fail = (text) => notify(text, 'error');
+    this.frames = new Frames(socket, exhibit.id, () => this.#asked(), (...frame) => this.#paint(...frame), fail);
+    this.epipolar = new Epipolar(socket, exhibit.id, this.stage.strips);
+    this.sweep = new Sweep(this.settings, this.frames, this.depth, (on) => this.panel.playing(on));
+    this.saving = new Saving(exhibit.id, this.settings, this.depth, notify);
+    this.panel = new Panel(this.settings, {
+      rest: () => this.frames.settle(),
+      play: () => this.sweep.toggle(),
+      help: () => this.#help(),
+      save: this.saving.element,
+    });
+    this.panel.limit(this.depth.range);
+    const view = h('div', { class: 'view' }, this.stage.element, this.line.element);
+    view.style.setProperty('--ratio', String(exhibit.size[1] / exhibit.size[0]));
+    this.element = h('div', { class: 'light-field' }, view, this.panel.element);
+    this.settings.onChange((names, picture) => this.#changed(names, picture));
+    this.#listen();
+  }
+
+  show() {
+    this.frames.start();
+    this.#showSlices();
+    this.#measure();
+  }
+
+  hide() {
+    this.sweep.stop();
+    this.frames.stop();
+    this.epipolar.stop();
+  }
+
+  close() {
+    this.hide();
+    this.frames.close();
+    this.epipolar.close();
+    this.stage.close();
+  }
+
+  #paint(bitmap, frame) {
+    this.stage.paint(bitmap, frame);
+    this.line.count(frame.milliseconds);
+  }
+
+  #changed(names, picture) {
+    if (picture) this.frames.change();
+    if (names.has('map')) this.#showMap();
+    if (names.has('epipolar')) this.#showSlices();
+    if (names.has('allInFocus') && this.settings.values.allInFocus) this.sweep.stop();
+    if (this.settings.values.allInFocus || this.settings.values.map) this.#measure();
+    this.#markLegend();
+  }
+
+  #listen() {
+    followPointer(this.stage, {
+      click: (point) => this.focusAt(point),
+      hover: (point) => this.#pointAt(point),
+      leave: () => this.line.show(null, null),
+      grab: () => this.#grab(),
+      drag: (right, down) => this.#drag(right, down),
+      drop: (event) => this.#drop(event.shiftKey),
+    });
+    followKeys(this.element, this.stage.canvas, {
+      move: (right, down) => this.#step(right, down),
+      look: (right, down) => this.#look(right * LOOK_STEP, down * LOOK_STEP),
+      focus: () => this.focusAt(this.stage.point),
+      keys: {
+        '[': () => this.#shift(-1),
+        ']': () => this.#shift(1),
+        '-': () => this.#widen(-RADIUS_STEP),
+        '=': () => this.#widen(RADIUS_STEP),
+        '+': () => this.#widen(RADIUS_STEP),
+        ' ': () => this.sweep.toggle(),
+        d: () => this.settings.set({ map: !this.settings.values.map }),
+        e: () => this.settings.set({ epipolar: !this.settings.values.epipolar }),
+        '?': () => this.#help(),
+      },
+    });
+    const cross = () => this.stage.showCrosshair(this.stage.slices || this.stage.canvas.matches(':focus-visible'));
+    this.stage.canvas.addEventListener('focus', cross);
+    this.stage.canvas.addEventListener('blur', cross);
+    this.panel.controls.disparity.input.addEventListener('pointerdown', () => this.sweep.stop());
+  }
+
+  /** Focus on what is seen at a pixel; once it is known how far that is. */
+  focusAt(point) {
+    this.sweep.stop();
+    this.#pointAt(point);
+    this.stage.mark(point);
+    this.#wish = point;
+    if (this.depth.ready) this.#glideToWish();
+    else this.#measure();
+  }
+
+  #glideToWish() {
+    const from = this.settings.values.disparity;
+    const to = this.depth.at(this.#wish.x, this.#wish.y);
+    this.#wish = null;
+    this.#stopFocus();
+    const step = (share) => this.settings.set({ disparity: from + share * (to - from), allInFocus: false });
+    this.#stopFocus = glide(FOCUS_MILLISECONDS, step, () => this.frames.settle());
+  }
+
+  /** Have the disparity map, and do what waited for it. */
+  async #measure() {
+    if (this.depth.ready || this.#measuring) return;
+    this.#measuring = true;
+    this.line.say('Measuring depth…');
+    try {
+      await this.depth.load();
+      this.line.say('');
+      this.#measured();
+    } catch (error) {
+      this.line.say('No depth');
+      const { map, allInFocus } = this.settings.values;
+      if (this.#wish || map || allInFocus) this.notify(error.message, 'error');
+      this.#wish = null;
+      this.settings.set({ map: false, allInFocus: false });
+    }
+    this.#measuring = false;
+  }
+
+  #measured() {
+    this.panel.limit(this.depth.range);
+    this.depth.paint(this.stage.map);
+    this.stage.legend.show(this.depth);
+    this.#showMap();
+    this.#markLegend();
+    if (this.settings.values.allInFocus) this.frames.change();
+    if (this.#wish) this.#glideToWish();
+  }
+
+  #pointAt(point, aloud = false) {
+    this.stage.moveTo(point);
+    this.line.show(this.stage.point, this.depth.at(this.stage.point.x, this.stage.point.y), aloud);
+    this.epipolar.through(this.stage.point);
+  }
+
+  #step(right, down) {
+    this.stage.showCrosshair(true);
+    this.#pointAt({ x: this.stage.point.x + right, y: this.stage.point.y + down }, true);
+  }
+
+  #shift(sign) {
+    this.sweep.stop();
+    const [low, high] = this.depth.range;
+    const by = sign * 2 * this.panel.step;
+    this.settings.set({ disparity: clamp(this.settings.values.disparity + by, low, high), allInFocus: false });
+  }
+
+  #widen(by) {
+    this.settings.set({ radius: this.settings.values.radius + by });
+  }
+
+  #look(right, down) {
+    this.#stopBack();
+    this.settings.set({ u: this.settings.values.u + right, v: this.settings.values.v + down });
+  }
+
+  #grab() {
+    this.#stopBack();
+    const { v, u } = this.settings.values;
+    this.#grabbed = { v, u };
+  }
+
+  #drag(right, down) {
+    const { reach } = this.settings;
+    const full = Math.max(reach.v, reach.u);
+    this.settings.set({ u: this.#grabbed.u + right * full, v: this.#grabbed.v + down * full });
+  }
+
+  #drop(stay) {
+    if (stay || this.settings.values.hold) {
+      this.frames.settle();
+      return;
+    }
+    const { v, u } = this.settings.values;
+    const step = (share) => this.settings.set({ v: v * (1 - share), u: u * (1 - share) });
+    this.#stopBack = glide(BACK_MILLISECONDS, step, () => this.frames.settle());
+  }
+
+  #showMap() {
+    this.stage.map.hidden = !(this.settings.values.map && this.depth.ready);
+    this.stage.legend.element.hidden = this.stage.map.hidden;
+  }
+
+  /** What the server is asked for: all in focus only once it has the map, which it would wait for. */
+  #asked() {
+    const asked = this.settings.asked();
+    return { ...asked, all_in_focus: asked.all_in_focus && this.depth.ready };
+  }
+
+  #markLegend() {
+    const { allInFocus, disparity } = this.settings.values;
+    this.stage.legend.mark(this.depth, allInFocus ? null : disparity);
+  }
+
+  #showSlices() {
+    const { epipolar } = this.settings.values;
+    this.stage.showSlices(epipolar);
+    this.stage.showCrosshair(epipolar);
+    if (epipolar) this.epipolar.start(this.stage.point);
+    else this.epipolar.stop();
+    this.element.classList.toggle('sliced', epipolar);
+  }
+
+  #help() {
+    const { stats } = this.line;
+    openHelp({ shown: !stats.hidden, show: (on) => { stats.hidden = !on; } });
+  }
 }
