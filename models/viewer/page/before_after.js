@@ -5,6 +5,7 @@ import { clamp, h } from './dom.js';
 const STEP = 0.02;
 const FAR = 0.1; // with Shift, or by pages
 const LABEL = 5; // em of room that a label needs
+const TINT = '#f59a23'; // of what is painted
 const SHARP = 3; // device pixels per pixel beyond which pixels are shown as squares
 
 export class BeforeAfter {
@@ -25,7 +26,7 @@ export class BeforeAfter {
     this.mask = null; // a Mask: where the result is shown
     this.tinted = false; // whether the mask is seen itself
     this.working = null; // the part that is being restored
-    this.brush = null; // {x, y, radius} in pixels of the picture
+    this.brush = null; // where it is, {x, y} in pixels of the picture, and its radius on the screen
     this.canvas = h('canvas', {
       class: 'comparison', tabindex: '0', role: 'application',
       'aria-label': 'Photograph, before and after. Arrow keys move it, plus and minus zoom, Enter switches between all of it and 1:1.',
@@ -127,9 +128,10 @@ export class BeforeAfter {
       if (this.working) outline(context, this.#view.onStage(this.working));
       context.restore();
       if (this.mask && this.tinted) this.#drawTint(context);
-      if (this.brush) ring(context, this.#view.onStage({ ...this.brush, width: 0, height: 0 }), this.brush.radius * this.#view.zoom);
+      if (this.brush) ring(context, this.#view.onStage({ ...this.brush, width: 0, height: 0 }), this.brush.radius);
     }
     this.#place(across, left, right, top, bottom);
+    this.element.setAttribute('aria-busy', String(!this.#layers?.settled));
   }
 
   #prepare(context) {
@@ -170,9 +172,9 @@ export class BeforeAfter {
   }
 
   #drawTint(context) {
-    context.globalAlpha = 0.28;
+    context.globalAlpha = 0.32;
     context.imageSmoothingEnabled = true;
-    this.#drawMask(context, this.mask.tinted(getComputedStyle(this.element).getPropertyValue('--tint')));
+    this.#drawMask(context, this.mask.tinted(TINT));
     context.globalAlpha = 1;
   }
 

@@ -54,7 +54,7 @@ export class Brush {
   }
 
   hover(point) {
-    this.#stage.brush = point && this.active ? { ...point, radius: this.#radius } : null;
+    this.#stage.brush = point && this.active ? { ...point, radius: this.#size / 2 } : null;
     this.#stage.canvas.classList.toggle('painting', this.active);
     this.#stage.invalidate();
   }
@@ -93,10 +93,6 @@ export class Brush {
     this.#resize(Number(this.size.input.value));
   }
 
-  get #radius() {
-    return this.#size / 2 / this.#view.zoom;
-  }
-
   #resize(size) {
     this.#size = size;
     if (this.#stage.brush) this.hover(this.#stage.brush);
@@ -109,7 +105,7 @@ export class Brush {
   }
 
   #stroke(point, from) {
-    this.#stage.mask.paint(point, from, this.#radius, this.#tool === 'erase');
+    this.#stage.mask.paint(point, from, this.#size / 2 / this.#view.zoom, this.#tool === 'erase');
     this.#last = point;
     this.#stage.tinted = true;
     clearTimeout(this.#hidden);

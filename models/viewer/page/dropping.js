@@ -24,7 +24,7 @@ export function invitation(choose) {
     h('h2', { text: 'Drop photographs here' }),
     h('p', { class: 'muted', text: 'Blurred by defocus, of any size: they become sharp tile by tile as you look.' }),
     h('button', { type: 'button', class: 'button primary', onclick: choose }, icon('add'), 'Choose photographs'),
-    h('p', { class: 'muted small', text: 'PNG, JPEG, TIFF or WebP, 8 or 16 bit; paste works too. Nothing leaves the machine that shows this page.' }),
+    h('p', { class: 'muted small', text: 'PNG, JPEG, TIFF or WebP, 8 or 16 bit; paste works too. They go to your own lfdeblur server and nowhere else.' }),
   );
 }
 

@@ -21,6 +21,7 @@ export class Layers {
   #timer = 0;
   #tilesTimer = 0;
   #tiles = [];
+  #renewing = false;
 
   /**
    * @param {View} view
@@ -35,7 +36,7 @@ export class Layers {
 
   /** Whether all that is seen is there as sharp as it is shown, and nothing is on its way. */
   get settled() {
-    return !this.#loading && !this.#timer && !this.#tiles.length && Boolean(this.#whole) && !this.#wanted();
+    return !this.#loading && !this.#timer && !this.#tiles.length && !this.#renewing && !this.#wanted();
   }
 
   /** Show another picture. @param {?function(string, Part, number): string} address - of a part: side, part, scale */
@@ -62,6 +63,7 @@ export class Layers {
   renew(part) {
     this.#tiles.push(part);
     this.#tilesTimer ||= setTimeout(() => this.#renew(), TILES_WAIT);
+    this.#changed();
   }
 
   /** Draw a side, as sharp as it is there. */
@@ -94,6 +96,7 @@ export class Layers {
   async #load() {
     this.#timer = 0;
     const wanted = this.#wanted();
+    if (!wanted) this.#changed();
     if (!wanted || this.#loading) return; // what is on its way looks again when it is there
     this.#loading = wanted;
     const { signal } = this.#abort;
@@ -119,17 +122,21 @@ export class Layers {
   async #renew() {
     this.#tilesTimer = 0;
     if (!this.#tiles.length || !this.#address) return;
-    if (this.#loading || !this.#whole) {
+    if (this.#loading || this.#renewing || !this.#whole) {
       this.#tilesTimer = setTimeout(() => this.#renew(), WAIT);
       return;
     }
     const changed = around(this.#tiles);
     this.#tiles = [];
+    this.#renewing = true;
     const { signal } = this.#abort;
     try {
       await Promise.all([this.#whole, this.#detail].map((layer) => layer && this.#patch(layer, changed, signal)));
     } catch (error) {
       this.#failed(error, signal);
+    } finally {
+      this.#renewing = false;
+      this.#changed();
     }
   }
 

@@ -74,11 +74,12 @@ export class View {
     };
   }
 
-  /** Where a part of the picture lies on the stage. */
+  /** Where a part of the picture lies on the stage; its first pixel begins where one of the screen does. */
   onStage({ x, y, width, height }) {
+    const { ratio } = this.stage;
     return {
-      left: (x - this.x) * this.zoom + this.stage.width / 2,
-      top: (y - this.y) * this.zoom + this.stage.height / 2,
+      left: Math.round((this.stage.width / 2 - this.x * this.zoom) * ratio) / ratio + x * this.zoom,
+      top: Math.round((this.stage.height / 2 - this.y * this.zoom) * ratio) / ratio + y * this.zoom,
       width: width * this.zoom,
       height: height * this.zoom,
     };
