@@ -31,7 +31,8 @@ class Album:
         self.closed = False
         self._pictures: dict[str, Picture] = {}
         self._held: OrderedDict[str, Pixels] = OrderedDict()
-        self._lock, self._numbers = Lock(), count(1)
+        self._lock, self._reading = Lock(), Lock()  # the first one is never held for long
+        self._numbers = count(1)
 
     def place(self) -> Path:
         """For a file. Raises ValueError where the page has as many pictures as it may."""
@@ -65,17 +66,19 @@ class Album:
         return self._pictures[id]
 
     def pixels(self, picture: Picture) -> Pixels:
-        """A picture's pixels, read again where they are no longer held."""
-        with self._lock:
-            if self.closed or picture.id not in self._pictures:
-                raise HTTPException(404, "this photograph is gone")
-            if picture.id not in self._held:
-                idle = [id for id in self._held if self._pictures[id].state != "running"]
-                for id in idle[: max(0, len(self._held) - HELD + 1)]:
-                    del self._held[id]
-                self._held[picture.id] = picture.read()
-            self._held.move_to_end(picture.id)
-            return self._held[picture.id]
+        """A picture's pixels, read again where they are no longer held. Raises HTTPException, 404: it is gone."""
+        held = self._known(picture)
+        if held is not None:
+            return held
+        with self._reading:
+            held = self._known(picture, room=True)
+            if held is not None:  # someone else has read it meanwhile
+                return held
+            read = picture.read()
+            with self._lock:
+                self._held[picture.id] = read
+            self._known(picture)  # it may be gone since
+            return read
 
     def begin(self, picture: Picture, weights: str) -> Run:
         """Set a picture waiting, what was restored of it forgotten. Raises HTTPException, 409: it is at work."""
@@ -106,9 +109,14 @@ class Album:
 
     def keep(self, run: Run, after: np.ndarray) -> None:
         """Write what is restored to disk, from where it is read once it is no longer held."""
+        picture = run.picture
+        if self._wants(run):
+            np.save(picture.kept, after)
         with self._lock:
-            if not self.closed and run.picture.run is run and run.picture.id in self._pictures:
-                np.save(run.picture.kept, after)
+            if not self._wants(run):  # any more
+                picture.kept.unlink(missing_ok=True)
+        if self.closed:
+            self._clear_folder()
 
     def cancel(self, picture: Picture) -> None:
         """End its run, if there is one."""
@@ -124,9 +132,9 @@ class Album:
         with self._lock:
             self._pictures.pop(picture.id, None)
             self._held.pop(picture.id, None)
-            picture.kept.unlink(missing_ok=True)
-            if picture.path.parent == self.folder:
-                picture.path.unlink(missing_ok=True)
+        picture.kept.unlink(missing_ok=True)
+        if picture.path.parent == self.folder:
+            picture.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Free everything; runs end before their next tile."""
@@ -137,7 +145,27 @@ class Album:
                     picture.run.stopped = True
             self._pictures.clear()
             self._held.clear()
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._clear_folder()
+
+    def _known(self, picture: Picture, *, room: bool = False) -> Pixels | None:
+        """What is held of a picture; ``room``: where that is nothing, others make room for it."""
+        with self._lock:
+            if picture.id not in self._pictures:
+                self._held.pop(picture.id, None)
+                raise HTTPException(404, f"{picture.name}: is gone")
+            if picture.id in self._held:
+                self._held.move_to_end(picture.id)
+            elif room:
+                idle = [id for id in self._held if self._pictures[id].state != "running"]
+                for id in idle[: max(0, len(self._held) - HELD + 1)]:
+                    del self._held[id]
+            return self._held.get(picture.id)
+
+    def _wants(self, run: Run) -> bool:
+        return run.picture.run is run and run.picture.id in self._pictures
+
+    def _clear_folder(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _forget(self, picture: Picture) -> None:
         picture.kept.unlink(missing_ok=True)

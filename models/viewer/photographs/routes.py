@@ -23,7 +23,6 @@ from .studio import Studio
 
 MAX_BYTES = 256 << 20  # of a file
 MAX_MASK_BYTES = 32 << 20
-T = TypeVar("T")
 N = TypeVar("N", int, float)
 
 
@@ -48,10 +47,10 @@ async def upload(request: Request) -> Response:
         exhibit = request.app.state.exhibits.get(asked["exhibit"])
         if not isinstance(exhibit, PhotographExhibit):
             raise HTTPException(404, f"no photograph {asked['exhibit']!r} is shown here")
-        picture = await _on_hands(studio, lambda: album.add(exhibit.path, exhibit.path.name))
+        picture = await asyncio.to_thread(album.add, exhibit.path, exhibit.path.name)
     else:
         async with _received(request, album) as path:
-            picture = await _on_hands(studio, lambda: album.add(path, clean_name(asked.get("name", ""))))
+            picture = await asyncio.to_thread(album.add, path, clean_name(asked.get("name", "")))
     studio.start(album, picture, weights)
     height, width = picture.size
     facts = {"width": width, "height": height, "bits": picture.info.bits}
@@ -63,7 +62,7 @@ async def _prepare(request: Request) -> Response:
     studio = _studio(request)
     session_of(request)
     weights = studio.networks.check(request.query_params.get("weights", ""))
-    await _on_hands(studio, lambda: studio.networks.get(weights))
+    await asyncio.to_thread(studio.networks.get, weights)
     return Response(status_code=204)
 
 
@@ -82,7 +81,7 @@ async def _start(request: Request) -> Response:
 
 async def _remove(request: Request) -> Response:
     album, picture = _asked(request)
-    await _on_hands(_studio(request), lambda: album.remove(picture))
+    await asyncio.to_thread(album.remove, picture)
     return Response(status_code=204)
 
 
@@ -99,7 +98,8 @@ async def _part(request: Request) -> Response:
         shown = pixels.after if side == "after" and pixels.after is not None else pixels.before
         return part_jpeg(shown, picture.info, (x, y, width, height), scale)
 
-    return Response(await _on_hands(_studio(request), drawn), media_type="image/jpeg")
+    jpeg = await asyncio.get_running_loop().run_in_executor(_studio(request).hands, drawn)
+    return Response(jpeg, media_type="image/jpeg")
 
 
 async def _result(request: Request) -> Response:
@@ -119,7 +119,7 @@ async def _result(request: Request) -> Response:
         write_result(path, picture.info, pixels.before, pixels.after, strength, mask)
         return path
 
-    path = await _on_hands(_studio(request), written)
+    path = await asyncio.to_thread(written)
     return FileResponse(
         path,
         media_type=f"image/{picture.info.format}",
@@ -140,11 +140,12 @@ async def _received(request: Request, album: Album) -> AsyncIterator[Path]:
                 _check_size(received, MAX_BYTES)
                 file.write(chunk)
         yield path
-    except (FileNotFoundError, ClientDisconnect) as error:  # the page went, and its folder with it
+    except BaseException as error:
         path.unlink(missing_ok=True)
-        raise HTTPException(404, "this page's session has ended: reload it") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
+        if isinstance(error, FileNotFoundError | ClientDisconnect):  # the page went, and its folder with it
+            raise HTTPException(404, "this page's session has ended: reload it") from error
+        if isinstance(error, OSError):
+            raise HTTPException(507, f"the server cannot keep the file: {error.strerror}") from error
         raise
 
 
@@ -175,7 +176,3 @@ def _studio(request: Request) -> Studio:
 def _asked(request: Request) -> tuple[Album, Picture]:
     album = _studio(request).album(session_of(request))
     return album, album.get(request.path_params["id"])
-
-
-async def _on_hands(studio: Studio, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(studio.hands, work)

@@ -34,7 +34,7 @@ class Studio:
         device: where the networks run.
 
     Attributes:
-        hands: for what else is done with pixels, two at a time.
+        hands: draw parts for the screen, two at a time.
     """
 
     def __init__(self, weights: Mapping[str, Path], device: torch.device) -> None:
