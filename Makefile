@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-slow test-asan check-oldest hub-kernel bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -49,11 +49,16 @@ picture: demo
 
 PYTEST := $(BIN)/python -m pytest -n 2
 test: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not web"
+
+# The page of `lfdeblur view` in Debian's Chromium, which is installed where that is allowed. Without one all are skipped.
+test-web: install
+	command -v chromium >/dev/null || (test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q chromium) || true
+	$(BIN)/python -m pytest -n 0 -m web tests/viewer
 
 # What `make test` leaves out: the same checks on more kinds, moments and machines.
 test-slow: install
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not web"
 
 # Python was not compiled with AddressSanitizer: its runtime comes first, with the library whose exceptions it watches.
 # Leaks are not looked for: Python's own would drown ours. -s: what it finds ends pytest, and what pytest had captured.

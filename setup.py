@@ -204,7 +204,10 @@ setup(
         for name in ["models", *("models." + p for p in find_packages("models"))]
     ],
     package_dir={"lfdeblur_models": "models"},
-    package_data={"lfdeblur_ops": ["py.typed", "*.pyi"], "lfdeblur_models": ["py.typed", "assets/**/*", "viewer/page/*"]},
+    package_data={
+        "lfdeblur_ops": ["py.typed", "*.pyi"],
+        "lfdeblur_models": ["py.typed", "assets/**/*", "viewer/page/*"],
+    },
     ext_modules=[] if os.environ.get("LFDEBLUR_EXTENSION") == "0" else [extension()],
     cmdclass={"build_ext": Build},
 )

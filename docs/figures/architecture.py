@@ -11,7 +11,7 @@ import grimp
 PAGE = Path(__file__).parents[1] / "architecture.md"
 FLOORS = (
     ("cli",),
-    ("ablation",),
+    ("ablation", "viewer"),
     ("training", "evaluation", "export"),
     ("data", "inference"),
     ("networks", "drawing"),

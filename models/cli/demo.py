@@ -80,3 +80,4 @@ def demo(out: Out = Path("demo")) -> None:
         path = run_demo(out, begin)
         progress.update(task, completed=len(STEPS))
     typer.echo(str(path))
+    typer.echo("The same light field, to focus by a click in a browser: lfdeblur view")

@@ -24,9 +24,6 @@ class CommandError(LfdeblurError, ValueError):
 Out = Annotated[
     Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
 ]
-Disparity = Annotated[
-    str, typer.Option(help="Focus planes in pixels per view step: FIRST:LAST:COUNT or numbers with commas.")
-]
 Memory = Annotated[
     str | None,
     typer.Option(help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."),

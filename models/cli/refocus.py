@@ -7,15 +7,16 @@ from typing import Annotated
 import torch
 import typer
 
-from ..data import ReadOptions, parse_aperture, parse_disparities, refocus_light
+from ..data import ReadOptions, disparity_of, parse_aperture, parse_disparities
+from ..data.light_field import LightField
 from ..data.readers.registry import read_as_told
 from ..data.rendering.aperture import FORMS
-from ..data.rendering.pairs import encode
+from ..data.rendering.shot import HALVES, Shot
 from ..drawing.animation import write_animation
 from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
-from .options import Disparity, Out, bad_option, check_interpolation, takes_reading_options
+from .options import CommandError, Out, bad_option, check_interpolation, takes_reading_options
 from .progress import progress_bar
 
 PLANES_AT_ONCE = 16
@@ -26,22 +27,57 @@ APERTURE_HELP = f"{FORMS}; radii in view steps."
 def refocus(
     light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
     out: Out,
-    disparity: Disparity,
+    disparity: Annotated[
+        str | None,
+        typer.Option(help="Focus planes in pixels per view step: FIRST:LAST:COUNT or numbers with commas."),
+    ] = None,
+    all_in_focus: Annotated[
+        bool, typer.Option("--all-in-focus", help="One picture, all in focus, by the disparity of every pixel.")
+    ] = False,
     aperture: Annotated[str, typer.Option(help=APERTURE_HELP)] = "disk:3",
-    interpolation: Annotated[str, typer.Option(help="nearest, bilinear or bicubic.")] = "bilinear",
+    viewpoint: Annotated[
+        str, typer.Option(metavar="V,U", help="Look from there: view steps down and to the right of the centre.")
+    ] = "0,0",
+    half: Annotated[
+        str, typer.Option(help=f"Of the aperture: {', '.join(HALVES)}, as dual-pixel cameras see.")
+    ] = "whole",
+    exposure: Annotated[float, typer.Option(help="In stops: 1 is twice the light.")] = 0.0,
+    interpolation: Annotated[
+        str | None, typer.Option(help="nearest, bilinear or bicubic. Default: bilinear; all in focus: bicubic.")
+    ] = None,
     *,
     read_options: ReadOptions,
 ) -> None:
-    """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP)."""
+    """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP).
+
+    With --all-in-focus instead one picture, all_in_focus.png.
+    """
+    if (disparity is None) != all_in_focus:
+        raise CommandError(f"--disparity: {'missing' if disparity is None else 'got one'}, want it or --all-in-focus")
+    if interpolation is not None:
+        check_interpolation(interpolation)
     with bad_option():
-        planes, shape = parse_disparities(disparity), parse_aperture(aperture)
-    check_interpolation(interpolation)
+        planes = [] if disparity is None else parse_disparities(disparity)
+        shape = parse_aperture(aperture)
+    with bad_option("--"):
+        shot = Shot(shape, _viewpoint(viewpoint), half, exposure, interpolation)
     check_output_folder(out)
     field = read_as_told(light_field, read_options)
+    if all_in_focus:
+        field = field.with_center()
     with bad_option():
-        weights = shape.weights(field.grid)
-    bits = 16 if field.views.dtype == torch.uint16 else 8
+        shot.weights(field.grid)
     make_output_folder(out)
+    bits = 16 if field.dtype == torch.uint16 else 8
+    if all_in_focus:
+        write_image(out / "all_in_focus.png", shot.all_in_focus(field, disparity_of(field)), bits=bits)
+        typer.echo(f"all_in_focus.png in {out}")
+    else:
+        _write_planes(field, shot, planes, out, bits)
+        typer.echo(f"{len(planes)} planes, contact_sheet.png and stack.webp in {out}")
+
+
+def _write_planes(field: LightField, shot: Shot, planes: list[float], out: Path, bits: int) -> None:
     columns = math.ceil(math.sqrt(len(planes)))
     width = max(120, min(560, 2400 // columns))
     tiles = []
@@ -49,12 +85,18 @@ def refocus(
         task = progress.add_task("refocus", total=len(planes))
         for start in range(0, len(planes), PLANES_AT_ONCE):
             chunk = planes[start : start + PLANES_AT_ONCE]
-            pictures = encode(refocus_light(field, chunk, weights, interpolation=interpolation))
-            for index, (plane, picture) in enumerate(zip(chunk, pictures, strict=True), start):
+            for index, (plane, picture) in enumerate(zip(chunk, shot.on_planes(field, chunk), strict=True), start):
                 write_image(out / f"plane_{index:02d}_d{plane:+.3f}.png", picture, bits=bits)
                 tiles.append(Tile(thumbnail(picture, width), f"disparity {plane:g}"))
                 progress.advance(task)
     write_animation(out / "stack.webp", [tile.picture for tile in tiles])
-    sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shape}")
+    sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shot.aperture}")
     write_contact_sheet(out / "contact_sheet.png", sheet)
-    typer.echo(f"{len(planes)} planes, contact_sheet.png and stack.webp in {out}")
+
+
+def _viewpoint(text: str) -> tuple[float, float]:
+    try:
+        v, u = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"viewpoint: got {text!r}, want V,U in view steps, for example 0,1.5") from None
+    return v, u

@@ -1,6 +1,7 @@
 """``lfdeblur view``."""
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -65,4 +66,5 @@ def view(
         if browser:
             open_browser(address)
 
-    serve(app, listening, ready)
+    with suppress(KeyboardInterrupt):  # the way to end it
+        serve(app, listening, ready)

@@ -1,20 +1,34 @@
 """Answers of the server that several parts give."""
 
-from typing import Any
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ..io.errors import LfdeblurError
 from .session import Session
 
+PIECE = 1 << 20  # bytes of a file that are held at a time
 
-def attachment(content: bytes, name: str, kind: str) -> Response:
-    """A file to save under this name."""
-    disposition = f"attachment; filename*=UTF-8''{quote(name)}"
-    return Response(content, media_type=kind, headers={"Content-Disposition": disposition})
+
+def attachment(content: bytes | BinaryIO, name: str, kind: str) -> Response:
+    """A file to save under this name; of a file that is open, all that is in it, and it is closed then."""
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    if isinstance(content, bytes):
+        return Response(content, media_type=kind, headers=headers)
+    headers["Content-Length"] = str(content.seek(0, os.SEEK_END))
+    content.seek(0)
+    return StreamingResponse(_pieces(content), media_type=kind, headers=headers)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 def session_of(request: Request) -> Session:

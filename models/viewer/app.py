@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 import lfdeblur_ops
 
 from .answers import HANDLERS
-from .exhibits import Exhibit, RunExhibit
+from .exhibits import Exhibit
 from .guard import Guard
 from .light_fields.exhibit import LightFieldExhibit
 from .light_fields.frames import LightFieldFrames
@@ -26,6 +26,7 @@ from .light_fields.routes import routes as light_field_routes
 from .photographs.routes import routes as photograph_routes
 from .photographs.routes import upload
 from .photographs.studio import Studio
+from .runs.exhibit import RunExhibit
 from .runs.routes import routes as run_routes
 from .session import Artist, Session, Sessions
 

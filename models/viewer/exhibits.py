@@ -9,6 +9,7 @@ from ..data.readers.registry import read_as_told, sure_format
 from ..io.errors import LfdeblurError
 from ..io.images import is_image_name, open_image
 from .light_fields.exhibit import LightFieldExhibit
+from .runs.exhibit import RunExhibit
 
 RUN_FILES = ("recipe.json", "training.csv")
 DEMO = Path(__file__).parents[1] / "assets" / "chess"
@@ -28,18 +29,6 @@ class PhotographExhibit:
 
     def facts(self) -> dict[str, object]:
         return {"name": self.path.name}
-
-
-@dataclass(frozen=True)
-class RunExhibit:
-    """The folder of a training run."""
-
-    id: str
-    path: Path
-    kind: str = "run"
-
-    def facts(self) -> dict[str, object]:
-        return {"name": self.path.name or str(self.path)}
 
 
 Exhibit = LightFieldExhibit | PhotographExhibit | RunExhibit

@@ -1,6 +1,7 @@
 """The server's life: a port, an address to open, until Ctrl-C."""
 
 import asyncio
+import logging
 import socket
 import threading
 import webbrowser
@@ -36,8 +37,20 @@ def address_of(listening: socket.socket, host: str, token: str | None) -> str:
     return f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={quote(token)}" if token else "")
 
 
+class _NoCancelled(logging.Filter):
+    """Requests that are under way when the server ends are no errors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        return not cancelled and "timeout graceful shutdown exceeded" not in record.getMessage()
+
+
 def settings_of_server(app: Starlette) -> uvicorn.Config:
     """How uvicorn runs the app."""
+    errors = logging.getLogger("uvicorn.error")
+    if not any(isinstance(known, _NoCancelled) for known in errors.filters):
+        errors.addFilter(_NoCancelled())
     return uvicorn.Config(
         app,
         log_level="warning",

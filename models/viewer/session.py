@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import secrets
 import struct
 from collections.abc import Callable, Sequence
@@ -143,8 +144,8 @@ class Session:
             request = await requests.take()
             try:
                 frames = await self._loop.run_in_executor(artist.executor, artist.draw, request)
-            except (LfdeblurError, ValueError) as error:
-                self.send({"error": " ".join(str(error).split()), "number": request["number"]})
+            except Exception as error:
+                self.send({"error": _told(error, kind), "number": request["number"]})
                 continue
             requests.unpainted.append(request["number"])
             for frame in frames:
@@ -157,6 +158,14 @@ class Session:
             message = await self._messages.get()
             async with self._lock:
                 await self._socket.send_text(json.dumps(message))
+
+
+def _told(error: Exception, kind: str) -> str:
+    """One line for the page; of a fault of ours the rest stands where the server runs, and the page goes on."""
+    if isinstance(error, (LfdeblurError, ValueError)):
+        return " ".join(str(error).split())
+    logging.getLogger(__name__).error("%s could not be drawn", kind, exc_info=error)
+    return "this picture could not be drawn: see the server's messages"
 
 
 class Sessions:

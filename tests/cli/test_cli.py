@@ -15,12 +15,21 @@ import lfdeblur_ops
 from lfdeblur_models import DRBNet, cli
 from lfdeblur_models.cli.demo import ASSET
 from lfdeblur_models.cli.refocus import PLANES_AT_ONCE
-from lfdeblur_models.data import disk, linear_to_srgb, read_light_field, refocus_light
+from lfdeblur_models.data import (
+    Shot,
+    disk,
+    disparity_of,
+    linear_to_srgb,
+    parse_aperture,
+    read_light_field,
+    refocus_light,
+)
 from lfdeblur_models.drawing.contact_sheet import Tile, contact_sheet
-from lfdeblur_models.io.images import ImageInfo, read_image, write_image
+from lfdeblur_models.io.images import ImageInfo, read_image, to_integers, write_image
 from lfdeblur_models.system.interrupts import reliable_interrupts
 from lfdeblur_ops.testing import half_a_step
 
+from ..data.noise_views import make_light_field
 from ..data_paths import data_folder
 from ..processes import started, wait_until
 
@@ -36,17 +45,6 @@ def run(capsys):
         return stop.value.code, captured.out, captured.err
 
     return call
-
-
-def make_light_field(folder, v=3, u=3, c=3, dtype=torch.uint8, seed=0):
-    folder.mkdir(parents=True)
-    high = 256 if dtype == torch.uint8 else 65536
-    generator = torch.Generator().manual_seed(seed)
-    views = torch.randint(0, high, (v, u, c, 12, 10), generator=generator, dtype=torch.int32).to(dtype)
-    for row in range(v):
-        for column in range(u):
-            write_image(folder / f"view_r{row:02d}_c{column:02d}.png", views[row, column])
-    return folder
 
 
 @pytest.fixture
@@ -117,6 +115,21 @@ def test_refocus_writes_more_planes_than_are_rendered_at_once(run, tmp_path, fie
         run("refocus", field, "--disparity", f"0:1:{planes}", "--aperture", "square:1", "--out", tmp_path / "o")[0] == 0
     )
     assert len(list((tmp_path / "o").glob("plane_*.png"))) == planes
+
+
+def test_refocus_everywhere_and_from_elsewhere(run, tmp_path):
+    field = make_light_field(tmp_path / "lf")
+    settings = ("--aperture", "disk:1", "--viewpoint", "0.5,-0.5", "--half", "left", "--exposure", "-0.5")
+    views, shot = read_light_field(field), Shot(parse_aperture("disk:1"), (0.5, -0.5), "left", -0.5)
+    assert run("refocus", field, "--disparity", "0.5", *settings, "--out", tmp_path / "plane")[0] == 0
+    got = read_image(tmp_path / "plane" / "plane_00_d+0.500.png")[0]
+    assert torch.equal(got, torch.from_numpy(to_integers("", shot.on_planes(views, [0.5])[0], 8)))
+    assert run("refocus", field, "--all-in-focus", *settings, "--out", tmp_path / "all")[:2] == (
+        0,
+        f"all_in_focus.png in {tmp_path / 'all'}\n",
+    )
+    got = read_image(tmp_path / "all" / "all_in_focus.png")[0]
+    assert torch.equal(got, torch.from_numpy(to_integers("", shot.all_in_focus(views, disparity_of(views)), 8)))
 
 
 @pytest.mark.parametrize("command", ["info", "refocus", "generate"])
@@ -224,7 +237,8 @@ def test_deblur_with_weights(run, tmp_path):
 def test_demo(run, tmp_path):
     code, said, err = run("demo", "--out", tmp_path / "out")
     assert code == 0, err
-    assert said.strip() == str(tmp_path / "out" / "demo.png")
+    assert said.splitlines()[0] == str(tmp_path / "out" / "demo.png")
+    assert said.splitlines()[-1].endswith("lfdeblur view")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["demo.png"]
     sheet = Image.open(tmp_path / "out" / "demo.png")
     assert sheet.width > 1500
@@ -322,7 +336,7 @@ def bad(run, tmp_path):
 def test_bad_command_lines(bad, field):
     bad("No such command 'blur'", "blur", to=None)
     bad("Missing option '--out'", "refocus", field, "--disparity", "0", to=None)
-    bad("Missing option '--disparity'", "refocus", field)
+    bad("--disparity: missing, want it or --all-in-focus", "refocus", field)
     bad("Missing argument", "generate")
     bad("No such option", "refocus", field, "--disparity", "0", "--colour", "red")
     bad("Invalid value for '--bits'", "generate", field, "--bits", "x")
@@ -334,6 +348,11 @@ def test_bad_specifications(bad, field):
     bad("disparity: got 'nan'", "refocus", field, "--disparity", "nan")
     bad("aperture: got 'round', want disk:R", "refocus", field, *planes, "--aperture", "round")
     bad("--interpolation: got 'cubic'", "refocus", field, *planes, "--interpolation", "cubic")
+    bad("--disparity: got one, want it or --all-in-focus", "refocus", field, *planes, "--all-in-focus")
+    bad("--viewpoint: got '1', want V,U", "refocus", field, *planes, "--viewpoint", "1")
+    bad("viewpoint: got 0,2, which is outside the grid of 3x3", "refocus", field, *planes, "--viewpoint", "0,2")
+    bad("--half: got 'upper'", "refocus", field, *planes, "--half", "upper")
+    bad("--exposure: got 17", "refocus", field, *planes, "--exposure", "17")
     bad("aperture: got 'disk:-1'", "generate", field, *planes, "--aperture", "disk:-1")
     bad("--interpolation: got 'cubic'", "generate", field, *planes, "--interpolation", "cubic")
     bad("--bits: got 12, want 8 or 16", "generate", field, *planes, "--bits", 12)

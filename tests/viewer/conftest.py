@@ -2,6 +2,7 @@
 
 import pytest
 
+from ..training.training_runs import recipe, write_pairs
 from .servers import chromium, serving
 
 
@@ -30,3 +31,19 @@ def page(browser, server):
     yield opened
     context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """A run of four steps with two validations of two pictures."""
+    from lfdeblur_models.training.train import train
+
+    root = tmp_path_factory.mktemp("run")
+    data = write_pairs(root / "pairs")
+    config = recipe(
+        data,
+        validation={"kind": "folders", "root": str(data), "pictures": 2},
+        run={"validate_every": 2, "checkpoint_every": 2},
+    )
+    train(config, root / "out")
+    return root / "out"

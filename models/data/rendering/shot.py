@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +12,14 @@ from lfdeblur_ops import refocus
 
 from ..lazy_views import Window
 from ..light_field import LightField
-from ..transfer import linear_to_srgb
+from ..transfer import linear_to_srgb, srgb_to_linear
 from .aperture import Aperture, left_half, right_half
 from .exposure import cut_out, needed_part, refocus_light
 from .truth import all_in_focus_light
 
 HALVES = ("whole", "left", "right")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+PLANES, EVERYWHERE = "bilinear", "bicubic"  # what is meant by None
 BAND_BYTES = 256 << 20  # of the views of one band of rows and one colour in linear light
 
 
@@ -31,7 +33,8 @@ class Shot:
             right: looking around. What is in focus stays in its place.
         half: ``whole``, or the ``left`` or ``right`` half of the aperture, as one pixel of a dual-pixel camera sees.
         exposure: in stops: 1 is twice the light.
-        interpolation: as ``lfdeblur_ops.refocus`` takes it.
+        interpolation: as ``lfdeblur_ops.refocus`` takes it; None: bilinear, and bicubic where all is in focus, which
+            bilinear would blur.
 
     Raises: ValueError: a setting that is none; the message names it.
     """
@@ -40,12 +43,12 @@ class Shot:
     viewpoint: tuple[float, float] = (0.0, 0.0)
     half: str = "whole"
     exposure: float = 0.0
-    interpolation: str = "bilinear"
+    interpolation: str | None = None
 
     def __post_init__(self) -> None:
         if self.half not in HALVES:
             raise ValueError(f"half: got {self.half!r}, want {', '.join(HALVES)}")
-        if self.interpolation not in INTERPOLATIONS:
+        if self.interpolation not in (None, *INTERPOLATIONS):
             raise ValueError(f"interpolation: got {self.interpolation!r}, want {', '.join(INTERPOLATIONS)}")
         if not (math.isfinite(self.exposure) and abs(self.exposure) <= 16):
             raise ValueError(f"exposure: got {self.exposure:g}, want stops from -16 to 16")
@@ -82,7 +85,7 @@ class Shot:
         for top in range(0, height, rows):
             band = Window(y=slice(top, min(top + rows, height))).within(light_field.shape, light_field.scene)
             seen, used, outer = needed_part(light_field, weights, reach, band)
-            light = refocus_light(seen, planes, used[0], interpolation=self.interpolation)
+            light = refocus_light(seen, planes, used[0], interpolation=self.interpolation or PLANES)
             out[..., band.y, :] = self._develop(cut_out(light, band.pixels_from(outer)))
         return out
 
@@ -94,10 +97,10 @@ class Shot:
             disparity: ``[H, W]`` of the centre view, pixels per view step, as ``disparity_of`` gives it. It belongs to
                 the middle of the grid: ``viewpoint`` does not move this picture, only which views count.
 
-        Returns: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded; always by bicubic interpolation.
+        Returns: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded.
         """
         counted = light_field.copy(weights=self._counted(light_field))
-        return self._develop(all_in_focus_light(counted, disparity))
+        return self._develop(all_in_focus_light(counted, disparity, interpolation=self.interpolation or EVERYWHERE))
 
     def draft(self, light_field: LightField, disparity: float | Tensor) -> Tensor:
         """What ``on_planes`` draws, quickly: by the mean and the variance of the stored values.
@@ -111,16 +114,16 @@ class Shot:
 
         Returns: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded.
         """
-        weights = self._counted(light_field).to(light_field.views.device)
+        options: dict[str, Any] = {
+            "aperture": self._counted(light_field).to(light_field.views.device),
+            "interpolation": self.interpolation or PLANES,
+        }
         if light_field.transfer == "linear":
-            light = refocus(light_field.views, disparity, aperture=weights, interpolation=self.interpolation)
-            return self._develop(light.float())
+            return self._develop(refocus(light_field.views, disparity, **options).float())
         if isinstance(disparity, Tensor):  # where all is in focus the views agree: their variance is noise
-            mean = refocus(light_field.views, disparity, aperture=weights, interpolation=self.interpolation).float()
-            return mean.mul_(2 ** (self.exposure / 2)).clamp_(0, 1)
-        mean, variance = refocus(
-            light_field.views, disparity, aperture=weights, interpolation=self.interpolation, reduce="moments"
-        )
+            mean = refocus(light_field.views, disparity, **options).float()
+            return linear_to_srgb((srgb_to_linear(mean) * 2**self.exposure).clamp(0, 1))
+        mean, variance = refocus(light_field.views, disparity, reduce="moments", **options)
         light = variance.float().addcmul_(mean, mean).clamp_min_(0)
         return light.mul_(2**self.exposure).sqrt_().clamp_(0, 1)
 

@@ -1,10 +1,11 @@
 """What is fetched of light fields: disparity maps, files to save, lines that make the same picture."""
 
 import asyncio
-import io
 import json
+import tempfile
 import zipfile
 from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 from starlette.exceptions import HTTPException
@@ -62,14 +63,14 @@ async def _stack(request: Request) -> Response:
     if len(planes) > MAX_PLANES:
         raise ValueError(f"planes: got {len(planes)}, want at most {MAX_PLANES}: lfdeblur refocus writes more")
 
-    def zipped() -> bytes:
-        file = io.BytesIO()
+    def zipped() -> BinaryIO:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (closed once it is sent)
         with zipfile.ZipFile(file, "w") as archive:  # stored: PNG is compressed
             for index, plane in enumerate(planes):
                 picture = settings.shot.on_planes(exhibit.light_field, [plane])[0]
                 one = replace(settings, disparity=plane, all_in_focus=False)
                 archive.writestr(f"plane_{index:02d}_d{plane:+.3f}.png", _file(exhibit, one, picture))
-        return file.getvalue()
+        return file
 
     return attachment(await asyncio.to_thread(zipped), f"{exhibit.light_field.scene}_stack.zip", "application/zip")
 

@@ -47,7 +47,7 @@ class Settings:
             (_number("viewpoint", v), _number("viewpoint", u)),
             str(asked.get("half", "whole")),
             _number("exposure", asked.get("exposure", 0)),
-            str(asked.get("interpolation", "bilinear")),
+            asked.get("interpolation") or None,
         )
         return cls(shot, _number("disparity", asked.get("disparity", 0)), focus in _TRUE, aperture)
 
@@ -62,7 +62,7 @@ class Settings:
             told["half"] = shot.half
         if shot.exposure:
             told["exposure"] = f"{shot.exposure:.9g}"
-        if shot.interpolation != "bilinear" and not self.all_in_focus:
+        if shot.interpolation is not None:
             told["interpolation"] = shot.interpolation
         return told
 

@@ -47,7 +47,7 @@ export function choice({ label, options, change }) {
   const select = h('select', { id }, ...all);
   select.addEventListener('change', () => change(select.value));
   const element = h('div', { class: 'field row' }, h('label', { for: id, text: label }), select);
-  return { element, select, set: (value) => { select.value = value; } };
+  return { element, set: (value) => { select.value = value; } };
 }
 
 /** @param {{label: string, hint: string, change: function(boolean)}} told */
@@ -55,7 +55,7 @@ export function toggle({ label, hint, change }) {
   const input = h('input', { type: 'checkbox', role: 'switch' });
   input.addEventListener('change', () => change(input.checked));
   const element = h('label', { class: 'switch', title: hint }, h('span', { text: label }), input);
-  return { element, input, set: (value) => { input.checked = value; } };
+  return { element, set: (value) => { input.checked = value; } };
 }
 
 /** @param {{label: string, options: Object<string, string>, change: function(string)}} told - options: texts by value */

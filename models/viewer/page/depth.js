@@ -1,6 +1,6 @@
 /** The disparity map of a light field: read once, looked up under the pointer, coloured. */
 
-import { ask, clamp, h, median } from './dom.js';
+import { ask, clamp, h, median, signed } from './dom.js';
 import { coloured } from './colours.js';
 
 const AROUND = 2; // pixels on each side that are looked at
@@ -79,8 +79,8 @@ export class Legend {
     this.bar.getContext('2d').putImageData(coloured(ramp, 256, 0, 255), 0, 0);
     const kind = map.source === 'true' ? 'Disparity' : 'Estimated disparity';
     this.title.textContent = `${kind}, pixels per view step`;
-    this.low.textContent = map.low.toFixed(2);
-    this.high.textContent = map.high.toFixed(2);
+    this.low.textContent = signed(map.low, 2);
+    this.high.textContent = signed(map.high, 2);
   }
 
   /** @param {number|null} disparity - in focus; null: all is */

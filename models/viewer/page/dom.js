@@ -63,6 +63,12 @@ export function newId(stem) {
 
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
+/** @returns {string} with a true minus, and a plus */
+export function signed(value, places) {
+  const sign = value < 0 ? '−' : value > 0 ? '+' : '';
+  return sign + Math.abs(value).toFixed(places);
+}
+
 export const median = (values) => Float64Array.from(values).sort()[values.length >> 1];
 
 /** Whether the user wants things to move as little as possible. */

@@ -14,7 +14,7 @@ export class Frames {
   #timer = 0;
   #frame = 0;
   #running = false;
-  #moving = false;
+  #movers = 0;
   #waiters = [];
   #ends;
 
@@ -64,13 +64,21 @@ export class Frames {
       this.#ask(true);
     });
     clearTimeout(this.#timer);
-    if (!this.#moving) this.#timer = setTimeout(() => this.settle(), REST);
+    if (!this.#movers) this.#timer = setTimeout(() => this.settle(), REST);
   }
 
-  /** While something moves by itself no picture is asked for in full, however long drafts take. */
-  set moving(moving) {
-    this.#moving = moving;
-    if (!moving) this.settle();
+  /**
+   * Something begins to move by itself: until it rests no picture is asked for in full, however long drafts take.
+   * @returns {function()} to call when it rests; further calls do nothing
+   */
+  move() {
+    this.#movers += 1;
+    let moves = true;
+    return () => {
+      if (moves) this.#movers -= 1;
+      if (moves && !this.#movers) this.settle();
+      moves = false;
+    };
   }
 
   /** Nothing moves any more: the whole picture. */

@@ -22,6 +22,7 @@ export class Layers {
   #tilesTimer = 0;
   #tiles = [];
   #renewing = false;
+  #renewed = -TILES_WAIT; // when tiles were last looked at
 
   /**
    * @param {View} view
@@ -62,7 +63,8 @@ export class Layers {
   /** A part of the result has changed. @param {Part} part */
   renew(part) {
     this.#tiles.push(part);
-    this.#tilesTimer ||= setTimeout(() => this.#renew(), TILES_WAIT);
+    const wait = Math.max(0, this.#renewed + TILES_WAIT - performance.now());
+    this.#tilesTimer ||= setTimeout(() => this.#renew(), wait);
     this.#changed();
   }
 
@@ -129,6 +131,7 @@ export class Layers {
     const changed = around(this.#tiles);
     this.#tiles = [];
     this.#renewing = true;
+    this.#renewed = performance.now();
     const { signal } = this.#abort;
     try {
       await Promise.all([this.#whole, this.#detail].map((layer) => layer && this.#patch(layer, changed, signal)));

@@ -30,6 +30,7 @@ class LightFieldPane {
   #wish = null; // where to focus, once the disparity map is there
   #grabbed = null;
   #measuring = false;
+  #depthless = false;
 
   constructor({ exhibit, socket, notify }) {
     this.notify = notify;
@@ -78,6 +79,7 @@ class LightFieldPane {
   #paint(bitmap, frame) {
     this.stage.paint(bitmap, frame);
     this.line.count(frame.milliseconds);
+    this.#say();
   }
 
   #changed(names, picture) {
@@ -136,26 +138,43 @@ class LightFieldPane {
     this.#wish = null;
     this.#stopFocus();
     const step = (share) => this.settings.set({ disparity: from + share * (to - from), allInFocus: false });
-    this.#stopFocus = glide(FOCUS_MILLISECONDS, step, () => this.frames.settle());
+    this.#stopFocus = this.#glide(FOCUS_MILLISECONDS, step);
+  }
+
+  /** Drafts until it rests, then the whole picture; returns what stops it. */
+  #glide(milliseconds, step) {
+    const rest = this.frames.move();
+    const stop = glide(milliseconds, step, rest);
+    return () => {
+      stop();
+      rest();
+    };
   }
 
   /** Have the disparity map, and do what waited for it. */
   async #measure() {
     if (this.depth.ready || this.#measuring) return;
     this.#measuring = true;
-    this.line.say('Measuring depth…');
+    this.#say();
     try {
       await this.depth.load();
-      this.line.say('');
       this.#measured();
     } catch (error) {
-      this.line.say('No depth');
+      this.#depthless = true;
       const { map, allInFocus } = this.settings.values;
       if (this.#wish || map || allInFocus) this.notify(error.message, 'error');
       this.#wish = null;
       this.settings.set({ map: false, allInFocus: false });
     }
     this.#measuring = false;
+    this.#say();
+  }
+
+  /** What is being waited for. */
+  #say() {
+    const reading = this.stage.canvas.dataset.frame ? '' : 'Reading the light field…';
+    const measuring = this.#measuring ? 'Measuring depth…' : this.#depthless ? 'No depth' : '';
+    this.line.say([reading, measuring].filter(Boolean).join(' '));
   }
 
   #measured() {
@@ -214,7 +233,7 @@ class LightFieldPane {
     }
     const { v, u } = this.settings.values;
     const step = (share) => this.settings.set({ v: v * (1 - share), u: u * (1 - share) });
-    this.#stopBack = glide(BACK_MILLISECONDS, step, () => this.frames.settle());
+    this.#stopBack = this.#glide(BACK_MILLISECONDS, step);
   }
 
   #showMap() {

@@ -2,14 +2,16 @@
 
 import { ApertureView } from './aperture_view.js';
 import { choice, segments, slider, toggle } from './controls.js';
-import { h, icon } from './dom.js';
+import { h, icon, signed } from './dom.js';
 
-const signed = (places) => (value) => `${value < 0 ? '−' : value > 0 ? '+' : ''}${Math.abs(value).toFixed(places)}`;
 const SHAPES = { disk: 'Disk', square: 'Square', polygon: 'Polygon', annulus: 'Ring', cateye: 'Cat’s eye' };
 const HALVES = { whole: 'Whole', left: 'Left half', right: 'Right half' };
-const INTERPOLATIONS = { nearest: 'Nearest', bilinear: 'Bilinear', bicubic: 'Bicubic' };
+const INTERPOLATIONS = { '': 'Automatic', nearest: 'Nearest', bilinear: 'Bilinear', bicubic: 'Bicubic' };
 /** Controls that only one shape has. */
 const OF_SHAPE = { blades: 'polygon', rotation: 'polygon', inner: 'annulus', cut: 'cateye' };
+
+/** What the picture of the aperture shows. */
+const OF_APERTURE = new Set(['shape', 'radius', 'blades', 'rotation', 'inner', 'half', 'v', 'u']);
 
 /** A round step of which about 400 make up the range. */
 function stepOf([low, high]) {
@@ -30,15 +32,19 @@ export class Panel {
     this.play = h('button', { type: 'button', class: 'button', onclick: play });
     this.element = h(
       'div', { class: 'panel', role: 'group', 'aria-label': 'Settings of the picture' },
-      ...this.#sections(save), this.#foot(help),
+      ...this.#sections(), this.#foot(help), save,
     );
     this.playing(false);
-    settings.onChange(() => this.show());
+    settings.onChange((names) => this.show(names));
     this.show();
   }
 
   #slider(name, told) {
-    const change = (value) => this.settings.set(name === 'disparity' ? { disparity: value, allInFocus: false } : { [name]: value });
+    const more = name === 'disparity' ? { allInFocus: false } : {};
+    const change = (value) => {
+      this.settings.set({ [name]: value, ...more });
+      this.controls[name].set(this.settings.values[name]); // it may have been out of reach
+    };
     return slider({ ...told, change, rest: this.rest });
   }
 
@@ -51,7 +57,7 @@ export class Panel {
     const steps = (value) => `${value.toFixed(2)} views`;
     return {
       disparity: this.#slider('disparity', {
-        label: 'Disparity in focus', range: [-2, 2], step: 0.01, format: (value) => `${signed(3)(value)} px/view`,
+        label: 'Disparity in focus', range: [-2, 2], step: 0.01, format: (value) => `${signed(value, 3)} px/view`,
         hint: 'Pixels that the plane in focus moves from one view to the next',
       }),
       allInFocus: toggle({ label: 'All in focus', change: this.#set('allInFocus') }),
@@ -62,17 +68,17 @@ export class Panel {
       inner: this.#slider('inner', { label: 'Inner radius', range: [0, radiusRange[1]], step: 0.05, format: steps }),
       cut: this.#slider('cut', { label: 'Cut', range: [0, 1.9], step: 0.05, format: (value) => `${value.toFixed(2)} radii` }),
       half: segments({ label: 'Dual-pixel half', options: HALVES, change: this.#set('half') }),
-      u: this.#slider('u', { label: 'Across', range: [-reach.u, reach.u], step: 0.05, format: signed(2) }),
-      v: this.#slider('v', { label: 'Down', range: [-reach.v, reach.v], step: 0.05, format: signed(2) }),
+      u: this.#slider('u', { label: 'Across', range: [-reach.u, reach.u], step: 0.05, format: (value) => signed(value, 2) }),
+      v: this.#slider('v', { label: 'Down', range: [-reach.v, reach.v], step: 0.05, format: (value) => signed(value, 2) }),
       hold: toggle({ label: 'Hold where a drag ends', change: this.#set('hold') }),
-      exposure: this.#slider('exposure', { label: 'Exposure', range: [-4, 4], step: 0.1, format: (value) => `${signed(2)(value)} EV` }),
+      exposure: this.#slider('exposure', { label: 'Exposure', range: [-4, 4], step: 0.1, format: (value) => `${signed(value, 2)} EV` }),
       interpolation: choice({ label: 'Interpolation', options: INTERPOLATIONS, change: this.#set('interpolation') }),
       map: toggle({ label: 'Disparity map', change: this.#set('map') }),
       epipolar: toggle({ label: 'Epipolar slices', change: this.#set('epipolar') }),
     };
   }
 
-  #sections(save) {
+  #sections() {
     const own = (...names) => names.map((name) => this.controls[name].element);
     const section = (title, ...content) => h('section', {}, h('h3', { text: title }), ...content);
     const shapes = h('div', { class: 'beside' }, this.view.element, h('div', {}, ...own('radius', 'shape')));
@@ -82,7 +88,6 @@ export class Panel {
       section('Viewpoint, view steps', ...own('u', 'v', 'hold')),
       section('Picture', ...own('exposure', 'interpolation')),
       section('Look into it', ...own('map', 'epipolar')),
-      save,
     ];
   }
 
@@ -109,13 +114,13 @@ export class Panel {
     this.play.setAttribute('aria-pressed', String(on));
   }
 
-  show() {
+  /** @param {Iterable<string>} names - of the settings that changed */
+  show(names = Object.keys(this.controls)) {
     const { values, reach } = this.settings;
-    for (const [name, control] of Object.entries(this.controls)) control.set(values[name]);
+    for (const name of names) this.controls[name].set(values[name]);
     for (const [name, shape] of Object.entries(OF_SHAPE)) this.controls[name].element.hidden = values.shape !== shape;
     this.controls.u.input.disabled = reach.u === 0;
     this.controls.v.input.disabled = reach.v === 0;
-    this.controls.interpolation.select.disabled = values.allInFocus; // which is always bicubic
-    this.view.show(values);
+    if ([...names].some((name) => OF_APERTURE.has(name))) this.view.show(values);
   }
 }

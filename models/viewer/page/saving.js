@@ -21,12 +21,12 @@ export class Saving {
     this.#depth = depth;
     this.#notify = notify;
     this.#base = `/api/light-fields/${encodeURIComponent(id)}`;
-    this.picture = h('a', { class: 'button primary', download: '' }, icon('save'), 'Save picture');
+    this.picture = h('a', { class: 'button primary', download: '' }, icon('save'), 'Save PNG');
     const stack = this.#button('stack', 'Save stack…', () => this.#openStack());
     const shell = this.#button('terminal', 'Copy command', () => this.#copy('shell', 'The command is copied.'));
     const python = this.#button('code', 'Copy Python', () => this.#copy('python', 'The Python lines are copied.'));
     const buttons = h('div', { class: 'buttons' }, this.picture, stack, shell, python);
-    this.element = h('section', {}, h('h3', { text: 'Keep it' }), buttons);
+    this.element = h('section', { class: 'keep', 'aria-label': 'Save and copy' }, buttons);
     settings.onChange(() => this.#link());
     this.#link();
   }

@@ -24,7 +24,7 @@ export class Settings {
     this.first = {
       disparity: 0, shape: 'disk', radius: Math.max(useful, SMALLEST_RADIUS), blades: 6, rotation: 0,
       inner: round(useful / 2, 2), cut: 0.5, exposure: 0, half: 'whole', allInFocus: false,
-      interpolation: 'bilinear', v: 0, u: 0, hold: false, map: false, epipolar: false,
+      interpolation: '', v: 0, u: 0, hold: false, map: false, epipolar: false,
     };
     this.radiusRange = [SMALLEST_RADIUS, Math.max(round(useful * 1.42, 2), 1)];
     this.values = { ...this.first };

@@ -55,6 +55,7 @@ export class Stage {
   paint(bitmap, frame) {
     this.#context.drawImage(bitmap, 0, 0, this.width, this.height);
     const { number, draft, milliseconds, asked, settings } = frame;
+    this.canvas.dataset.frame = draft ? 'draft' : 'whole';
     const detail = { number, draft, milliseconds, asked, settings, painted: performance.now() };
     this.canvas.dispatchEvent(new CustomEvent('frame', { detail }));
   }

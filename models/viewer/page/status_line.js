@@ -1,6 +1,6 @@
 /** The line below the picture: what is under the pointer, what is being waited for, how fast frames come. */
 
-import { h } from './dom.js';
+import { h, signed } from './dom.js';
 
 const RECENT = 30; // frames that the rate is taken over
 const PAUSE = 500; // milliseconds without a frame, after which the rate begins anew
@@ -20,17 +20,17 @@ export class StatusLine {
 
   /** @param {{x: number, y: number}|null} point @param {number|null} disparity @param {boolean} aloud */
   show(point, disparity, aloud = false) {
-    const depth = disparity === null ? '' : ` · ${disparity.toFixed(3)} px/view`;
+    const depth = disparity === null ? '' : ` · ${signed(disparity, 3)} px/view`;
     this.place.textContent = point ? `${point.x}, ${point.y}${depth}` : '';
     if (!aloud) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.spoken.textContent = `x ${point.x}, y ${point.y}${disparity === null ? '' : `, disparity ${disparity.toFixed(2)}`}`;
+      this.spoken.textContent = `x ${point.x}, y ${point.y}${disparity === null ? '' : `, disparity ${signed(disparity, 2)}`}`;
     }, SPEAK);
   }
 
   say(text) {
-    this.state.textContent = text;
+    if (this.state.textContent !== text) this.state.textContent = text;
   }
 
   /** A frame was painted that the server drew in so many milliseconds. */

@@ -8,6 +8,7 @@ export class Sweep {
   #depth;
   #told;
   #run = null;
+  #rest = () => {};
 
   /**
    * @param {Settings} settings
@@ -35,14 +36,14 @@ export class Sweep {
     if (!this.playing) return;
     this.#run = null;
     this.#told(false);
-    this.#frames.moving = false;
+    this.#rest();
   }
 
   async start() {
     const run = {};
     this.#run = run;
     this.#told(true);
-    this.#frames.moving = true;
+    this.#rest = this.#frames.move();
     let { low, high } = this.#depth;
     let way = (this.#settings.values.disparity - low) / (high - low || 1);
     way = Math.min(Math.max(way, 0), 1);
