@@ -1,5 +1,6 @@
 """The page's photographs in Chromium: each control changes the picture as it must."""
 
+import asyncio
 import base64
 import io
 from contextlib import contextmanager
@@ -195,7 +196,7 @@ def test_zoom_stays_in_step(page):
 
 
 def test_wheel_keeps_the_pixel_under_the_pointer(page):
-    restored(page, png((600, 440)))
+    restored(page, png((500, 370)))
     split(page, "End")
     box = page.locator(".comparison").bounding_box()
     x, y = int(box["width"] * 0.4), int(box["height"] * 0.4)
@@ -311,6 +312,34 @@ def test_drop_and_paste(page):
         page.evaluate(DROP, [f"{kind}.png", base64.b64encode(png((64, 48))["buffer"]).decode(), kind])
     all_restored(page, 2)
     assert page.locator(".queue-name").all_inner_texts() == ["drop.png", "paste.png"]
+
+
+def test_pictures_are_sent_again_after_a_loss(page, server):
+    restored(page)
+    first = list(server.app.state.sessions._open.values())[-1]
+    asyncio.run_coroutine_threadsafe(first._socket.close(), first._loop).result(10)
+    page.wait_for_selector(".queue-state:text('Sending')")
+    all_restored(page, 1)
+    settled(page)
+    assert list(server.app.state.sessions._open.values())[-1] is not first
+    assert seen(page).std() > 10
+
+
+def test_two_fingers_zoom(browser, server):
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    page = context.new_page()
+    page.goto(server.url)
+    restored(page)
+    box, old = page.locator(".comparison").bounding_box(), page.inner_text(".photo-bar output")
+    middle = [box[start] + box[length] / 2 for start, length in (("x", "width"), ("y", "height"))]
+    touch = context.new_cdp_session(page)
+    for kind, apart_by in (("touchStart", 30), ("touchMove", 50), ("touchMove", 60), ("touchEnd", None)):
+        points = (
+            [] if apart_by is None else [{"x": middle[0] + s * apart_by, "y": middle[1], "id": s + 1} for s in (-1, 1)]
+        )
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    until(page, f"parseInt(document.querySelector('.photo-bar output').textContent) > 1.8 * parseInt('{old}')")
+    context.close()
 
 
 def test_keyboard_alone(page):

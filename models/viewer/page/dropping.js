@@ -29,36 +29,35 @@ export function invitation(choose) {
 }
 
 /**
- * Take files that are dropped on an element, or pasted while it is shown.
- * @param {HTMLElement} element - has the class "dropping" while files are held over it
+ * Take files that are dropped anywhere on the page, or pasted, from `start` to `stop`.
+ * @param {HTMLElement} element - has the class "dropping" while files are held over the page
  * @param {function(File[])} add
- * @returns {{start: function(), stop: function()}} for pasting
+ * @returns {{start: function(), stop: function()}}
  */
 export function followFiles(element, add) {
-  let depth = 0;
-  const show = () => element.classList.toggle('dropping', depth > 0);
-  const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
-  element.addEventListener('dragenter', (event) => {
-    if (!hasFiles(event)) return;
-    depth += 1;
-    show();
-  });
-  element.addEventListener('dragleave', () => {
-    depth = Math.max(0, depth - 1);
-    show();
-  });
-  element.addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
-  element.addEventListener('drop', (event) => {
-    event.preventDefault();
-    depth = 0;
-    show();
-    add([...event.dataTransfer.files]);
-  });
-  const paste = (event) => {
-    if (event.clipboardData?.files.length) add([...event.clipboardData.files]);
+  let depth = 0; // dragenter and dragleave come for every element
+  const enter = (step) => {
+    depth = Math.max(0, depth + step);
+    element.classList.toggle('dropping', depth > 0);
   };
+  const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
+  const listeners = {
+    dragenter: (event) => hasFiles(event) && enter(1),
+    dragleave: (event) => hasFiles(event) && enter(-1),
+    dragover: (event) => hasFiles(event) && event.preventDefault(),
+    drop: (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      enter(-depth);
+      add([...event.dataTransfer.files]);
+    },
+    paste: (event) => {
+      if (event.clipboardData?.files.length) add([...event.clipboardData.files]);
+    },
+  };
+  const each = (act) => Object.entries(listeners).forEach(([name, listener]) => act(name, listener));
   return {
-    start: () => document.addEventListener('paste', paste),
-    stop: () => document.removeEventListener('paste', paste),
+    start: () => each((name, listener) => document.addEventListener(name, listener)),
+    stop: () => each((name, listener) => document.removeEventListener(name, listener)),
   };
 }

@@ -41,7 +41,7 @@ class PhotographPane {
     this.brush = new Brush(this.view, this.stage, (on) => this.#mask(on));
     followStage(this.stage, this.view, this.brush);
     this.#build(weights);
-    this.files = followFiles(this.element, (files) => this.queue.add(files));
+    this.files = followFiles(this.element, (files) => this.#add(files));
     this.queue.weights = weights[0];
     this.#listed(null);
   }
@@ -82,8 +82,15 @@ class PhotographPane {
     this.#describe();
   }
 
+  /** The first one of new files is looked at. */
+  #add(files) {
+    const { length } = this.queue.items;
+    this.queue.add(files);
+    if (this.queue.items.length > length) this.choose(this.queue.items[length]);
+  }
+
   #build(weights) {
-    const chooser = fileChooser((files) => this.queue.add(files));
+    const chooser = fileChooser((files) => this.#add(files));
     const add = h('button', { type: 'button', class: 'button', onclick: () => chooser.click() }, icon('add'), 'Add');
     this.weights = choice({
       label: 'Network', options: Object.fromEntries(weights.map((name) => [name, name])),
@@ -115,7 +122,9 @@ class PhotographPane {
   }
 
   #bar() {
-    const button = (text, label, act) => h('button', { type: 'button', class: 'button quiet', 'aria-label': label, onclick: act, text });
+    const button = (text, label, act) => h('button', {
+      type: 'button', class: 'button quiet', 'aria-label': label, title: label, onclick: act, text,
+    });
     this.facts = h('span', { class: 'facts' });
     this.percent = h('output', { class: 'number', 'aria-label': 'Zoom' });
     return h(
@@ -123,7 +132,7 @@ class PhotographPane {
       button('−', 'Zoom out', () => this.view.zoomAt(this.view.zoom / 1.5)), this.percent,
       button('+', 'Zoom in', () => this.view.zoomAt(this.view.zoom * 1.5)),
       button('Fit', 'Fit the whole photograph', () => this.view.fit()),
-      button('1:1', 'One pixel on one of the screen', () => this.view.zoomAt(this.view.fullZoom)),
+      button('1:1', '1:1, one pixel on one of the screen', () => this.view.zoomAt(this.view.fullZoom)),
     );
   }
 

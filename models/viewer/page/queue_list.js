@@ -30,7 +30,7 @@ export class QueueList {
     for (const item of this.#queue.items) {
       if (!this.#rows.has(item)) this.#rows.set(item, this.#row(item));
       const row = this.#rows.get(item);
-      if (!row.element.isConnected || !row.element.parentNode) this.element.append(row.element);
+      if (row.element.parentNode !== this.element) this.element.append(row.element);
       row.choose.setAttribute('aria-current', String(item === chosen));
       this.show(item);
     }
