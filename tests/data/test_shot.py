@@ -14,6 +14,7 @@ from lfdeblur_models.data import (
     refocus_light,
 )
 from lfdeblur_models.data.rendering import shot as shots
+from lfdeblur_models.data.rendering.exposure import expose
 from lfdeblur_models.evaluation.metrics import psnr
 
 from ..data_paths import data_folder
@@ -142,3 +143,26 @@ def test_bad_places():
         Shot(PINHOLE, (2.5, 0)).on_planes(field(), [0.0])
     with pytest.raises(ValueError, match="covers no view"):
         Shot(parse_aperture("disk:0"), (0.5, 0.5)).weights((5, 5))
+
+
+def test_a_cats_eye_is_cut_towards_the_corners_and_whole_in_the_middle():
+    spots = torch.zeros(9, 9, 1, 41, 41)
+    spots[..., 20, 20] = spots[..., 2, 2] = 1.0
+    scene = LightField(spots, transfer="linear")
+    eye, disk = (Shot(parse_aperture(text)) for text in ("cateye:3:1", "disk:3"))
+    cut, whole = (shot.on_planes(scene, [1.0])[0, 0] for shot in (eye, disk))
+    corner, middle = (slice(0, 8), slice(0, 8)), (slice(16, 25), slice(16, 25))
+    assert cut[corner].max() > 1.3 * whole[corner].max()  # the same light on a smaller spot
+    assert cut[middle].max() < 1.1 * whole[middle].max()
+    exposed = expose(scene, [1.0], [parse_aperture("cateye:3:1")]).light[0, 0, 0]
+    torch.testing.assert_close(cut, linear_to_srgb(exposed.clamp(0, 1)))
+    torch.testing.assert_close(eye.draft(scene, 1.0)[0], cut)
+
+
+def test_a_cats_eye_in_bands_and_as_a_draft(monkeypatch):
+    scene, shot = field(), Shot(parse_aperture("cateye:2:0.8"))
+    whole = shot.on_planes(scene, [0.0, 1.0])
+    monkeypatch.setattr(shots, "BAND_BYTES", 1)
+    torch.testing.assert_close(shot.on_planes(scene, [0.0, 1.0]), whole)
+    disk = Shot(parse_aperture("disk:2")).on_planes(scene, [0.0])
+    assert psnr(shot.draft(scene, 0.0)[None], whole[:1]) > psnr(disk, whole[:1]) + 5

@@ -90,6 +90,11 @@ def polygon(page):
     slide("Rotation", 40)(page)
 
 
+def cats_eye(page):
+    choose("Shape", "cateye")(page)
+    slide("Cut", 1)(page)
+
+
 def ring(page):
     choose("Shape", "annulus")(page)
     slide("Inner radius", 2)(page)
@@ -102,6 +107,7 @@ CONTROLS = {
     "square": (choose("Shape", "square"), {"aperture": "square:3"}, {"aperture": "square:3"}),
     "polygon": (polygon, {"aperture": "polygon:3:3:40"}, {"aperture": "polygon:3:3:40"}),
     "ring": (ring, {"aperture": "annulus:3:2"}, {"aperture": "annulus:3:2"}),
+    "cat's eye": (cats_eye, {"aperture": "cateye:3:1"}, {"aperture": "cateye:3:1"}),
     "left half": (press("Left half"), {"half": "left"}, {"half": "left"}),
     "right half": (press("Right half"), {"half": "right"}, {"half": "right"}),
     "viewpoint across": (slide("Across", 1.5), {"viewpoint": "0,1.5"}, {"viewpoint": (0.0, 1.5)}),
@@ -153,6 +159,21 @@ def test_a_click_focuses_there(page, server):
 
     assert energy(shown) > 1.5 * energy(expected(server))
     assert page.locator(".marker:not([hidden])").count() == 1
+
+
+def test_where_motion_is_unwanted_the_focus_is_there_at_once(browser, server):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(server.url)
+    loaded(page)
+    page.evaluate(
+        "() => { window.seen = new Set(); document.querySelector('canvas.picture').addEventListener('frame',"
+        " ({detail}) => seen.add(detail.settings.disparity)); }"
+    )
+    settings, _ = frame_after(page, lambda: page.locator("canvas.picture").click(), half="whole")
+    assert page.evaluate("() => [...seen]") == [settings["disparity"]]
+    assert settings["disparity"] != 0
+    context.close()
 
 
 def test_a_click_before_the_map_is_there_is_remembered(page, server):

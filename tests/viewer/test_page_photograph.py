@@ -196,7 +196,7 @@ def test_zoom_stays_in_step(page):
 
 
 def test_wheel_keeps_the_pixel_under_the_pointer(page):
-    restored(page, png((500, 370)))
+    restored(page, png((300, 220)))
     split(page, "End")
     box = page.locator(".comparison").bounding_box()
     x, y = int(box["width"] * 0.4), int(box["height"] * 0.4)

@@ -149,7 +149,7 @@ def expose(
     if knots == 1:
         light, amount = light[:, :, 0], amount[:, :, 0, None, None]
     else:
-        blend = _blend(knots, light.shape[-2], light.shape[-1]).to(device)  # [K, H, W]
+        blend = blend_of_knots(knots, light.shape[-2], light.shape[-1]).to(device)  # [K, H, W]
         blend = sums[..., None, None] * blend
         amount = blend.sum(2)  # [A, S, H, W]
         light = (light * blend[:, :, :, None, None]).sum(2) / amount.clamp_min(1e-12)[:, :, None, None]
@@ -197,11 +197,17 @@ def _weights(aperture: Aperture | Tensor, light_field: LightField, window: Windo
     """``[K, V, U]``: the aperture as seen from each of ``knots x knots`` positions over the window."""
     if isinstance(aperture, Tensor):
         return aperture.float().cpu().expand(knots**2, -1, -1)
-    height, width = light_field.size
+    fields = knot_fields(window, light_field.size, knots)
+    return torch.stack([aperture.weights(light_field.grid, field) for field in fields])
+
+
+def knot_fields(window: Window, size: tuple[int, int], knots: int) -> list[tuple[float, float]]:
+    """``(y, x)`` of ``knots x knots`` positions over a window, row by row, as ``Aperture.weights`` counts fields."""
+    height, width = size
     half_diagonal = math.hypot(height, width) / 2
     window_height, window_width = window.shape[2:]
     along = torch.linspace(0, 1, knots).tolist() if knots > 1 else [0.5]
-    fields = [
+    return [
         (
             (window.y.start + y * window_height - height / 2) / half_diagonal,
             (window.x.start + x * window_width - width / 2) / half_diagonal,
@@ -209,7 +215,6 @@ def _weights(aperture: Aperture | Tensor, light_field: LightField, window: Windo
         for y in along
         for x in along
     ]
-    return torch.stack([aperture.weights(light_field.grid, field) for field in fields])
 
 
 def _knots(window: Window, size: tuple[int, int]) -> int:
@@ -218,7 +223,7 @@ def _knots(window: Window, size: tuple[int, int]) -> int:
     return 2 if max(height / size[0], width / size[1]) <= 1 / (KNOTS - 1) else KNOTS
 
 
-def _blend(knots: int, height: int, width: int) -> Tensor:
+def blend_of_knots(knots: int, height: int, width: int) -> Tensor:
     """``[K, H, W]``: how much each of ``knots x knots`` positions counts at each pixel: bilinear."""
 
     def ramps(length: int) -> Tensor:

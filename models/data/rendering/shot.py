@@ -1,8 +1,9 @@
 """A picture of a light field, as a camera in its place would take it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ..lazy_views import Window
 from ..light_field import LightField
 from ..transfer import linear_to_srgb, srgb_to_linear
 from .aperture import Aperture, left_half, right_half
-from .exposure import cut_out, needed_part, refocus_light
+from .exposure import KNOTS, blend_of_knots, cut_out, knot_fields, needed_part, picture_window, refocus_light
 from .truth import all_in_focus_light
 
 HALVES = ("whole", "left", "right")
@@ -55,18 +56,23 @@ class Shot:
         if not all(map(math.isfinite, self.viewpoint)):
             raise ValueError(f"viewpoint: got {self.viewpoint}, want two numbers of view steps")
 
-    def weights(self, grid: tuple[int, int]) -> Tensor:
-        """``[V, U]`` float32 of the views. Raises ValueError where the aperture covers none, or leaves the grid."""
+    def weights(self, grid: tuple[int, int], field: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        """``[V, U]`` float32 of the views, seen from a position in the picture (``Aperture.weights``).
+
+        Raises ValueError where the aperture covers no view, or leaves the grid.
+        """
         if any(abs(at) > (views - 1) / 2 for at, views in zip(self.viewpoint, grid, strict=True)):
             v, u = self.viewpoint
             raise ValueError(f"viewpoint: got {v:g},{u:g}, which is outside the grid of {grid[0]}x{grid[1]} views")
-        weights = self.aperture.weights(grid, center=self.viewpoint)
+        weights = self.aperture.weights(grid, field, center=self.viewpoint)
         if self.half == "left":
             return left_half(weights, self.viewpoint[1])
         return right_half(weights, self.viewpoint[1]) if self.half == "right" else weights
 
     def on_planes(self, light_field: LightField, disparities: Sequence[float]) -> Tensor:
         """Pictures focused on planes, the light of the views summed.
+
+        An aperture that varies over the picture is that of 3 x 3 positions, blended in between, as in ``expose``.
 
         Args:
             light_field: of any transfer function; its ``weights`` multiply the aperture.
@@ -79,14 +85,16 @@ class Shot:
         (v, u, channels, height, width) = light_field.views.shape
         rows = max(16, BAND_BYTES // (4 * v * u * width))
         planes = torch.tensor(disparities, dtype=torch.float32, device=light_field.views.device)
-        weights = self._counted(light_field)[None]
+        weights, shares = self._spread(light_field)
         reach = float(planes.abs().max()) if len(planes) else 0.0
         out = torch.empty(len(planes), channels, height, width, device=planes.device)
         for top in range(0, height, rows):
             band = Window(y=slice(top, min(top + rows, height))).within(light_field.shape, light_field.scene)
             seen, used, outer = needed_part(light_field, weights, reach, band)
-            light = refocus_light(seen, planes, used[0], interpolation=self.interpolation or PLANES)
-            out[..., band.y, :] = self._develop(cut_out(light, band.pixels_from(outer)))
+            inner = band.pixels_from(outer)
+            drawn = (refocus_light(seen, planes, one, interpolation=self.interpolation or PLANES) for one in used)
+            light = _blended((cut_out(one, inner) for one in drawn), shares[:, band.y])
+            out[..., band.y, :] = self._develop(light)
         return out
 
     def all_in_focus(self, light_field: LightField, disparity: Tensor) -> Tensor:
@@ -114,22 +122,39 @@ class Shot:
 
         Returns: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded.
         """
-        options: dict[str, Any] = {
-            "aperture": self._counted(light_field).to(light_field.views.device),
-            "interpolation": self.interpolation or PLANES,
-        }
-        if light_field.transfer == "linear":
-            return self._develop(refocus(light_field.views, disparity, **options).float())
-        if isinstance(disparity, Tensor):  # where all is in focus the views agree: their variance is noise
-            mean = refocus(light_field.views, disparity, **options).float()
+        sketch: dict[str, Any] = {"interpolation": self.interpolation or PLANES}
+        if isinstance(disparity, Tensor) and light_field.transfer != "linear":
+            # Where all is in focus the views agree: their variance is noise.
+            weights = self._counted(light_field).to(light_field.views.device)
+            mean = refocus(light_field.views, disparity, aperture=weights, **sketch).float()
             return linear_to_srgb((srgb_to_linear(mean) * 2**self.exposure).clamp(0, 1))
-        mean, variance = refocus(light_field.views, disparity, reduce="moments", **options)
-        light = variance.float().addcmul_(mean, mean).clamp_min_(0)
-        return light.mul_(2**self.exposure).sqrt_().clamp_(0, 1)
+        weights, shares = self._spread(light_field)
+        sketch["aperture"] = weights.to(light_field.views.device)  # of all positions in one pass
+        if light_field.transfer == "linear":
+            lights = refocus(light_field.views, disparity, **sketch).float()
+        else:
+            mean, variance = refocus(light_field.views, disparity, reduce="moments", **sketch)
+            lights = variance.float().addcmul_(mean, mean).clamp_min_(0)
+        blended = _blended(lights, shares)
+        if light_field.transfer == "linear":
+            return self._develop(blended)
+        return blended.mul_(2**self.exposure).sqrt_().clamp_(0, 1)
 
-    def _counted(self, light_field: LightField) -> Tensor:
+    def _spread(self, light_field: LightField) -> tuple[Tensor, Tensor]:
+        """``[K, V, U]`` weights at positions of the picture, and ``[K, H, W]`` what share of its light each has there.
+
+        One position, and no pixels, where the aperture is the same everywhere.
+        """
+        if not self.aperture.varies:
+            return self._counted(light_field)[None], torch.empty(1, light_field.size[0], 0)
+        fields = knot_fields(picture_window(light_field, None), light_field.size, KNOTS)
+        weights = torch.stack([self._counted(light_field, field) for field in fields])
+        amount = weights.sum((-2, -1))[:, None, None] * blend_of_knots(KNOTS, *light_field.size)
+        return weights, (amount / amount.sum(0)).to(light_field.views.device)
+
+    def _counted(self, light_field: LightField, field: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """The weights of the aperture times the views' own."""
-        weights = self.weights(light_field.grid)
+        weights = self.weights(light_field.grid, field)
         if light_field.weights is None:
             return weights
         counted = weights * light_field.weights.cpu()
@@ -141,3 +166,10 @@ class Shot:
         """Light on the sensor as an sRGB picture."""
         exposed = light * 2**self.exposure if self.exposure else light
         return linear_to_srgb(exposed.clamp(0, 1))
+
+
+def _blended(lights: Iterable[Tensor], shares: Tensor) -> Tensor:
+    """``[..., H, W]``: lights by their shares ``[K, H, W]``; the one light there is where shares have no pixels."""
+    if not shares.numel():
+        return next(iter(lights))
+    return reduce(torch.add, (light * share for light, share in zip(lights, shares, strict=True)))

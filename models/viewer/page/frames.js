@@ -140,9 +140,10 @@ export class Frames {
         const bitmap = await createImageBitmap(blob);
         this.#paint(bitmap, { ...header, ...known });
         bitmap.close();
-      } finally {
-        this.#pass(header.number);
+      } catch (error) {
+        console.warn(error); // a frame that cannot be decoded: the next may
       }
+      this.#pass(header.number);
       this.#release();
     }
     this.#decoding = false;

@@ -66,7 +66,7 @@ export class Panel {
       blades: this.#slider('blades', { label: 'Blades', range: [3, 12], step: 1, format: String }),
       rotation: this.#slider('rotation', { label: 'Rotation', range: [0, 120], step: 1, format: (value) => `${value}°` }),
       inner: this.#slider('inner', { label: 'Inner radius', range: [0, radiusRange[1]], step: 0.05, format: steps }),
-      cut: this.#slider('cut', { label: 'Cut', range: [0, 1.9], step: 0.05, format: (value) => `${value.toFixed(2)} radii` }),
+      cut: this.#slider('cut', { label: 'Cut', range: [0, 1.2], step: 0.05, format: (value) => `${value.toFixed(2)} radii` }),
       half: segments({ label: 'Dual-pixel half', options: HALVES, change: this.#set('half') }),
       u: this.#slider('u', { label: 'Across', range: [-reach.u, reach.u], step: 0.05, format: (value) => signed(value, 2) }),
       v: this.#slider('v', { label: 'Down', range: [-reach.v, reach.v], step: 0.05, format: (value) => signed(value, 2) }),
