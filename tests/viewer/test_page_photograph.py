@@ -343,6 +343,10 @@ def test_two_fingers_zoom(browser, server):
 
 
 def test_keyboard_alone(page):
+    choosers = []
+    page.on(
+        "filechooser", lambda chooser: choosers.append(chooser)
+    )  # early: what opens before Playwright watches is lost
     page.wait_for_selector(".invitation")
 
     def tab_to(selector):
@@ -353,9 +357,12 @@ def test_keyboard_alone(page):
         raise AssertionError(f"Tab does not come to {selector}")
 
     tab_to(".invitation button")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files([png()])
+    page.keyboard.press("Enter")
+    for _ in range(200):
+        if choosers:
+            break
+        page.wait_for_timeout(25)
+    choosers[0].set_files([png()])
     until(page, "document.querySelector('.queue-state')?.textContent === 'Restored'")
     tab_to(".comparison")
     page.keyboard.press("1")
