@@ -1,5 +1,6 @@
 """The server's parts put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ from .light_fields.exhibit import LightFieldExhibit
 from .light_fields.frames import LightFieldFrames
 from .light_fields.routes import routes as light_field_routes
 from .photographs.routes import routes as photograph_routes
+from .photographs.routes import upload
+from .photographs.studio import Studio
 from .runs.exhibit import RunExhibit
 from .runs.routes import routes as run_routes
 from .session import Artist, Session, Sessions
@@ -48,12 +51,14 @@ def make_app(
         device: where photographs are restored.
     """
     drafts, fulls = (ThreadPoolExecutor(1, name) for name in ("draft", "full"))
+    studio = Studio(weights, torch.device(device))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         for executor in (drafts, fulls):
             executor.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(studio.close)
 
     app = Starlette(
         routes=[
@@ -61,6 +66,7 @@ def make_app(
             Route("/api/exhibits", _exhibits),
             WebSocketRoute("/api/socket", _socket),
             Mount("/api/light-fields", routes=light_field_routes()),
+            Route("/api/photographs", upload, methods=["POST"]),
             Mount("/api/photographs", routes=photograph_routes()),
             Mount("/api/runs", routes=run_routes()),
             Mount("/page", StaticFiles(directory=PAGE)),
@@ -74,7 +80,7 @@ def make_app(
     app.state.exhibits = {exhibit.id: exhibit for exhibit in exhibits}
     app.state.light_fields, app.state.weights, app.state.device = shown, dict(weights), torch.device(device)
     app.state.runs = {exhibit.id: exhibit for exhibit in exhibits if isinstance(exhibit, RunExhibit)}
-    app.state.sessions = Sessions()
+    app.state.sessions, app.state.studio = Sessions(), studio
     app.state.artists = {
         "draft": Artist(frames.draft, drafts),
         "full": Artist(frames.full, fulls),

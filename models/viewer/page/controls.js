@@ -55,7 +55,7 @@ export function toggle({ label, hint, change }) {
   const input = h('input', { type: 'checkbox', role: 'switch' });
   input.addEventListener('change', () => change(input.checked));
   const element = h('label', { class: 'switch', title: hint }, h('span', { text: label }), input);
-  return { element, set: (value) => { input.checked = value; } };
+  return { element, input, set: (value) => { input.checked = value; } };
 }
 
 /** @param {{label: string, options: Object<string, string>, change: function(string)}} told - options: texts by value */
