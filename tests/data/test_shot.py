@@ -123,6 +123,16 @@ def test_a_draft_is_near_the_picture_and_nearer_than_the_mean_of_stored_values()
         assert psnr(draft[None], full[None]) > psnr(mean[None], full[None])
 
 
+def test_a_draft_of_very_many_views_counts_every_other_one(monkeypatch):
+    scene = read_light_field(data_folder("lf-stanford-chess"))
+    shot = Shot(parse_aperture("disk:3"))
+    full, draft = shot.on_planes(scene, [1.2])[0], shot.draft(scene, 1.2)
+    monkeypatch.setattr(shots, "MANY_VIEWS", 20)
+    thinned = shot.draft(scene, 1.2)
+    assert not torch.equal(thinned, draft)
+    assert psnr(thinned[None], full[None]) > 34
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [

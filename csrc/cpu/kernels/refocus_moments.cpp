@@ -104,29 +104,38 @@ class MomentRows {
   }
 
  private:
+  struct Line {
+    int64_t v;  // row of views
+    std::vector<ViewRows<T>> views;
+  };
+
   template <int N>
   void add_plane(const R* aperture) {
     std::fill(blocks_.begin(), blocks_.end(), Deviations<R>{});
     const int64_t pivot = std::max_element(aperture, aperture + s_.v * s_.u) - aperture;
     if (!(aperture[pivot] > R(0))) return;
-    views_.clear();
-    read_view<N>(pivot / s_.u, pivot % s_.u, R(1));
-    add_row<N>(pivot / s_.u);
+    lines_.assign(1, Line{pivot / s_.u, {}});
+    read_view<N>(pivot % s_.u, R(1));
+    add_line<N>(0);
     for (Deviations<R>& block : blocks_) {
       std::copy(block.sum, block.sum + kRows, block.pivot);
       std::fill(block.sum, block.sum + kRows, Vec<R>{});
       std::fill(block.squares, block.squares + kRows, Vec<R>{});
     }
+    lines_.clear();
     for (int64_t v = 0; v < s_.v; ++v) {
-      views_.clear();
+      lines_.push_back(Line{v, {}});
       for (int64_t u = 0; u < s_.u; ++u)
-        if (aperture[v * s_.u + u] != R(0)) read_view<N>(v, u, aperture[v * s_.u + u]);
-      if (!views_.empty()) add_row<N>(v);
+        if (aperture[v * s_.u + u] != R(0)) read_view<N>(u, aperture[v * s_.u + u]);
+      if (lines_.back().views.empty()) lines_.pop_back();
     }
+    for (size_t i = 0; i < lines_.size(); ++i) add_line<N>(i);
   }
 
+  // Of the last line.
   template <int N>
-  void read_view(int64_t v, int64_t u, R weight) {
+  void read_view(int64_t u, R weight) {
+    const int64_t v = lines_.back().v;
     ViewRows<T> view{};
     view.first = columns_[u].first;
     view.weight = weight;
@@ -136,48 +145,47 @@ class MomentRows {
       const T* row = s_.zeros && y != inside ? nothing_.data() : picture_ + v * s_.sv + u * s_.su + inside * s_.sy;
       view.rows[r] = row + view.first;
     }
-    views_.push_back(view);
+    lines_.back().views.push_back(view);
   }
 
-  // The views, all of row v.
   template <int N>
-  void add_row(int64_t v) {
+  void add_line(size_t line) {
+    const auto& [v, views] = lines_[line];
     int64_t low = 0, high = 0;
-    for (const ViewRows<T>& view : views_) {
+    for (const ViewRows<T>& view : views) {
       low = std::min(low, view.first);
       high = std::max(high, view.first + L + N - 1);
     }
-    const int64_t count = views_.size();
+    const int64_t count = views.size();
     for (size_t i = 0; i < blocks_.size(); ++i) {
       const int64_t x = i * L;
-      if (x * sizeof(T) % 64 == 0) prefetch_after<N>(v, x);
+      if (x * sizeof(T) % 64 == 0) prefetch_after<N>(line, x);
       if (x + low >= 0 && x + high <= s_.w) {
-        add_views<N>(views_.data(), count, rows_[v].w, x, blocks_[i]);
+        add_views<N>(views.data(), count, rows_[v].w, x, blocks_[i]);
       } else {
-        put_border_on<N>(x);
+        put_border_on<N>(views, x);
         add_views<N>(bordered_.data(), count, rows_[v].w, 0, blocks_[i]);
       }
     }
   }
 
-  // Asks for what will be read next, from column x on: the rows of the views below these, or, below the last, those of
-  // the first views for the output rows after these. The hardware does not follow so many short rows. Inlined always: a
+  // Asks for what will be read next, from column x on: the rows of the line after this one, or, after the last, those
+  // of the first for the output rows after these. The hardware does not follow so many short rows. Inlined always: a
   // function that does nothing else GCC takes for one without effect, and leaves the call out.
   template <int N>
-  __attribute__((always_inline)) inline void prefetch_after(int64_t v, int64_t x) const {
-    const int64_t next = v + 1 < s_.v ? v + 1 : 0;
-    const int64_t down = rows_[next].first - rows_[v].first + (next == 0 ? kRows : 0);
-    const int64_t ahead = (next - v) * s_.sv + down * s_.sy + x;
-    for (const ViewRows<T>& view : views_)
+  __attribute__((always_inline)) inline void prefetch_after(size_t line, int64_t x) const {
+    const bool last = line + 1 == lines_.size();
+    const int64_t ahead = x + (last ? kRows * s_.sy : 0);
+    for (const ViewRows<T>& view : lines_[last ? 0 : line + 1].views)
       for (int r = N - 1; r < kRows + N - 1; ++r) __builtin_prefetch(view.rows[r] + ahead);
   }
 
   // The views from column x on, with copies of those that the block reads beyond the border.
   template <int N>
-  void put_border_on(int64_t x) {
+  void put_border_on(const std::vector<ViewRows<T>>& views, int64_t x) {
     constexpr int64_t kCount = L + N - 1, kRowsRead = kRows + N - 1;
-    bordered_ = views_;
-    copies_.resize(views_.size() * kRowsRead * kCount);
+    bordered_ = views;
+    copies_.resize(views.size() * kRowsRead * kCount);
     T* to = copies_.data();
     for (ViewRows<T>& view : bordered_) {
       const int64_t first = x + view.first, left = std::clamp<int64_t>(-first, 0, kCount);
@@ -202,7 +210,8 @@ class MomentRows {
   const AxisTaps<R>*rows_ = nullptr, *columns_ = nullptr;
   int64_t y_ = 0;
   Buffer<Deviations<R>> blocks_;
-  std::vector<ViewRows<T>> views_, bordered_;
+  std::vector<Line> lines_;  // those of weight
+  std::vector<ViewRows<T>> bordered_;
   std::vector<T> nothing_, copies_;
   std::vector<R> line_;
 };
