@@ -9,6 +9,7 @@ import typer
 
 from ..data import ReadOptions
 from ..networks.shipped import COMPACT, weights_file
+from ..system.memory import return_large_blocks
 from .options import CommandError, Device, device_of, takes_reading_options
 
 
@@ -55,6 +56,7 @@ def view(
         if not path.is_file():
             raise CommandError(f"--weights: {path}: no such file")
         known[path.name if path.name not in known else str(path)] = path
+    return_large_blocks()
     secret = secrets.token_urlsafe(24) if token else None
     exhibits = find_exhibits(paths or [], read_options)
     app = make_app(exhibits, known, host=host, token=secret, device=device_of(device))
