@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...data import LightField, LightFieldError
 from ...data.transfer import linear_to_srgb, to_linear
+from ...system.memory import trim
 from ..session import Frame
 from .exhibit import LightFieldExhibit
 from .settings import Settings
@@ -42,7 +43,9 @@ class LightFieldFrames:
         """The picture that would be saved."""
         begun = perf_counter()
         exhibit, settings = self._of(request), Settings.of(request)
-        return [_frame(picture_of(exhibit, settings), False, begun)]
+        frame = _frame(picture_of(exhibit, settings), False, begun)
+        trim()  # nothing moves now: what pictures took goes back to the system
+        return [frame]
 
     def epipolar(self, request: dict[str, Any]) -> list[Frame]:
         """Through a pixel: the line along x of the middle row of views, and along y of their middle column."""
