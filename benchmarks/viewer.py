@@ -3,6 +3,7 @@
     python -m benchmarks.viewer [LF...] [--seconds 10] [--json FILE]     frames a second, latency
     python -m benchmarks.viewer --soak MINUTES [LF...]                   memory of the process under random use
     python -m benchmarks.viewer --encoders                               a frame as JPEG and WebP
+    python -m benchmarks.viewer --page                                   the results that are kept, into docs/viewer.md
 
 Needs the extras ``web`` and ``test`` and a Chromium on the PATH (``make test-web`` installs Debian's).
 """
@@ -23,8 +24,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from ._machine import describe
+from lfdeblur_models.viewer.exhibits import DEMO
 
+from ._machine import describe
+from ._tables import between, machine_line
+
+RESULTS = Path(__file__).parents[1] / "docs" / "data" / "viewer.json"
+PAGE = Path(__file__).parents[1] / "docs" / "viewer.md"
 # What the page notes: when the slider moved, and every frame with when it was asked for and painted.
 WATCH = """() => {
   window.moves = []; window.frames = [];
@@ -115,7 +121,7 @@ def soak(paths: Sequence[Path], minutes: float) -> list[dict[str, object]]:
             ):
                 for number in range(rng.randint(5, 200)):
                     for socket in (one, other):
-                        socket.send(json.dumps({"picture": anything(rng, len(paths) or 1), "number": number}))
+                        socket.send(json.dumps({"picture": anything(rng, len(paths)), "number": number}))
                         message = socket.recv(timeout=120)
                         while not isinstance(message, bytes):  # the session's name
                             assert "error" not in json.loads(message), message
@@ -160,7 +166,6 @@ def encoders() -> list[dict[str, object]]:
 
     from lfdeblur_models.data import Shot, parse_aperture, read_light_field
     from lfdeblur_models.io.images import to_integers
-    from lfdeblur_models.viewer.exhibits import DEMO
 
     picture = Shot(parse_aperture("disk:3")).on_planes(read_light_field(DEMO), [1.2])[0]
     pixels = np.ascontiguousarray(to_integers("", picture, 8).transpose(1, 2, 0))
@@ -187,6 +192,26 @@ def encoders() -> list[dict[str, object]]:
     ]
 
 
+def updated(text: str, result: dict) -> str:
+    """The page's text with the results between its marks."""
+    columns = ("frames a second", "median latency, ms", "95 % latency, ms", "server, ms")
+    lines = [
+        f"{machine_line(result['viewer'])}",
+        "",
+        "| light field | " + " | ".join(columns) + " |",
+        "| --- |" + " ---: |" * len(columns),
+    ]
+    for row in result["drag"]:
+        lines.append(f"| {row['light field']} | " + " | ".join(f"{row[name]:.0f}" for name in columns) + " |")
+    first, last, most = result["soak"][1], result["soak"][-1], max(row["MB"] for row in result["soak"])
+    lines += [
+        "",
+        f"Two pages at random for {last['minute']} minutes, {last['frames']} frames: {first['MB']} MB after the first "
+        f"minute, {last['MB']} after the last, {most} at most; {last['threads']} threads, {last['files']} open files.",
+    ]
+    return between(text, "viewer", "\n".join(lines) + "\n")
+
+
 def show(row: dict[str, object]) -> None:
     print("  ".join(f"{k}: {v:.1f}" if isinstance(v, float) else f"{k}: {v}" for k, v in row.items()), flush=True)
 
@@ -197,26 +222,38 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of dragging, for each light field")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="memory under random use instead")
     parser.add_argument("--encoders", action="store_true", help="time a frame's encoders instead")
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--page", action="store_true", help="write what is kept of results into the page")
+    parser.add_argument("--json", type=Path, help="put what was measured into this file, beside what else is in it")
     told = parser.parse_args()
+    if told.page:
+        PAGE.write_text(updated(PAGE.read_text(), json.loads(RESULTS.read_text())))
+        return
+    kept: dict[str, object] = {}
     if told.soak is not None:
-        rows = soak(told.light_fields, told.soak)
+        kept["soak"] = soak(told.light_fields or [DEMO], told.soak)
     elif told.encoders:
         rows = encoders()
+        kept["encoders"] = rows
         for row in rows:
             show(row)
     else:
-        rows = []
-        with browser() as opened:
-            for path in told.light_fields or [None]:
-                with server([path] if path else []) as (address, _):
-                    page = opened.new_page(viewport={"width": 1280, "height": 800})
-                    row = {"light field": path.name if path else "chess"} | drag(page, address, told.seconds)
-                    page.close()
-                rows.append(row)
-                show(row)
+        kept |= {"viewer": describe("cpu"), "drag": drags(told.light_fields, told.seconds)}
     if told.json:
-        told.json.write_text(json.dumps({"machine": describe("cpu"), "rows": rows}, indent=2) + "\n")
+        before = json.loads(told.json.read_text()) if told.json.exists() else {}
+        told.json.write_text(json.dumps(before | kept, indent=2) + "\n")
+
+
+def drags(light_fields: Sequence[Path], seconds: float) -> list[dict[str, object]]:
+    """Each light field in a server and on a page of its own; of none, the one that ships."""
+    rows: list[dict[str, object]] = []
+    with browser() as opened:
+        for path in light_fields or [DEMO]:
+            with server([path]) as (address, _):
+                page = opened.new_page(viewport={"width": 1280, "height": 800})
+                rows.append({"light field": path.name, **drag(page, address, seconds)})
+                page.close()
+            show(rows[-1])
+    return rows
 
 
 if __name__ == "__main__":
