@@ -63,10 +63,10 @@ def refocus(
         shot = Shot(shape, _viewpoint(viewpoint), half, exposure, interpolation)
     check_output_folder(out)
     field = read_as_told(light_field, read_options)
-    if all_in_focus:
-        field = field.with_center()
     with bad_option():
         shot.weights(field.grid)
+    if all_in_focus:
+        field = field.with_center()
     make_output_folder(out)
     bits = 16 if field.dtype == torch.uint16 else 8
     if all_in_focus:

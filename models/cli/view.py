@@ -1,7 +1,6 @@
 """``lfdeblur view``."""
 
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -68,5 +67,4 @@ def view(
         if browser:
             open_browser(address)
 
-    with suppress(KeyboardInterrupt):  # the way to end it
-        serve(app, listening, ready)
+    serve(app, listening, ready)

@@ -71,6 +71,7 @@ def open_image(path: str | Path, *, upright: bool = True) -> tuple[pyvips.Image,
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder, want a picture' if path.is_dir() else 'no such file'}")
+    _check_name(path)
     try:
         image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated", revalidate=True)
     except pyvips.Error as error:
@@ -226,7 +227,17 @@ def check_writable(path: Path, bits: int, bands: int) -> str:
     return kind
 
 
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ImageError(
+            f"{str(path)!a}: got a name that is no UTF-8, which libvips does not take: rename it"
+        ) from None
+
+
 def _kind(path: Path) -> str:
+    _check_name(path)
     kind = _BY_SUFFIX.get(path.suffix.lower())
     if kind is None:
         raise ImageError(f"{path}: cannot write {path.suffix or 'a name without suffix'!r}, want {', '.join(SUFFIXES)}")

@@ -1,8 +1,10 @@
 """Answers of the server that several parts give."""
 
+import asyncio
 import os
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -12,6 +14,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from ..io.errors import LfdeblurError
 from .session import Session
 
+T = TypeVar("T")
+WATCH = 0.25  # seconds between looks whether the page still waits
 PIECE = 1 << 20  # bytes of a file that are held at a time
 
 
@@ -29,6 +33,25 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     with file:
         while piece := file.read(PIECE):
             yield piece
+
+
+def printable(text: str) -> str:
+    """A name as it can be sent: names of files are any bytes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+async def in_thread(request: Request, work: Callable[[Event], T]) -> T:
+    """What ``work`` gives, made in a thread; its event is set once nobody waits for it any more."""
+    unwanted = Event()
+    done = asyncio.ensure_future(asyncio.to_thread(work, unwanted))
+    try:
+        while not (await asyncio.wait([done], timeout=WATCH))[0]:
+            if await request.is_disconnected():
+                unwanted.set()
+        return done.result()
+    except asyncio.CancelledError:
+        unwanted.set()
+        raise
 
 
 def session_of(request: Request) -> Session:

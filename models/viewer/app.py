@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 
 import lfdeblur_ops
 
-from .answers import HANDLERS
+from .answers import HANDLERS, printable
 from .exhibits import Exhibit
 from .guard import Guard
 from .light_fields.exhibit import LightFieldExhibit
@@ -51,14 +51,21 @@ def make_app(
         device: where photographs are restored.
     """
     drafts, fulls = (ThreadPoolExecutor(1, name) for name in ("draft", "full"))
-    studio = Studio(weights, torch.device(device))
+    known = {printable(name): path for name, path in weights.items()}
+    studio = Studio(known, torch.device(device))
+    shown = {exhibit.id: exhibit for exhibit in exhibits if isinstance(exhibit, LightFieldExhibit)}
+
+    def close() -> None:
+        for exhibit in shown.values():
+            exhibit.close()
+        for executor in (drafts, fulls):
+            executor.shutdown(cancel_futures=True)
+        studio.close()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        for executor in (drafts, fulls):
-            executor.shutdown(wait=False, cancel_futures=True)
-        await asyncio.to_thread(studio.close)
+        await asyncio.to_thread(close)
 
     app = Starlette(
         routes=[
@@ -75,10 +82,9 @@ def make_app(
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    shown = {exhibit.id: exhibit for exhibit in exhibits if isinstance(exhibit, LightFieldExhibit)}
     frames = LightFieldFrames(shown)
     app.state.exhibits = {exhibit.id: exhibit for exhibit in exhibits}
-    app.state.light_fields, app.state.weights, app.state.device = shown, dict(weights), torch.device(device)
+    app.state.light_fields, app.state.weights, app.state.device = shown, known, torch.device(device)
     app.state.runs = {exhibit.id: exhibit for exhibit in exhibits if isinstance(exhibit, RunExhibit)}
     app.state.sessions, app.state.studio = Sessions(), studio
     app.state.artists = {

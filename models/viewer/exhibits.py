@@ -8,6 +8,7 @@ from ..data import ReadOptions
 from ..data.readers.registry import read_as_told, sure_format
 from ..io.errors import LfdeblurError
 from ..io.images import is_image_name, open_image
+from .answers import printable
 from .light_fields.exhibit import LightFieldExhibit
 from .runs.exhibit import RunExhibit
 
@@ -28,7 +29,7 @@ class PhotographExhibit:
     kind: str = "photograph"
 
     def facts(self) -> dict[str, object]:
-        return {"name": self.path.name}
+        return {"name": printable(self.path.name)}
 
 
 Exhibit = LightFieldExhibit | PhotographExhibit | RunExhibit

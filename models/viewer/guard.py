@@ -2,14 +2,13 @@
 
 import hmac
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "lfdeblur-token"
+COOKIE = "lfdeblur-token-{port}"  # cookies know hosts, not ports: each server has one of its own
 _PROTECTION = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -43,7 +42,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, host: str, token: str | None) -> None:
         self.app, self.token = app, token
-        self.names = {"127.0.0.1", "localhost", "[::1]"} if is_loopback(host) else None
+        self.names = {"127.0.0.1", "localhost", "[::1]", host, f"[{host}]"} if is_loopback(host) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -61,7 +60,7 @@ class Guard:
         if scope["type"] == "http" and self.token is not None and "token" in given:
             rest = urlencode({name: values for name, values in given.items() if name != "token"}, doseq=True)
             answer = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)  # the token leaves the address
-            answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
+            answer.set_cookie(_cookie(scope), self.token, httponly=True, samesite="strict")
             await answer(scope, receive, send)
             return
 
@@ -95,10 +94,12 @@ class Guard:
         if self.token is None:
             return True
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            cookies = SimpleCookie()
-        if COOKIE in cookies:
-            given = [*given, cookies[COOKIE].value]
+        for cookie in headers.get("cookie", "").split(";"):  # those of other programs on this host may be of any form
+            name, _, value = cookie.strip().partition("=")
+            if name == _cookie(scope):
+                given = [*given, value]
         return any(hmac.compare_digest(one.encode(), self.token.encode()) for one in given)
+
+
+def _cookie(scope: Scope) -> str:
+    return COOKIE.format(port=(scope.get("server") or ("", 0))[1])

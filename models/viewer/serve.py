@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
+import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
 
 from .exhibits import ViewError
-from .guard import is_loopback
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MESSAGE_BYTES = 1 << 16  # the largest message of a page; pictures come by POST
 
 
@@ -31,7 +33,7 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 def address_of(listening: socket.socket, host: str, token: str | None) -> str:
     """What to open in a browser."""
-    name = host if not is_loopback(host) or ":" not in host else "[::1]"
+    name = f"[{host}]" if ":" in host else host
     if host in ("0.0.0.0", "::"):
         name = socket.gethostname()
     return f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={quote(token)}" if token else "")
@@ -61,19 +63,39 @@ def settings_of_server(app: Starlette) -> uvicorn.Config:
     )
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's, whose signals are ``serve``'s: a second Ctrl-C would leave out the end of what is under way."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def serve(app: Starlette, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer until Ctrl-C or SIGTERM; ``ready`` is called once requests are answered."""
-    server = uvicorn.Server(settings_of_server(app))
+    """Answer until Ctrl-C, SIGTERM or the closing of the terminal; ``ready`` is called once requests are answered."""
+    server = _Server(settings_of_server(app))
+
+    def end(number: int, frame: object) -> None:
+        server.should_exit = True
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve([listening]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
-        if server.started:
+        if server.started and not server.should_exit:
             ready()
         await serving
 
-    asyncio.run(run())
+    before = {number: signal.signal(number, end) for number in ENDS}
+    loop = asyncio.new_event_loop()  # asyncio.run would take SIGINT for itself
+    try:
+        loop.run_until_complete(run())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def open_browser(address: str) -> None:

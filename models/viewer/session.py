@@ -118,10 +118,13 @@ class Session:
 
     async def _receive(self) -> None:
         while True:
-            text = await self._socket.receive_text()
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text") or ""
             try:
                 self._take(json.loads(text))
-            except (ValueError, TypeError, AttributeError, KeyError):
+            except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
                 self.send({"error": f"a message that this server does not know: {text[:80]!r}", "number": None})
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Pictures of a light field from any viewpoint, through any part of an aperture."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -116,6 +118,9 @@ def test_views_without_weight_count_nowhere():
 def test_a_draft_is_near_the_picture_and_nearer_than_the_mean_of_stored_values():
     scene = read_light_field(data_folder("lf-stanford-chess"))
     shot = Shot(parse_aperture("disk:3"), viewpoint=(0.5, -1))
+    for exposure in (-3, -1, 1, 3):
+        exposed = replace(shot, exposure=exposure)
+        assert psnr(exposed.draft(scene, 1.2)[None], exposed.on_planes(scene, [1.2])) > 37
     for disparity in (-0.2, 3.3):
         full, draft = shot.on_planes(scene, [disparity])[0], shot.draft(scene, disparity)
         mean = shot.draft(LightField(scene.views, transfer="linear"), disparity)  # values summed as if they were light
@@ -151,6 +156,10 @@ def test_bad_settings(told, message):
 def test_bad_places():
     with pytest.raises(ValueError, match=r"viewpoint: got 2.5,0, which is outside the grid of 5x5"):
         Shot(PINHOLE, (2.5, 0)).on_planes(field(), [0.0])
+    with pytest.raises(ValueError, match=r"half: the left half of annulus:3:1.5 at viewpoint 0,-2 covers no view"):
+        Shot(parse_aperture("annulus:3:1.5"), (0, -2), "left").weights((1, 5))
+    with pytest.raises(ValueError, match=r"disparity: got 1e[+]308, want at most 10000"):
+        Shot(PINHOLE).on_planes(field(), [1e308])
     with pytest.raises(ValueError, match="covers no view"):
         Shot(parse_aperture("disk:0"), (0.5, 0.5)).weights((5, 5))
 

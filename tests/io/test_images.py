@@ -1,6 +1,7 @@
 """Picture files: bit-exact, the same kind out as in, whole or not at all."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,3 +249,12 @@ def test_output_folders(tmp_path):
 def test_read_only_folder(tmp_path):
     tmp_path.chmod(0o500)
     fails("Permission denied", check_output_folder, tmp_path / "out", error=OutputError)
+
+
+def test_a_name_that_is_no_text_is_one_error(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.png"))
+    with pytest.raises(ImageError, match="a name that is no UTF-8"):
+        write_image(path, torch.zeros(3, 4, 4))
+    path.write_bytes(b"")
+    with pytest.raises(ImageError, match="a name that is no UTF-8"):
+        read_image(path)

@@ -94,3 +94,19 @@ def test_folders_that_tell_nothing(tmp_path):
     for text in ("", "[]", '{"run": 3}', '{"run": {"steps": "many"}}'):
         (tmp_path / "recipe.json").write_text(text)
         assert steps_of(tmp_path) is None
+
+
+def test_tables_that_are_damaged(tmp_path):
+    path = tmp_path / "training.csv"
+    path.write_text('step,loss\n1,2\n"3,4\n5,6\n' + "7," + "9" * 200_000 + "\n8,1\n")
+    assert [row[0] for row in read_rows(path, "").rows] == [1.0, 5.0, 8.0]  # each fault spoils its own line
+    path.write_bytes(b"step,loss\n" + b"1" * (9 << 20) + b"\n2,3\n")
+    first = read_rows(path, "")
+    second = read_rows(path, first.place)
+    assert (first.rows, second.rows[-1]) == ([], [2.0, 3.0])
+    path.unlink()
+    os.mkfifo(path)
+    assert read_rows(path, "").columns == []
+    for text in ("[" * 100_000, '{"run": {"steps": true}}', '{"run": {"steps": ' + "9" * 400 + "}}"):
+        (tmp_path / "recipe.json").write_text(text)
+        assert steps_of(tmp_path) is None

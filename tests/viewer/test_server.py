@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -347,3 +350,131 @@ def test_kinds_of_exhibits(tmp_path, field):
         ("run-2", "run", "run"),
         ("light-field-3", "light-field", "small"),
     ]
+
+
+def test_messages_that_break_parsers_leave_the_page_alive(running):
+    with opened(running) as page:
+        for message in (
+            '{"painted": Infinity}',
+            '{"picture": {}, "number": 1e999}',
+            "[" * 30_000,
+            '{"a":' * 9000,
+            b"\x00\xff",
+        ):
+            page.socket.send(message)
+            assert "does not know" in page.message()["error"]
+        for kind, asked, text in (
+            ("picture", {"disparity": 10**400}, "want a number"),
+            ("picture", {"disparity": 1e308}, "want at most 10000"),
+            ("picture", {"aperture": "polygon:3:100000000"}, "aperture: got 'polygon"),
+            ("epipolar", {"y": 1}, "epipolar: got x=None y=1"),
+            ("epipolar", {"x": float("inf"), "y": 1}, "epipolar: got x=inf"),
+        ):
+            page.ask(kind, **asked)
+            assert text in page.message()["error"]
+        page.ask(disparity=0)
+        assert page.frame()[0]["kind"] == "picture"
+
+
+def test_an_even_grid_takes_every_viewpoint_all_in_focus(tmp_path):
+    with serving([make_light_field(tmp_path / "even", 4, 4)]) as server, opened(server) as page:
+        for told in ({}, {"draft": True}):
+            page.ask(viewpoint="1.5,1.5", aperture="disk:1", all_in_focus=True, **told)
+            assert page.frame()[0]["kind"] == "picture"
+
+
+def test_cookies_of_other_programs_and_of_other_servers_do_no_harm(field):
+    with serving([field], token="secret") as server, serving([field], token="other") as second:
+        client = httpx.Client()
+        for one, token in ((server, "secret"), (second, "other")):
+            client.get(f"{one.url}/?token={token}")
+        for one in (server, second):
+            assert client.get(one.url + "/api/exhibits").status_code == 200
+        port = server.url.rsplit(":", 1)[1]
+        for others in ('prefs={"a":1}', "a b=1", "flag", "a[b]=1", "a=1,2 3"):
+            cookies = {"Cookie": f"{others}; lfdeblur-token-{port}=secret"}
+            assert httpx.get(server.url + "/api/exhibits", headers=cookies).status_code == 200
+
+
+def test_every_loopback_address_answers_to_its_own_name(field):
+    with serving([field], host="127.0.0.2") as server:
+        port = server.url.rsplit(":", 1)[1]
+        for name, status in (("127.0.0.2", 200), ("127.0.0.1", 200), ("127.0.0.3", 403)):
+            answer = httpx.get(server.url + "/api/exhibits", headers={"Host": f"{name}:{port}"})
+            assert answer.status_code == status
+
+
+def test_addresses_are_printed_as_browsers_take_them():
+    import socket
+
+    from lfdeblur_models.viewer.serve import address_of
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        assert address_of(listening, "127.0.0.1", None) == f"http://127.0.0.1:{port}/"
+        assert address_of(listening, "2001:db8::5", "t") == f"http://[2001:db8::5]:{port}/?token=t"
+        assert address_of(listening, "0.0.0.0", None) == f"http://{socket.gethostname()}:{port}/"
+
+
+def test_names_that_are_no_text(tmp_path):
+    run = os.fsdecode(os.fsencode(tmp_path) + b"/r\xffn")
+    os.mkdir(run)
+    (Path(run) / "recipe.json").write_text("{}")
+    weights = os.fsdecode(os.fsencode(tmp_path) + b"/w\xff.safetensors")
+    with serving([run], weights=[weights]) as server:
+        told = httpx.get(server.url + "/api/exhibits").json()
+        assert [one["name"] for one in told["exhibits"]] == ["r\ufffdn"]
+        assert told["weights"] == ["compact", "w\ufffd.safetensors"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_whatever_ends_the_server_ends_it_soon_and_whole(tmp_path, number):
+    """A map is measured, a stack is drawn and a photograph is restored when it comes, and it comes twice."""
+    scene = make_light_field(tmp_path / "lf", 9, 9)
+    write_image(tmp_path / "photo.png", torch.rand(3, 1200, 1600))
+    arguments = [sys.executable, "-m", "lfdeblur_models.cli", "view", scene, "--no-browser"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with started(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        address = process.stdout.readline().split()[0]
+        with opened(SimpleNamespace(url=address.rstrip("/"))) as page:
+            told = {"session": page.session, "name": "photo.png"}
+            with (tmp_path / "photo.png").open("rb") as file:
+                httpx.post(address + "api/photographs", params=told, content=file.read(), timeout=60)
+            asked = threading.Thread(target=_ask_and_forget, args=(address,), daemon=True)
+            asked.start()
+            time.sleep(0.3)
+            begun = time.monotonic()
+            process.send_signal(number)
+            time.sleep(0.05)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+        assert time.monotonic() - begun < 20
+    assert not list(tmp_path.glob("lfdeblur-view-*"))
+
+
+def _ask_and_forget(address):
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.get(address + "api/light-fields/light-field-1/stack.zip?planes=-1:1:200", timeout=60)
+
+
+def test_a_stack_that_nobody_waits_for_is_not_drawn(tmp_path, monkeypatch):
+    drawn = []
+    plain = Shot.on_planes
+
+    def noted(self, *given):
+        drawn.append(time.monotonic())
+        time.sleep(0.05)
+        return plain(self, *given)
+
+    monkeypatch.setattr(Shot, "on_planes", noted)
+    with serving([make_light_field(tmp_path / "lf")]) as server:
+        with contextlib.suppress(httpx.TimeoutException):
+            httpx.get(
+                server.url + "/api/light-fields/light-field-1/stack.zip?planes=-1:1:200&aperture=disk:1", timeout=0.5
+            )
+        time.sleep(1)
+        before = len(drawn)
+        time.sleep(0.5)
+        assert before == len(drawn) < 200

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+MAX_BLADES = 1000  # of a diaphragm: a disk long before
+
 
 def disk(
     grid: tuple[int, int], radius: float, softness: float = 1.0, center: tuple[float, float] = (0.0, 0.0)
@@ -53,11 +55,11 @@ def polygon(
 
     Args:
         radius: of the circle through the corners, in view steps.
-        blades: number of corners, >= 3.
+        blades: number of corners, 3 to 1000.
         rotation: degrees, clockwise as the views are seen (rows downwards); 0 has a corner at the top.
     """
-    if blades < 3:
-        raise ValueError(f"aperture: got {blades} blades, want at least 3")
+    if not 3 <= blades <= MAX_BLADES:
+        raise ValueError(f"aperture: got {blades} blades, want 3 to {MAX_BLADES}")
     if not math.isfinite(rotation):
         raise ValueError(f"aperture: got rotation {rotation}, want a finite number of degrees")
     v, u = _offsets(grid, center)
@@ -213,7 +215,7 @@ def parse_aperture(text: str) -> Aperture:
             raise ValueError
         if shape == "polygon":
             blades, rotation = more[0], more[1] if len(more) > 1 else 0.0
-            if blades < 3 or blades != int(blades) or not math.isfinite(rotation):
+            if not 3 <= blades <= MAX_BLADES or blades != int(blades) or not math.isfinite(rotation):
                 raise ValueError
             return Aperture(shape, radius, blades=int(blades), rotation=rotation)
         if shape == "annulus":

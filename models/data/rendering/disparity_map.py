@@ -1,6 +1,7 @@
 """The disparity of every pixel of the centre view, from a focal stack."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -18,17 +19,26 @@ WINDOW = 3  # pixels over which a match is judged
 MEDIAN = 9  # pixels over which stray matches are voted down
 
 
-def disparity_of(light_field: LightField, *, backend: str = "auto") -> Tensor:
-    """``[H, W]`` float32 disparity of the centre view: the true one with its gaps filled, else the estimated one."""
+def disparity_of(
+    light_field: LightField, *, backend: str = "auto", between: Callable[[], None] = lambda: None
+) -> Tensor:
+    """``[H, W]`` float32 disparity of the centre view: the true one with its gaps filled, else the estimated one.
+
+    Arguments and errors as ``estimate_disparity_map``.
+    """
     true = light_field.disparity
     if true is not None and bool(torch.isfinite(true).all()):
         return true
-    estimated = estimate_disparity_map(light_field, backend=backend)
+    estimated = estimate_disparity_map(light_field, backend=backend, between=between)
     return estimated if true is None else torch.where(torch.isfinite(true), true.to(estimated), estimated)
 
 
 def estimate_disparity_map(
-    light_field: LightField, limits: tuple[float, float] | None = None, *, backend: str = "auto"
+    light_field: LightField,
+    limits: tuple[float, float] | None = None,
+    *,
+    backend: str = "auto",
+    between: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Disparity of the centre view, on the device of the views.
 
@@ -42,6 +52,7 @@ def estimate_disparity_map(
         limits: lowest and highest disparity looked for, pixels per view step; None: those of the light field, else
             those of ``estimate_disparity_range``.
         backend: as ``lfdeblur_ops.refocus`` takes it.
+        between: called between parts of the work; what it raises ends it.
 
     Returns: ``[H, W]`` float32, pixels per view step.
 
@@ -51,7 +62,8 @@ def estimate_disparity_map(
     rows, columns = light_field.grid
     if rows * columns == 1:
         raise LightFieldError(f"{light_field.scene}: a single view has no disparity")
-    low, high = limits or light_field.disparity_range or estimate_disparity_range(light_field, backend=backend)
+    known = limits or light_field.disparity_range
+    low, high = known or estimate_disparity_range(light_field, backend=backend, between=between)
     views = grey_views(light_field)
     center = lfdeblur_ops.refocus(light_field_center(views, light_field), 0.0).float()
     count = min(MAX_PLANES, max(3, math.ceil((high - low) / STEP) + 3))
@@ -62,6 +74,7 @@ def estimate_disparity_map(
     index = torch.zeros_like(best, dtype=torch.long)
     before, after, last = best.clone(), best.clone(), best
     for start in range(0, count, PLANES_AT_ONCE):
+        between()
         chunk = planes[start : start + PLANES_AT_ONCE]
         stack = lfdeblur_ops.refocus(views, chunk, aperture=apertures, backend=backend)[:, :, 0]  # [A, D, H, W]
         difference = _mean((stack.float() - center).abs_()).amin(0)

@@ -1,5 +1,7 @@
 """The disparity range of a scene whose files do not tell it, from a coarse focal stack."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +17,9 @@ TEXTURED = 0.8  # quantile of the gradient from which a pixel says something abo
 TAILS = 0.02  # share of the textured pixels left out at either end
 
 
-def estimate_disparity_range(light_field: LightField, *, backend: str = "auto") -> tuple[float, float]:
+def estimate_disparity_range(
+    light_field: LightField, *, backend: str = "auto", between: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
     """Lowest and highest disparity of the scene's textured parts, pixels per view step.
 
     Where a plane is in focus, the refocused picture agrees with the centre view. So each textured pixel of the centre
@@ -25,6 +29,7 @@ def estimate_disparity_range(light_field: LightField, *, backend: str = "auto") 
     Args:
         light_field: with a centre view (see ``LightField.with_center``).
         backend: as ``lfdeblur_ops.refocus`` takes it.
+        between: called between parts of the work; what it raises ends it.
 
     Raises:
         LightFieldError: a single view, or nothing but flat areas: there is no disparity to see.
@@ -45,6 +50,7 @@ def estimate_disparity_range(light_field: LightField, *, backend: str = "auto") 
         )
     best, vote = torch.full_like(texture, float("inf")), torch.zeros_like(texture)
     for planes in CANDIDATES.split(PLANES_AT_ONCE):
+        between()
         stack = lfdeblur_ops.refocus(views, planes, aperture=light_field.weights, backend=backend)[:, 0]
         difference = _blur((stack.float() - center).abs())
         least, index = difference.min(0)

@@ -1,7 +1,5 @@
 """Focus planes: written as text, evenly over a scene's disparity range, or where the scene has something to see."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,6 +7,7 @@ from torch import Tensor
 from ..light_field import LightField
 
 MAX_PLANES = 10_000
+MAX_DISPARITY = 10_000.0  # pixels per view step; farther than any picture is wide
 PLACEMENTS = ("even", "content")
 
 
@@ -16,7 +15,7 @@ def parse_disparities(text: str) -> list[float]:
     """Read ``a:b:n`` (n planes evenly from a to b, both included) or ``a,b,c`` (these planes), pixels per view step.
 
     Raises:
-        ValueError: not of these forms, a number that is not finite, or n < 1.
+        ValueError: not of these forms, a number that is not finite or beyond 10000, or n < 1.
     """
     parts = text.split(":")
     try:
@@ -28,7 +27,7 @@ def parse_disparities(text: str) -> list[float]:
             planes = [first + i * step for i in range(count - 1)] + [last if count > 1 else first]
         else:
             planes = [float(part) for part in text.split(",")]
-        if not all(math.isfinite(plane) for plane in planes):
+        if not all(abs(plane) <= MAX_DISPARITY for plane in planes):  # nor one that is no number
             raise ValueError
     except ValueError:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import Tensor
 from lfdeblur_ops import refocus
 
 from ..lazy_views import Window
-from ..light_field import LightField
+from ..light_field import LightField, LightFieldError
 from ..transfer import linear_to_srgb, srgb_to_linear
 from .aperture import Aperture, left_half, right_half
 from .exposure import KNOTS, blend_of_knots, cut_out, knot_fields, needed_part, picture_window, refocus_light
+from .planes import MAX_DISPARITY
 from .truth import all_in_focus_light
 
 HALVES = ("whole", "left", "right")
@@ -66,9 +67,13 @@ class Shot:
             v, u = self.viewpoint
             raise ValueError(f"viewpoint: got {v:g},{u:g}, which is outside the grid of {grid[0]}x{grid[1]} views")
         weights = self.aperture.weights(grid, field, center=self.viewpoint)
-        if self.half == "left":
-            return left_half(weights, self.viewpoint[1])
-        return right_half(weights, self.viewpoint[1]) if self.half == "right" else weights
+        if self.half == "whole":
+            return weights
+        weights = (left_half if self.half == "left" else right_half)(weights, self.viewpoint[1])
+        if not bool((weights > 0).any()):
+            v, u = self.viewpoint
+            raise ValueError(f"half: the {self.half} half of {self.aperture} at viewpoint {v:g},{u:g} covers no view")
+        return weights
 
     def on_planes(self, light_field: LightField, disparities: Sequence[float]) -> Tensor:
         """Pictures focused on planes, the light of the views summed.
@@ -83,6 +88,8 @@ class Shot:
 
         Raises: ValueError: as ``weights``, or as ``lfdeblur_ops.refocus``.
         """
+        if not all(abs(disparity) <= MAX_DISPARITY for disparity in disparities):
+            raise ValueError(f"disparity: got {max(disparities, key=abs):g}, want at most {MAX_DISPARITY:g} either way")
         (v, u, channels, height, width) = light_field.views.shape
         rows = max(16, BAND_BYTES // (4 * v * u * width))
         planes = torch.tensor(disparities, dtype=torch.float32, device=light_field.views.device)
@@ -104,11 +111,12 @@ class Shot:
         Args:
             light_field: of any transfer function.
             disparity: ``[H, W]`` of the centre view, pixels per view step, as ``disparity_of`` gives it. It belongs to
-                the middle of the grid: ``viewpoint`` does not move this picture, only which views count.
+                the middle of the grid: ``viewpoint`` does not move this picture, only which views count; one beyond
+                the grid counts as the nearest within.
 
         Returns: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded.
         """
-        counted = light_field.copy(weights=self._counted(light_field))
+        counted = light_field.copy(weights=self._within(light_field.grid).counted_weights(light_field))
         return self._develop(all_in_focus_light(counted, disparity, interpolation=self.interpolation or EVERYWHERE))
 
     def draft(self, light_field: LightField, disparity: float | Tensor) -> Tensor:
@@ -126,9 +134,9 @@ class Shot:
         sketch: dict[str, Any] = {"interpolation": self.interpolation or PLANES}
         if isinstance(disparity, Tensor) and light_field.transfer != "linear":
             # Where all is in focus the views agree: their variance is noise.
-            weights = self._counted(light_field).to(light_field.views.device)
+            weights = self._within(light_field.grid).counted_weights(light_field).to(light_field.views.device)
             mean = refocus(light_field.views, disparity, aperture=weights, **sketch).float()
-            return linear_to_srgb((srgb_to_linear(mean) * 2**self.exposure).clamp(0, 1))
+            return self._expose(mean)
         weights, shares = self._spread(light_field)
         if int((weights > 0).any(0).sum()) > MANY_VIEWS:
             rows, columns = light_field.grid
@@ -142,7 +150,7 @@ class Shot:
         blended = _blended(lights, shares)
         if light_field.transfer == "linear":
             return self._develop(blended)
-        return blended.mul_(2**self.exposure).sqrt_().clamp_(0, 1)
+        return self._expose(blended.sqrt_())
 
     def _spread(self, light_field: LightField) -> tuple[Tensor, Tensor]:
         """``[K, V, U]`` weights at positions of the picture, and ``[K, H, W]`` what share of its light each has there.
@@ -150,21 +158,33 @@ class Shot:
         One position, and no pixels, where the aperture is the same everywhere.
         """
         if not self.aperture.varies:
-            return self._counted(light_field)[None], torch.empty(1, light_field.size[0], 0)
+            return self.counted_weights(light_field)[None], torch.empty(1, light_field.size[0], 0)
         fields = knot_fields(picture_window(light_field, None), light_field.size, KNOTS)
-        weights = torch.stack([self._counted(light_field, field) for field in fields])
+        weights = torch.stack([self.counted_weights(light_field, field) for field in fields])
         amount = weights.sum((-2, -1))[:, None, None] * blend_of_knots(KNOTS, *light_field.size)
         return weights, (amount / amount.sum(0)).to(light_field.views.device)
 
-    def _counted(self, light_field: LightField, field: tuple[float, float] = (0.0, 0.0)) -> Tensor:
-        """The weights of the aperture times the views' own."""
+    def counted_weights(self, light_field: LightField, field: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        """``weights`` times the views' own. Raises LightFieldError too: the aperture covers only views of weight 0."""
         weights = self.weights(light_field.grid, field)
         if light_field.weights is None:
             return weights
         counted = weights * light_field.weights.cpu()
         if not bool((counted > 0).any()):
-            raise ValueError(f"aperture: {self.aperture} covers only views of weight 0")
+            raise LightFieldError(f"aperture: {self.aperture} covers only views of weight 0")
         return counted
+
+    def _within(self, grid: tuple[int, int]) -> "Shot":
+        """The same, its viewpoint within the grid."""
+        most = [(views - 1) / 2 for views in grid]
+        v, u = (min(max(at, -limit), limit) for at, limit in zip(self.viewpoint, most, strict=True))
+        return replace(self, viewpoint=(v, u))
+
+    def _expose(self, encoded: Tensor) -> Tensor:
+        """An sRGB picture with more or less light."""
+        if not self.exposure:
+            return encoded.clamp_(0, 1)
+        return linear_to_srgb((srgb_to_linear(encoded) * 2**self.exposure).clamp(0, 1))
 
     def _develop(self, light: Tensor) -> Tensor:
         """Light on the sensor as an sRGB picture."""

@@ -51,9 +51,14 @@ class LightFieldFrames:
         """Through a pixel: the line along x of the middle row of views, and along y of their middle column."""
         field = self._of(request).light_field
         (rows, columns), (height, width) = field.grid, field.size
-        x, y = int(request["x"]), int(request["y"])
+        try:
+            x, y = int(request["x"]), int(request["y"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            x = y = -1
         if not (0 <= x < width and 0 <= y < height):
-            raise LightFieldError(f"epipolar: got x={x} y={y}, want a pixel of {width}x{height}")
+            raise LightFieldError(
+                f"epipolar: got x={request.get('x')!r:.40} y={request.get('y')!r:.40}, want a pixel of {width}x{height}"
+            )
         across = _shown(field.views[rows // 2, :, :, y], field).permute(0, 2, 1)  # [U, W, C]
         down = _shown(field.views[:, columns // 2, :, :, x], field).permute(2, 0, 1)  # [H, V, C]
         return [

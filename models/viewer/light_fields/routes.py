@@ -5,6 +5,7 @@ import json
 import tempfile
 import zipfile
 from dataclasses import replace
+from threading import Event
 from typing import BinaryIO
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from ...data import parse_disparities
 from ...io.images import to_integers
 from ...io.png import png
-from ..answers import attachment
+from ..answers import attachment, in_thread, printable
 from .exhibit import LightFieldExhibit
 from .frames import picture_of
 from .settings import Settings, python_lines, shell_line
@@ -38,7 +39,7 @@ def routes() -> list[Route]:
 
 async def _disparity(request: Request) -> Response:
     exhibit = _exhibit(request)
-    values = (await asyncio.to_thread(exhibit.disparity)).float().contiguous().numpy()
+    values = (await asyncio.shield(asyncio.wrap_future(exhibit.map()))).float().contiguous().numpy()
     low, high = (float(values.min()), float(values.max()))
     headers = {
         "X-Height": str(values.shape[0]),
@@ -52,9 +53,9 @@ async def _disparity(request: Request) -> Response:
 
 async def _picture(request: Request) -> Response:
     exhibit, settings = _exhibit(request), Settings.of(request.query_params)
-    content = await asyncio.to_thread(lambda: _file(exhibit, settings, picture_of(exhibit, settings)))
+    content = await in_thread(request, lambda _: _file(exhibit, settings, picture_of(exhibit, settings)))
     where = "all_in_focus" if settings.all_in_focus else f"d{settings.disparity:+.3f}"
-    return attachment(content, f"{exhibit.light_field.scene}_{where}.png", "image/png")
+    return attachment(content, f"{printable(exhibit.light_field.scene)}_{where}.png", "image/png")
 
 
 async def _stack(request: Request) -> Response:
@@ -63,21 +64,26 @@ async def _stack(request: Request) -> Response:
     if len(planes) > MAX_PLANES:
         raise ValueError(f"planes: got {len(planes)}, want at most {MAX_PLANES}: lfdeblur refocus writes more")
 
-    def zipped() -> BinaryIO:
+    def zipped(unwanted: Event) -> BinaryIO:
         file = tempfile.TemporaryFile()  # noqa: SIM115 (closed once it is sent)
         with zipfile.ZipFile(file, "w") as archive:  # stored: PNG is compressed
             for index, plane in enumerate(planes):
+                if unwanted.is_set():
+                    break
                 picture = settings.shot.on_planes(exhibit.light_field, [plane])[0]
                 one = replace(settings, disparity=plane, all_in_focus=False)
                 archive.writestr(f"plane_{index:02d}_d{plane:+.3f}.png", _file(exhibit, one, picture))
         return file
 
-    return attachment(await asyncio.to_thread(zipped), f"{exhibit.light_field.scene}_stack.zip", "application/zip")
+    return attachment(
+        await in_thread(request, zipped), f"{printable(exhibit.light_field.scene)}_stack.zip", "application/zip"
+    )
 
 
 async def _code(request: Request) -> Response:
     exhibit, settings = _exhibit(request), Settings.of(request.query_params)
-    return JSONResponse({"shell": shell_line(exhibit, settings), "python": python_lines(exhibit, settings)})
+    lines = {"shell": shell_line(exhibit, settings), "python": python_lines(exhibit, settings)}
+    return JSONResponse({name: printable(text) for name, text in lines.items()})
 
 
 def _exhibit(request: Request) -> LightFieldExhibit:
@@ -90,5 +96,9 @@ def _exhibit(request: Request) -> LightFieldExhibit:
 def _file(exhibit: LightFieldExhibit, settings: Settings, picture: Tensor) -> bytes:
     """PNG with the settings in it."""
     values = np.ascontiguousarray(to_integers("picture", picture, exhibit.bits).transpose(1, 2, 0))
-    told = {"Software": "lfdeblur", "lfdeblur": json.dumps(settings.words()), "Comment": shell_line(exhibit, settings)}
+    told = {
+        "Software": "lfdeblur",
+        "lfdeblur": json.dumps(settings.words()),
+        "Comment": printable(shell_line(exhibit, settings)),
+    }
     return png(values, COMPRESSION, told)

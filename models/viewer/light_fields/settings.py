@@ -113,7 +113,7 @@ def python_lines(exhibit: LightFieldExhibit, settings: Settings) -> str:
 def _number(name: str, given: Any) -> float:
     try:
         value = float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
         raise ValueError(f"{name}: got {given!r}, want a number")

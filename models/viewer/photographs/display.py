@@ -7,6 +7,7 @@ from ...io.images import ImageInfo
 from .turn import Rectangle, Turn
 
 LARGEST = 16 * 10**6  # pixels of a part, as it is sent
+LONGEST = 65_500  # pixels of a side that JPEG can hold
 QUALITY = 90
 NEUTRAL = 128  # what lies behind transparent pixels
 
@@ -18,6 +19,8 @@ def check_part(part: Rectangle, scale: float, height: int, width: int) -> None:
         raise ValueError(f"part: got {across} x {down} pixels at {x}, {y}, want some of {width} x {height}")
     if not 0 < scale <= 1:
         raise ValueError(f"scale: got {scale:g}, want more than 0, at most 1")
+    if max(across, down) * scale > LONGEST:
+        raise ValueError(f"part: got a side of {max(across, down) * scale:.0f} pixels, want at most {LONGEST}")
     if across * down * scale**2 > LARGEST:
         raise ValueError(f"part: got {across * down * scale**2:.0f} pixels, want at most {LARGEST}")
 

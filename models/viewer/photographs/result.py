@@ -25,7 +25,7 @@ def result_name(name: str, format: str) -> str:
 def read_mask(content: bytes) -> np.ndarray:
     """The mask of a page, ``[h, w]`` uint8: 255 where the picture is restored. Raises ImageError: it is no PNG."""
     try:
-        image = pyvips.Image.pngload_buffer(content)
+        image = pyvips.Image.pngload_buffer(content, fail_on="truncated")
         if image.width * image.height > LARGEST_MASK:
             raise ImageError(f"mask: got {image.width} x {image.height} pixels, want at most {LARGEST_MASK} in all")
         grey = (image.flatten() if image.hasalpha() else image).colourspace("b-w").cast("uchar")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..answers import printable
 from .log import ValidationPictures
 
 
@@ -14,4 +15,4 @@ class RunExhibit:
         self.id, self.path, self.pictures = id, path, ValidationPictures(path)
 
     def facts(self) -> dict[str, object]:
-        return {"name": self.path.resolve().name}
+        return {"name": printable(self.path.resolve().name)}

@@ -52,19 +52,34 @@ def read_rows(path: Path, place: str) -> Rows:
     """
     inode, _, offset = place.partition(":")
     try:
-        with path.open("rb") as file:
-            identity, header = str(os.fstat(file.fileno()).st_ino), file.readline()
+        with _opened(path) as file:
+            identity, header = str(os.fstat(file.fileno()).st_ino), file.readline(MOST)
             at = int(offset) if inode == identity and offset.isdecimal() else 0
             fresh = at < len(header) or at > os.fstat(file.fileno()).st_size
             file.seek(len(header) if fresh else at)
             start, data = file.tell(), file.read(MOST)
     except OSError:
         return Rows([], [], "", True)
-    whole = data[: data.rfind(b"\n") + 1]
+    whole = data if len(data) == MOST and b"\n" not in data else data[: data.rfind(b"\n") + 1]  # no row is so long
     columns = header.decode("utf-8", "replace").strip().split(",") if header.endswith(b"\n") else []
-    table = csv.reader(whole.decode("utf-8", "replace").splitlines())
-    rows = [[_value(text) for text in row] for row in table if len(row) == len(columns)]
+    lines = map(_cells, whole.decode("utf-8", "replace").splitlines())
+    rows = [[_value(text) for text in cells] for cells in lines if len(cells) == len(columns)]
     return Rows(columns, rows, f"{identity}:{start + len(whole)}" if columns else "", fresh)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file; what would wait for a writer is none. Raises OSError."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return path.open("rb")
+
+
+def _cells(line: str) -> list[str]:
+    """Of one line alone: a quotation mark that does not end spoils no other."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def _value(text: str) -> float | str | None:
@@ -79,10 +94,11 @@ def _value(text: str) -> float | str | None:
 def steps_of(folder: Path) -> int | None:
     """How many steps the recipe asks for; None where it does not tell."""
     try:
-        told = json.loads((folder / RECIPE).read_text())["run"]["steps"]
-    except (OSError, ValueError, KeyError, TypeError):
+        with _opened(folder / RECIPE) as file:
+            told = json.loads(file.read(MOST))["run"]["steps"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return told if isinstance(told, int) else None
+    return told if type(told) is int and 0 < told < 2**53 else None
 
 
 def seconds_since_change(folder: Path) -> float | None:
@@ -125,7 +141,7 @@ class ValidationPictures:
         try:
             if place is not None:
                 path, offset, length = place
-                with path.open("rb") as file:
+                with _opened(path) as file:
                     file.seek(offset)
                     for tag, _, encoded in _images(file.read(length)):
                         if tag == name:
@@ -138,7 +154,7 @@ class ValidationPictures:
         """Read what was written since the last time."""
         for path in sorted((self.folder / "tensorboard").glob("events.out.tfevents.*")):
             try:
-                with path.open("rb") as file:
+                with _opened(path) as file:
                     self._read[path] = self._scan(path, file, self._read.get(path, 0))
             except OSError:
                 continue
