@@ -61,12 +61,12 @@ def test_the_read_out_tells_what_the_file_holds(followed):
 def test_validation_pictures_by_name_and_step(followed):
     page, _ = followed
     picture = page.locator(".crops-picture")
-    page.wait_for_function("document.querySelector('.crops-picture').naturalWidth === 144")
+    page.wait_for_function("() => document.querySelector('.crops-picture').naturalWidth === 144")
     assert "step=4" in picture.get_attribute("src")  # the newest
     page.get_by_label("Step", exact=True).press("ArrowLeft")
     assert "step=2" in picture.get_attribute("src")
     page.get_by_label("Picture", exact=True).select_option(index=1)
-    page.wait_for_function("document.querySelector('.crops-picture').complete")
+    page.wait_for_function("() => document.querySelector('.crops-picture').complete")
     assert page.get_by_label("Picture", exact=True).input_value() in picture.get_attribute("alt")
 
 

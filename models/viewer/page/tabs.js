@@ -4,11 +4,14 @@ import { h } from './dom.js';
 
 const PANES = { 'light-field': 'light_field', photograph: 'photograph', run: 'run' };
 
-/** A pane of its kind: its module and, where it has one of its own, its style sheet. Raises an Error. */
-async function loadPane(kind, context) {
+/**
+ * A pane of its kind: its module and, where it has one of its own, its style sheet. Raises an Error.
+ * @param {number} tries - before: browsers remember by its address that a module did not come
+ */
+async function loadPane(kind, context, tries) {
   const name = PANES[kind];
   if (name !== 'light_field') await loadStyle(`/page/${name}.css`);
-  return (await import(`./${name}.js`)).createPane(context);
+  return (await import(`./${name}.js${tries ? `?again=${tries}` : ''}`)).createPane(context);
 }
 
 /** One that did not come is forgotten, so that it may be asked for again. */
@@ -134,7 +137,7 @@ export class Tabs {
   }
 
   async #load(tab) {
-    tab.loading ??= loadPane(tab.kind, { ...this.#context, exhibit: tab.exhibit });
+    tab.loading ??= loadPane(tab.kind, { ...this.#context, exhibit: tab.exhibit }, tab.tries ?? 0);
     try {
       const pane = await tab.loading;
       if (!tab.pane) tab.panel.replaceChildren(pane.element);
@@ -143,6 +146,7 @@ export class Tabs {
     } catch (error) {
       console.warn(error);
       tab.loading = null;
+      tab.tries = (tab.tries ?? 0) + 1;
       const text = 'This part of the page is not available. It is asked for again with the connection, or with its tab.';
       tab.panel.replaceChildren(h('p', { class: 'empty', text }));
       return null;
