@@ -26,8 +26,8 @@ def test_saved_files_are_the_librarys(page, server):
     assert np.array_equal(np.asarray(saved), expected(server, 1.25, half="left"))
     assert json.loads(saved.text["lfdeblur"])["half"] == "left"
     page.get_by_role("button", name="Save stack").click()
-    for label, value in (("From", "-0.5"), ("To", "2"), ("Planes", "3")):
-        page.get_by_label(label).fill(value)
+    for label, value in (("From", "-0.5"), ("To", "2"), ("Planes, at most 200", "3")):
+        page.get_by_label(label, exact=True).fill(value)
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save ZIP").click()
     with zipfile.ZipFile(saving.value.path()) as archive:

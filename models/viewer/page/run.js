@@ -51,7 +51,7 @@ export function createPane({ exhibit, notify }) {
     h('header', { class: 'run-head' }, h('h2', { text: exhibit.name }), state, bar),
     h('div', { class: 'run-charts' },
       h('div', {}, loss.element, h('label', { class: 'switch run-switch' }, 'Logarithmic', log)),
-      psnr.element,
+      h('div', {}, psnr.element),
       h('div', {}, other.element, h('div', { class: 'field row run-switch' }, h('label', { for: which.id, text: 'Shown' }), which)),
     ),
     crops.element,
