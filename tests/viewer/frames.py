@@ -11,6 +11,7 @@ from lfdeblur_models.io.images import to_integers
 
 JPEG_DECIBELS = 44.0  # of a whole frame (quality 95, colours in full) to the library's picture: 44.8 to 51 were seen
 ID = "light-field-1"
+FOCUS_MILLISECONDS = 600  # the focus takes 250 to where it goes; frames after that are waited for by their settings
 
 NEXT_FRAME = """(want) => {
   const canvas = document.querySelector('canvas.picture');
@@ -46,9 +47,15 @@ def drawn_on(page, canvas):
 
 
 def loaded(page):
-    """Wait for the first whole frame and the disparity map."""
+    """Wait for the first whole frame, the disparity map, and the focus that then goes to the picture's centre."""
     page.locator("canvas.picture[data-frame=whole]").wait_for()
     page.locator(".legend-title:not(:empty)").wait_for(state="attached")
+    page.wait_for_timeout(FOCUS_MILLISECONDS)
+
+
+def in_focus(page):
+    """The disparity that the panel tells."""
+    return float(page.get_by_label("Disparity in focus").get_attribute("aria-valuetext").split()[0].replace("−", "-"))
 
 
 def field_of(server):

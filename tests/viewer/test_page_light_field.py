@@ -16,6 +16,7 @@ from .frames import (
     expected,
     field_of,
     frame_after,
+    in_focus,
     loaded,
     press,
     slide,
@@ -143,12 +144,13 @@ def test_a_drag_looks_around_and_eases_back(page):
         page.mouse.move(x + right, y + down)
 
     full = 0.4 * box["width"]
-    half_way, _ = frame_after(page, lambda: drag(full / 2, -full / 4), viewpoint="-0.75,1.5")
-    assert half_way["disparity"] == 0
+    focus = in_focus(page)
+    half_way, _ = frame_after(page, lambda: drag(full / 2, -full / 4), viewpoint="0.75,-1.5")
+    assert half_way["disparity"] == focus
     frame_after(page, page.mouse.up, viewpoint="0,0")
-    frame_after(page, lambda: drag(2 * full, 0), viewpoint="0,3")  # not beyond the grid
+    frame_after(page, lambda: drag(2 * full, 0), viewpoint="0,-3")  # not beyond the grid
     page.keyboard.down("Shift")
-    frame_after(page, page.mouse.up, viewpoint="0,3")
+    frame_after(page, page.mouse.up, viewpoint="0,-3")
     page.keyboard.up("Shift")
 
 
@@ -243,6 +245,7 @@ def test_two_pages_show_what_each_is_set_to(browser, page, server):
     other = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     other.goto(server.url)
     _, first = frame_after(page, lambda: slide("Disparity in focus", 2)(page), disparity=2)
+    slide("Disparity in focus", 0)(other)
     _, second = frame_after(other, lambda: slide("Exposure", -1)(other), exposure=-1)
     assert decibels(first, expected(server, 2.0)) >= JPEG_DECIBELS
     assert decibels(second, expected(server, exposure=-1.0)) >= JPEG_DECIBELS

@@ -5,6 +5,7 @@ import { clamp, h } from './dom.js';
 const STEP = 0.02;
 const FAR = 0.1; // with Shift, or by pages
 const LABEL = 5; // em of room that a label needs
+const SMALL = 120; // CSS pixels of the picture, below which it is left free of labels
 const TINT = '#f59a23'; // of what is painted
 const SHARP = 3; // device pixels per pixel beyond which pixels are shown as squares
 
@@ -193,8 +194,10 @@ export class BeforeAfter {
     before.style.left = `${left}px`;
     after.style.right = `${this.#view.stage.width - right}px`;
     for (const label of [before, after]) label.style.top = `${top}px`;
-    before.classList.toggle('away', across - left < LABEL * em);
-    after.classList.toggle('away', right - across < LABEL * em);
+    const small = Math.min(right - left, bottom - top) < SMALL;
+    this.element.classList.toggle('small-picture', small);
+    before.classList.toggle('away', small || across - left < LABEL * em);
+    after.classList.toggle('away', small || right - across < LABEL * em);
   }
 }
 

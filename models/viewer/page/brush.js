@@ -35,7 +35,10 @@ export class Brush {
     const button = (name, text, act) => h('button', { type: 'button', class: 'button', onclick: act }, icon(name), text);
     const invert = button('invert', 'Invert', () => this.#change((mask) => mask.invert()));
     const clear = button('reset', 'Clear', () => this.#change((mask) => mask.clear()));
-    this.details = h('div', { class: 'brush', hidden: true }, this.tools.element, this.size.element, h('div', { class: 'buttons' }, invert, clear));
+    this.back = button('undo', 'Undo', () => this.undo());
+    this.forth = button('redo', 'Redo', () => this.redo());
+    const buttons = h('div', { class: 'buttons' }, this.back, this.forth, invert, clear);
+    this.details = h('div', { class: 'brush', hidden: true }, this.tools.element, this.size.element, buttons);
     this.element = h('section', {}, h('h3', { text: 'Where' }), this.toggle.element, this.details);
   }
 
@@ -59,7 +62,16 @@ export class Brush {
     this.#stage.invalidate();
   }
 
+  undo() {
+    this.#change((mask) => mask.undo(), false);
+  }
+
+  redo() {
+    this.#change((mask) => mask.redo(), false);
+  }
+
   begin(point) {
+    this.#stage.mask.remember();
     this.#stroke(point, null);
   }
 
@@ -112,8 +124,9 @@ export class Brush {
     this.hover(point);
   }
 
-  #change(change) {
+  #change(change, isStep = true) {
     if (!this.#stage.mask) return;
+    if (isStep) this.#stage.mask.remember();
     change(this.#stage.mask);
     this.#show();
   }
@@ -121,6 +134,8 @@ export class Brush {
   /** Let the mask be seen for a moment. */
   #show() {
     this.#stage.tinted = Boolean(this.#stage.mask);
+    this.back.disabled = !this.#stage.mask?.canUndo;
+    this.forth.disabled = !this.#stage.mask?.canRedo;
     this.#stage.invalidate();
     clearTimeout(this.#hidden);
     this.#hidden = setTimeout(() => {

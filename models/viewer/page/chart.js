@@ -2,8 +2,10 @@
 
 import { clamp, h, newId, svg } from './dom.js';
 
-const HEIGHT = 260; // pixels
-const MARGIN = { top: 10, right: 14, bottom: 30, left: 58 };
+const HEIGHT = 17; // em
+const MARGIN = { top: 0.7, right: 1, bottom: 2, left: 4 }; // em
+const CONSTANT = 0.5; // of a value that is always the same, shown on each side of it
+const MOST_DIGITS = 9;
 
 /**
  * @typedef {Object} Series
@@ -21,6 +23,7 @@ export class Chart {
   #at = null; // where the read-out is, in x
   #scale = null;
   #width = 0;
+  #em = 16; // pixels
 
   /**
    * @param {string} title
@@ -55,6 +58,7 @@ export class Chart {
   #resized() {
     if (Math.abs(this.element.clientWidth - this.#width) < 1) return;
     this.#width = this.element.clientWidth;
+    this.#em = parseFloat(getComputedStyle(this.element).fontSize);
     this.#draw();
   }
 
@@ -68,12 +72,14 @@ export class Chart {
 
   #draw() {
     const width = Math.max(this.#width, 160);
-    this.plot.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
-    const box = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: HEIGHT - MARGIN.bottom };
+    const em = this.#em;
+    const height = HEIGHT * em;
+    this.plot.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    const box = { left: MARGIN.left * em, right: width - MARGIN.right * em, top: MARGIN.top * em, bottom: height - MARGIN.bottom * em };
     const bounds = this.#bounds();
     if (!bounds) {
       this.#scale = null;
-      this.plot.replaceChildren(svg('text', { class: 'chart-none', x: width / 2, y: HEIGHT / 2 }, 'nothing yet'));
+      this.plot.replaceChildren(svg('text', { class: 'chart-none', x: width / 2, y: height / 2 }, 'nothing yet'));
       this.legend.replaceChildren();
       return;
     }
@@ -83,7 +89,7 @@ export class Chart {
       x: (x) => box.left + ((x - x0) / (x1 - x0 || 1)) * (box.right - box.left),
       y: (y) => box.bottom - ((this.#value(y) - y0) / (y1 - y0 || 1)) * (box.bottom - box.top),
     };
-    this.plot.replaceChildren(...this.#axes(bounds), ...this.#series.map((one) => this.#line(one)), svg('g', { class: 'chart-at' }));
+    this.plot.replaceChildren(...this.#axes(bounds), ...this.#series.flatMap((one) => this.#line(one)), svg('g', { class: 'chart-at' }));
     this.#read();
   }
 
@@ -98,29 +104,34 @@ export class Chart {
       }
     }
     if (x0 > x1) return null;
-    const margin = (y1 - y0 || Math.abs(y1) || 1) * 0.06;
+    const margin = y1 > y0 ? (y1 - y0) * 0.06 : CONSTANT * (this.#log ? 1 : Math.abs(y1) || 1);
     return [x0, x1, y0 - margin, y1 + margin];
   }
 
   #axes([x0, x1, y0, y1]) {
     const { box } = this.#scale;
     const marks = [];
-    for (const value of ticks(y0, y1, 5)) {
+    const em = this.#em;
+    const down = ticks(y0, y1, 5);
+    const names = distinct(down.map((value) => (this.#log ? 10 ** value : value)));
+    for (const [i, value] of down.entries()) {
       const y = box.bottom - ((value - y0) / (y1 - y0)) * (box.bottom - box.top);
       marks.push(svg('line', { class: 'chart-grid', x1: box.left, x2: box.right, y1: y, y2: y }));
-      marks.push(svg('text', { class: 'chart-y', x: box.left - 8, y: y + 4 }, short(this.#log ? 10 ** value : value)));
+      marks.push(svg('text', { class: 'chart-y', x: box.left - 0.5 * em, y: y + 0.28 * em }, names[i]));
     }
-    for (const value of ticks(x0, x1, Math.max(3, Math.floor((box.right - box.left) / 90)))) {
-      const x = this.#scale.x(value);
-      marks.push(svg('text', { class: 'chart-x', x, y: HEIGHT - 9 }, short(value)));
+    const along = ticks(x0, x1, Math.max(3, Math.floor((box.right - box.left) / (6 * em)))).filter(Number.isInteger);
+    const steps = distinct(along);
+    for (const [i, value] of along.entries()) {
+      marks.push(svg('text', { class: 'chart-x', x: this.#scale.x(value), y: box.bottom + 1.4 * em }, steps[i]));
     }
     return marks;
   }
 
   #line({ x, y, hue, faint, dashed }) {
-    const points = thinned(x, y, this.#scale, (value) => this.#usable(value));
-    const style = `chart-line hue-${hue}${faint ? ' faint' : ''}${dashed ? ' dashed' : ''}`;
-    return svg('path', { class: style, d: points });
+    const { path, alone } = thinned(x, y, this.#scale, (value) => this.#usable(value));
+    const style = `hue-${hue}${faint ? ' faint' : ''}`;
+    const dots = alone.map(([cx, cy]) => svg('circle', { class: `chart-dot ${style}`, cx, cy, r: faint ? 1.5 : 3 }));
+    return [svg('path', { class: `chart-line ${style}${dashed ? ' dashed' : ''}`, d: path }), ...dots];
   }
 
   #point(event) {
@@ -154,7 +165,7 @@ export class Chart {
       const index = at == null ? one.x.length - 1 : indexAt(one.x, at);
       return { one, x: one.x[index], y: one.y[index] };
     });
-    this.legend.replaceChildren(...items.map(({ one, y }) => h(
+    this.legend.replaceChildren(...(at == null ? [] : [h('li', { class: 'chart-step number', text: `step ${at}` })]), ...items.map(({ one, y }) => h(
       'li', {}, h('span', { class: `chart-key hue-${one.hue}${one.dashed ? ' dashed' : ''}` }), `${one.name} `,
       h('span', { class: 'number', text: y == null ? '–' : precise(y) }),
     )));
@@ -167,30 +178,36 @@ export class Chart {
     const { box, x, y } = this.#scale;
     mark.replaceChildren(
       svg('line', { class: 'chart-rule', x1: x(at), x2: x(at), y1: box.top, y2: box.bottom }),
-      svg('text', { class: 'chart-step', x: clamp(x(at), box.left + 30, box.right - 30), y: box.bottom - 6 }, `step ${at}`),
       ...items.filter((item) => this.#usable(item.y)).map((item) => svg('circle', { class: `hue-${item.one.hue}`, cx: x(item.x), cy: y(item.y), r: 3.5 })),
     );
   }
 }
 
-/** A path through a series; of many points in one column of pixels the lowest and the highest. */
+/** A path through a series; of many points in one column of pixels the lowest and the highest; and points that are alone. */
 function thinned(x, y, scale, usable) {
   let path = '';
-  let open = false;
+  const alone = [];
+  let open = 0; // points of the line so far
+  let last = null;
   let column = null;
   const flush = () => {
     if (!column) return;
     const ys = column.low === column.high ? [column.low] : [column.low, column.high];
     for (const at of ys) {
       path += `${open ? 'L' : 'M'}${column.x} ${at.toFixed(1)}`;
-      open = true;
+      open += 1;
+      last = [column.x, at];
     }
     column = null;
   };
+  const end = () => {
+    flush();
+    if (open === 1) alone.push(last);
+    open = 0;
+  };
   for (let i = 0; i < x.length; i += 1) {
     if (!usable(y[i])) {
-      flush();
-      open = false;
+      end();
       continue;
     }
     const [px, py] = [Math.round(scale.x(x[i])), scale.y(y[i])];
@@ -200,8 +217,8 @@ function thinned(x, y, scale, usable) {
     }
     [column.low, column.high] = [Math.min(column.low, py), Math.max(column.high, py)];
   }
-  flush();
-  return path;
+  end();
+  return { path, alone };
 }
 
 /** Round numbers between two, about `count` of them. */
@@ -232,12 +249,21 @@ function nearest(values, at) {
   return Math.abs(values[next] - at) < Math.abs(values[index] - at) ? values[next] : values[index];
 }
 
-function short(value) {
+/** Numbers as short as they can be told from each other. */
+function distinct(values) {
+  const different = new Set(values).size;
+  for (let digits = 3; ; digits += 1) {
+    const names = values.map((value) => short(value, digits));
+    if (digits === MOST_DIGITS || new Set(names).size === different) return names;
+  }
+}
+
+function short(value, digits) {
   const size = Math.abs(value);
-  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
-  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(3))}k`;
-  if (size && size < 1e-3) return value.toExponential(0);
-  return String(Number(value.toPrecision(3)));
+  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(digits))}M`;
+  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(digits))}k`;
+  if (size && size < 1e-3) return value.toExponential(digits - 3);
+  return String(Number(value.toPrecision(digits)));
 }
 
 const precise = (value) => (Math.abs(value) >= 10 ? value.toFixed(2) : String(Number(value.toPrecision(4))));

@@ -24,10 +24,12 @@ export const TABLE = Uint8ClampedArray.from({ length: 768 }, (_, i) => {
  */
 export function coloured(values, width, low, high) {
   const picture = new ImageData(width, values.length / width);
+  const { data } = picture;
   const scale = 255 / (high - low || 1);
   for (let i = 0; i < values.length; i += 1) {
     const at = 3 * Math.round(Math.min(Math.max((values[i] - low) * scale, 0), 255));
-    picture.data.set([TABLE[at], TABLE[at + 1], TABLE[at + 2], 255], 4 * i);
+    for (let channel = 0; channel < 3; channel += 1) data[4 * i + channel] = TABLE[at + channel];
+    data[4 * i + 3] = 255;
   }
   return picture;
 }

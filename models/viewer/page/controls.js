@@ -2,6 +2,8 @@
 
 import { h, newId } from './dom.js';
 
+const STILL = 6; // pixels that a finger may move before it is known where it goes
+
 /**
  * @param {{label: string, range: number[], step: number, format: function(number): string, hint: string,
  *   change: function(number), rest: function()}} told - `change` while it moves, `rest` when it is let go
@@ -19,10 +21,12 @@ export function slider({ label, range, step, format, hint, change, rest = () => 
     input.setAttribute('aria-valuetext', format(value));
     fill();
   };
-  input.addEventListener('input', () => {
+  const take = () => {
     show(Number(input.value));
     change(Number(input.value));
-  });
+  };
+  const finger = followFinger(input, take);
+  input.addEventListener('input', () => finger.holds() || take());
   input.addEventListener('change', rest);
   const control = {
     element: h('div', { class: 'field' }, h('label', { for: id, text: label }), output, input),
@@ -38,6 +42,42 @@ export function slider({ label, range, step, format, hint, change, rest = () => 
   };
   control.limit(range, step);
   return control;
+}
+
+/**
+ * A finger on a slider may be about to scroll the page: the value stays until it goes along the slider, or is lifted.
+ * @param {HTMLInputElement} input
+ * @param {function()} take - the value is meant
+ * @returns {{holds: function(): boolean}} whether a value that comes now is to be left
+ */
+function followFinger(input, take) {
+  let held = null;
+  const back = () => {
+    if (held.offered === null) held.offered = input.value;
+    input.value = held.value;
+  };
+  input.addEventListener('pointerdown', (event) => {
+    if (event.pointerType === 'touch') held = { x: event.clientX, y: event.clientY, value: input.value, offered: null };
+  });
+  input.addEventListener('pointermove', (event) => {
+    if (!held) return;
+    const [along, across] = [Math.abs(event.clientX - held.x), Math.abs(event.clientY - held.y)];
+    if (along > STILL && along > across) held = null;
+  });
+  input.addEventListener('pointerup', () => {
+    if (!held) return;
+    if (held.offered !== null) input.value = held.offered;
+    const tapped = held.offered !== null;
+    held = null;
+    if (tapped) take();
+  });
+  input.addEventListener('pointercancel', () => { held = null; });
+  return {
+    holds() {
+      if (held) back();
+      return held !== null;
+    },
+  };
 }
 
 /** @param {{label: string, options: Object<string, string>, change: function(string)}} told - options: texts by value */

@@ -5,6 +5,13 @@ import { coloured } from './colours.js';
 
 const AROUND = 2; // pixels on each side that are looked at
 const MARGIN = 0.1; // of the range, that sliders go beyond it
+const LANDS = 0.75; // pixels from where it is looked for, that a point may land
+
+/**
+ * @typedef {{v: number, u: number, focus: number}} Seen - from where, in view steps, and the disparity in focus: a point
+ *   of disparity `d` that the centre has at `x`, `y` is seen at `x - (d - focus) * u`, `y - (d - focus) * v`
+ */
+export const CENTRE = { v: 0, u: 0, focus: 0 };
 
 export class DepthMap {
   #values = null;
@@ -52,11 +59,80 @@ export class DepthMap {
     return median(seen);
   }
 
-  /** Draw it in colours on a canvas, which takes its size. */
-  paint(canvas) {
-    const picture = coloured(this.#values, this.#width, this.low, this.high);
+  /**
+   * The pixel of the centre that is seen at a place: the nearest to the camera of those that land there; where none
+   * does, the one that lands next to it.
+   * @param {{x: number, y: number}} place
+   * @param {Seen} seen
+   */
+  behind({ x, y }, { v, u, focus }) {
+    if (!this.ready || (!v && !u)) return { x, y };
+    const [left, right] = this.#between(x, u, focus, this.#width);
+    const [top, bottom] = this.#between(y, v, focus, this.#height);
+    let best = { far: Infinity, depth: -Infinity, x, y };
+    for (let row = top; row <= bottom; row += 1) {
+      for (let column = left; column <= right; column += 1) {
+        const depth = this.#values[row * this.#width + column];
+        const off = Math.hypot(column - (depth - focus) * u - x, row - (depth - focus) * v - y);
+        const far = off <= LANDS ? 0 : off;
+        if (far < best.far || (far === best.far && depth > best.depth)) best = { far, depth, x: column, y: row };
+      }
+    }
+    return { x: best.x, y: best.y };
+  }
+
+  /** First and last index of what may land at a place along one axis. */
+  #between(place, step, focus, length) {
+    const ends = [place + (this.low - focus) * step, place + (this.high - focus) * step];
+    const [first, last] = [Math.floor(Math.min(...ends)) - 1, Math.ceil(Math.max(...ends)) + 1];
+    return [clamp(first, 0, length - 1), clamp(last, 0, length - 1)];
+  }
+
+  /** Draw it in colours on a canvas, which takes its size. @param {Seen} seen */
+  paint(canvas, seen = CENTRE) {
+    const moved = seen.v || seen.u ? this.#moved(seen) : this.#values;
+    const picture = coloured(moved, this.#width, this.low, this.high);
     [canvas.width, canvas.height] = [this.#width, this.#height];
     canvas.getContext('2d').putImageData(picture, 0, 0);
+  }
+
+  /** The map as it is seen: the nearer covers the farther, and what no pixel lands on is as far as its farther neighbour. */
+  #moved({ v, u, focus }) {
+    const [width, height, values] = [this.#width, this.#height, this.#values];
+    const moved = new Float32Array(values.length).fill(-Infinity);
+    for (let row = 0, i = 0; row < height; row += 1) {
+      for (let column = 0; column < width; column += 1, i += 1) {
+        const depth = values[i];
+        const x = Math.round(column - (depth - focus) * u);
+        const y = Math.round(row - (depth - focus) * v);
+        if (x < 0 || y < 0 || x >= width || y >= height) continue;
+        const at = y * width + x;
+        if (depth > moved[at]) moved[at] = depth;
+      }
+    }
+    const lines = [[height, width, width, 1], [width, height, 1, width]]; // rows, then columns
+    for (const line of Math.abs(u) >= Math.abs(v) ? lines : lines.reverse()) fillHoles(moved, ...line);
+    return moved;
+  }
+}
+
+/** Fill what is -Infinity in `count` lines of `length` values, that begin `next` apart and go on by `step`. */
+function fillHoles(values, count, length, next, step) {
+  for (let line = 0; line < count; line += 1) {
+    let before = -Infinity;
+    for (let i = 0; i < length; i += 1) {
+      const at = line * next + i * step;
+      if (values[at] !== -Infinity) {
+        before = values[at];
+        continue;
+      }
+      let end = i;
+      while (end < length && values[line * next + end * step] === -Infinity) end += 1;
+      const after = end < length ? values[line * next + end * step] : before;
+      const fill = before === -Infinity ? after : Math.min(before, after);
+      for (; i < end; i += 1) values[line * next + i * step] = fill;
+      i -= 1;
+    }
   }
 }
 

@@ -29,35 +29,32 @@ export function invitation(choose) {
 }
 
 /**
- * Take files that are dropped anywhere on the page, or pasted, from `start` to `stop`.
+ * Take files that are dropped anywhere on the page, or pasted; whatever else is dropped, the page stays.
  * @param {HTMLElement} element - has the class "dropping" while files are held over the page
  * @param {function(File[])} add
- * @returns {{start: function(), stop: function()}}
  */
 export function followFiles(element, add) {
   let depth = 0; // dragenter and dragleave come for every element
+  element.append(h('p', { class: 'drop-hint', 'aria-hidden': 'true', text: 'Drop to restore' }));
   const enter = (step) => {
     depth = Math.max(0, depth + step);
     element.classList.toggle('dropping', depth > 0);
   };
   const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
+  const isField = (event) => !hasFiles(event) && event.target.matches?.('input, textarea');
   const listeners = {
     dragenter: (event) => hasFiles(event) && enter(1),
     dragleave: (event) => hasFiles(event) && enter(-1),
-    dragover: (event) => hasFiles(event) && event.preventDefault(),
+    dragover: (event) => isField(event) || event.preventDefault(),
     drop: (event) => {
-      if (!hasFiles(event)) return;
+      if (isField(event)) return;
       event.preventDefault();
       enter(-depth);
-      add([...event.dataTransfer.files]);
+      if (event.dataTransfer?.files.length) add([...event.dataTransfer.files]);
     },
     paste: (event) => {
       if (event.clipboardData?.files.length) add([...event.clipboardData.files]);
     },
   };
-  const each = (act) => Object.entries(listeners).forEach(([name, listener]) => act(name, listener));
-  return {
-    start: () => each((name, listener) => document.addEventListener(name, listener)),
-    stop: () => each((name, listener) => document.removeEventListener(name, listener)),
-  };
+  for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener);
 }

@@ -1,5 +1,7 @@
 /** What pointers and keys do on the picture. */
 
+import { STEPS, followKeys } from './keys.js';
+
 const STILL = 4; // pixels that a click may move
 const SHARE = 0.4; // of the picture's width: a drag that long goes from the centre of the grid to its edge
 
@@ -49,33 +51,25 @@ export function followPointer(stage, told) {
   canvas.addEventListener('pointerleave', () => told.leave());
 }
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FAR = 10; // pixels, with Shift
 
 /**
- * Keys on the stage's canvas; all but arrows and Enter work anywhere in the pane, out of fields.
- * @param {HTMLElement} pane
- * @param {HTMLElement} canvas
+ * Keys of the pane.
  * @param {{move: function, look: function, focus: function, keys: Object<string, function>}} told - `move(right, down)`
  *   in pixels, `look(right, down)` in steps, `keys`: what single keys do
+ * @returns {{start: function(), stop: function()}} between which they are followed
  */
-export function followKeys(pane, canvas, told) {
-  canvas.addEventListener('keydown', (event) => {
-    const arrow = ARROWS[event.key];
-    if (event.ctrlKey || event.metaKey) return;
-    if (arrow && event.altKey) told.look(...arrow);
-    else if (arrow) told.move(...arrow.map((step) => step * (event.shiftKey ? FAR : 1)));
+export function followStageKeys(told) {
+  return followKeys((event) => {
+    if (event.ctrlKey || event.metaKey) return false;
+    const step = STEPS[event.key];
+    const key = told.keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (step && event.altKey) told.look(...step);
+    else if (step) told.move(...step.map((by) => by * (event.shiftKey ? FAR : 1)));
+    else if (event.altKey) return false;
     else if (event.key === 'Enter') told.focus();
-    else if (event.key === ' ') told.keys[' ']();
-    else return;
-    event.preventDefault();
-  });
-  pane.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.key === ' ' || event.defaultPrevented) return;
-    if (event.target.matches('input[type="number"], textarea, select')) return;
-    const act = told.keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act) return;
-    act();
-    event.preventDefault();
+    else if (key) key();
+    else return false;
+    return true;
   });
 }

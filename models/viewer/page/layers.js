@@ -53,6 +53,25 @@ export class Layers {
     this.#changed();
   }
 
+  /** The same picture is elsewhere now; what is drawn of it stays, and is renewed as its tiles are. */
+  move(address) {
+    if (this.empty) {
+      this.open(address);
+      return;
+    }
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    this.#loading = null;
+    this.#tiles = [];
+    this.#address = address;
+    if (address) this.update();
+  }
+
+  /** Whether there is nothing to draw. */
+  get empty() {
+    return !this.#whole;
+  }
+
   /** The view has changed. */
   update() {
     if (!this.#address) return;
@@ -99,7 +118,7 @@ export class Layers {
     this.#timer = 0;
     const wanted = this.#wanted();
     if (!wanted) this.#changed();
-    if (!wanted || this.#loading) return; // what is on its way looks again when it is there
+    if (!wanted || this.#loading || !this.#address) return; // what is on its way looks again when it is there
     this.#loading = wanted;
     const { signal } = this.#abort;
     try {

@@ -1,11 +1,11 @@
 /** The pane of a light field: its parts put together. */
 
-import { DepthMap } from './depth.js';
+import { CENTRE, DepthMap } from './depth.js';
 import { clamp, h } from './dom.js';
 import { Epipolar } from './epipolar.js';
 import { Frames } from './frames.js';
-import { followKeys, followPointer } from './gestures.js';
-import { openHelp } from './help.js';
+import { followPointer, followStageKeys } from './gestures.js';
+import { openLightFieldHelp } from './help.js';
 import { glide } from './motion.js';
 import { Panel } from './panel.js';
 import { Saving } from './saving.js';
@@ -28,6 +28,10 @@ class LightFieldPane {
   #stopFocus = () => {};
   #stopBack = () => {};
   #wish = null; // where to focus, once the disparity map is there
+  #chosen; // whether the user has said what is in focus
+  #gliding = false; // whether it is the focus itself that moves
+  #seen = CENTRE; // how the picture on the screen is seen
+  #mapSeen = null; // and the coloured map
   #grabbed = null;
   #measuring = false;
   #depthless = false;
@@ -35,6 +39,7 @@ class LightFieldPane {
   constructor({ exhibit, socket, notify }) {
     this.notify = notify;
     this.settings = new Settings(exhibit);
+    this.#chosen = this.settings.kept;
     this.depth = new DepthMap(exhibit);
     this.stage = new Stage(exhibit);
     this.line = new StatusLine();
@@ -47,23 +52,29 @@ class LightFieldPane {
       rest: () => this.frames.settle(),
       play: () => this.sweep.toggle(),
       help: () => this.#help(),
+      reset: () => this.#reset(),
       save: this.saving.element,
     });
     this.panel.limit(this.depth.range);
-    const view = h('div', { class: 'view' }, this.stage.element, this.line.element);
+    const view = h('div', { class: 'view' }, this.stage.element, this.stage.beneath, this.line.element);
     view.style.setProperty('--ratio', String(exhibit.size[1] / exhibit.size[0]));
     this.element = h('div', { class: 'light-field' }, view, this.panel.element);
     this.settings.onChange((names, picture) => this.#changed(names, picture));
+    this.ends = [socket.onState((connected) => connected && this.shown && this.#measure())];
     this.#listen();
   }
 
   show() {
+    this.shown = true;
+    this.keys.start();
     this.frames.start();
     this.#showSlices();
     this.#measure();
   }
 
   hide() {
+    this.shown = false;
+    this.keys.stop();
     this.sweep.stop();
     this.frames.stop();
     this.epipolar.stop();
@@ -74,15 +85,19 @@ class LightFieldPane {
     this.frames.close();
     this.epipolar.close();
     this.stage.close();
+    for (const end of this.ends) end();
   }
 
   #paint(bitmap, frame) {
     this.stage.paint(bitmap, frame);
+    this.#seen = seenBy(frame.settings);
+    this.#paintMap();
     this.line.count(frame.milliseconds);
     this.#say();
   }
 
   #changed(names, picture) {
+    if (!this.#gliding && (names.has('disparity') || names.has('allInFocus'))) this.#choose();
     if (picture) this.frames.change();
     if (names.has('map')) this.#showMap();
     if (names.has('epipolar')) this.#showSlices();
@@ -100,7 +115,7 @@ class LightFieldPane {
       drag: (right, down) => this.#drag(right, down),
       drop: (event) => this.#drop(event.shiftKey),
     });
-    followKeys(this.element, this.stage.canvas, {
+    this.keys = followStageKeys({
       move: (right, down) => this.#step(right, down),
       look: (right, down) => this.#look(right * LOOK_STEP, down * LOOK_STEP),
       focus: () => this.focusAt(this.stage.point),
@@ -125,6 +140,7 @@ class LightFieldPane {
   /** Focus on what is seen at a pixel; once it is known how far that is. */
   focusAt(point) {
     this.sweep.stop();
+    this.#choose();
     this.#pointAt(point);
     this.stage.mark(point);
     this.#wish = point;
@@ -132,13 +148,38 @@ class LightFieldPane {
     else this.#measure();
   }
 
-  #glideToWish() {
-    const from = this.settings.values.disparity;
-    const to = this.depth.at(this.#wish.x, this.#wish.y);
+  /** The user says what is in focus: nothing said before counts any more. */
+  #choose() {
+    this.#chosen = true;
     this.#wish = null;
     this.#stopFocus();
-    const step = (share) => this.settings.set({ disparity: from + share * (to - from), allInFocus: false });
-    this.#stopFocus = this.#glide(FOCUS_MILLISECONDS, step);
+  }
+
+  #reset() {
+    this.sweep.stop();
+    this.#choose();
+    this.settings.reset();
+  }
+
+  #glideToWish() {
+    const { x, y } = this.#behind(this.#wish);
+    this.#wish = null;
+    this.#glideTo(this.depth.at(x, y));
+  }
+
+  #glideTo(to) {
+    const from = this.settings.values.disparity;
+    this.#stopFocus();
+    this.#stopFocus = this.#glide(FOCUS_MILLISECONDS, (share) => {
+      this.#gliding = true;
+      this.settings.set({ disparity: from + share * (to - from), allInFocus: false });
+      this.#gliding = false;
+    });
+  }
+
+  /** The pixel of the centre that is seen at a place of the picture. */
+  #behind(place) {
+    return this.depth.behind(place, this.#seen);
   }
 
   /** Drafts until it rests, then the whole picture; returns what stops it. */
@@ -155,6 +196,7 @@ class LightFieldPane {
   async #measure() {
     if (this.depth.ready || this.#measuring) return;
     this.#measuring = true;
+    this.#depthless = false;
     this.#say();
     try {
       await this.depth.load();
@@ -179,18 +221,22 @@ class LightFieldPane {
 
   #measured() {
     this.panel.limit(this.depth.range);
-    this.depth.paint(this.stage.map);
     this.stage.legend.show(this.depth);
+    const { x, y } = this.stage.middle;
+    const centre = this.depth.at(x, y);
+    this.settings.first.disparity = Number(centre.toFixed(3));
     this.#showMap();
     this.#markLegend();
     if (this.settings.values.allInFocus) this.frames.change();
     if (this.#wish) this.#glideToWish();
+    else if (!this.#chosen) this.#glideTo(centre);
   }
 
   #pointAt(point, aloud = false) {
     this.stage.moveTo(point);
-    this.line.show(this.stage.point, this.depth.at(this.stage.point.x, this.stage.point.y), aloud);
-    this.epipolar.through(this.stage.point);
+    const { x, y } = this.#behind(this.stage.point);
+    this.line.show(this.stage.point, this.depth.at(x, y), aloud);
+    this.epipolar.through({ x, y });
   }
 
   #step(right, down) {
@@ -200,6 +246,7 @@ class LightFieldPane {
 
   #shift(sign) {
     this.sweep.stop();
+    this.#choose();
     const [low, high] = this.depth.range;
     const by = sign * 2 * this.panel.step;
     this.settings.set({ disparity: clamp(this.settings.values.disparity + by, low, high), allInFocus: false });
@@ -220,10 +267,11 @@ class LightFieldPane {
     this.#grabbed = { v, u };
   }
 
+  /** What is nearer than the focus follows the hand. */
   #drag(right, down) {
     const { reach } = this.settings;
     const full = Math.max(reach.v, reach.u);
-    this.settings.set({ u: this.#grabbed.u + right * full, v: this.#grabbed.v + down * full });
+    this.settings.set({ u: this.#grabbed.u - right * full, v: this.#grabbed.v - down * full });
   }
 
   #drop(stay) {
@@ -239,6 +287,14 @@ class LightFieldPane {
   #showMap() {
     this.stage.map.hidden = !(this.settings.values.map && this.depth.ready);
     this.stage.legend.element.hidden = this.stage.map.hidden;
+    this.#paintMap();
+  }
+
+  /** The coloured map, as the picture below it is seen. */
+  #paintMap() {
+    if (this.stage.map.hidden || isSame(this.#seen, this.#mapSeen)) return;
+    this.depth.paint(this.stage.map, this.#seen);
+    this.#mapSeen = this.#seen;
   }
 
   /** What the server is asked for: all in focus only once it has the map, which it would wait for. */
@@ -256,13 +312,21 @@ class LightFieldPane {
     const { epipolar } = this.settings.values;
     this.stage.showSlices(epipolar);
     this.stage.showCrosshair(epipolar);
-    if (epipolar) this.epipolar.start(this.stage.point);
+    if (epipolar) this.epipolar.start(this.#behind(this.stage.point));
     else this.epipolar.stop();
     this.element.classList.toggle('sliced', epipolar);
   }
 
   #help() {
     const { stats } = this.line;
-    openHelp({ shown: !stats.hidden, show: (on) => { stats.hidden = !on; } });
+    openLightFieldHelp({ shown: !stats.hidden, show: (on) => { stats.hidden = !on; } });
   }
 }
+
+/** How a picture of these settings is seen; one that is all in focus is not moved by the viewpoint. */
+function seenBy({ viewpoint, disparity, all_in_focus: allInFocus }) {
+  const [v, u] = viewpoint.split(',').map(Number);
+  return allInFocus || (!v && !u) ? CENTRE : { v, u, focus: disparity };
+}
+
+const isSame = (one, other) => one.v === other?.v && one.u === other.u && one.focus === other.focus;

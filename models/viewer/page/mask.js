@@ -2,11 +2,14 @@
 
 const LONGEST = 1024; // pixels of the mask's longer side
 const HARD = 0.55; // of the brush's radius: within, it covers fully
+const STEPS = 20; // that can be taken back
 const SPACING = 0.2; // of the radius, between two dabs of a stroke
 
 export class Mask {
   #context;
   #tint;
+  #undone = [];
+  #done = []; // what was covered before each step, oldest first
 
   /** For a picture of this size; nothing is painted. */
   constructor(width, height) {
@@ -14,7 +17,7 @@ export class Mask {
     this.canvas = document.createElement('canvas');
     this.canvas.width = Math.max(1, Math.round(width * this.scale));
     this.canvas.height = Math.max(1, Math.round(height * this.scale));
-    this.#context = this.canvas.getContext('2d');
+    this.#context = this.canvas.getContext('2d', { willReadFrequently: true });
   }
 
   /**
@@ -45,6 +48,46 @@ export class Mask {
     this.#context.beginPath();
     this.#context.arc(x, y, radius, 0, 2 * Math.PI);
     this.#context.fill();
+  }
+
+  get canUndo() {
+    return this.#done.length > 0;
+  }
+
+  get canRedo() {
+    return this.#undone.length > 0;
+  }
+
+  /** A step begins: it may be taken back later. */
+  remember() {
+    this.#done.push(this.#cover());
+    if (this.#done.length > STEPS) this.#done.shift();
+    this.#undone = [];
+  }
+
+  undo() {
+    this.#step(this.#done, this.#undone);
+  }
+
+  redo() {
+    this.#step(this.#undone, this.#done);
+  }
+
+  #step(from, to) {
+    if (!from.length) return;
+    to.push(this.#cover());
+    const cover = from.pop();
+    const pixels = new ImageData(this.canvas.width, this.canvas.height);
+    pixels.data.fill(255);
+    cover.forEach((alpha, i) => { pixels.data[4 * i + 3] = alpha; });
+    this.#context.putImageData(pixels, 0, 0);
+    this.#tint = null;
+  }
+
+  /** @returns {Uint8Array} how much of each pixel is covered */
+  #cover() {
+    const { data } = this.#context.getImageData(0, 0, this.canvas.width, this.canvas.height);
+    return Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i + 3]);
   }
 
   clear() {

@@ -21,18 +21,19 @@ function stepOf([low, high]) {
 export class Panel {
   /**
    * @param {Settings} settings
-   * @param {{rest: function(), play: function(), help: function(), save: HTMLElement}} actions - `rest`: a control was
-   *   let go; `save`: the section that saves
+   * @param {{rest: function(), play: function(), help: function(), reset: function(), save: HTMLElement}} actions -
+   *   `rest`: a control was let go; `save`: the section that saves
    */
-  constructor(settings, { rest, play, help, save }) {
+  constructor(settings, { rest, play, help, reset, save }) {
     this.settings = settings;
     this.rest = rest;
     this.view = new ApertureView(settings.reach);
     this.controls = this.#make();
     this.play = h('button', { type: 'button', class: 'button', onclick: play });
+    this.hint = h('p', { class: 'muted small', text: 'Bright edges? Close the aperture.', hidden: true });
     this.element = h(
       'div', { class: 'panel', role: 'group', 'aria-label': 'Settings of the picture' },
-      ...this.#sections(), this.#foot(help), save,
+      ...this.#sections(), this.#foot(help, reset), save,
     );
     this.playing(false);
     settings.onChange((names) => this.show(names));
@@ -83,7 +84,7 @@ export class Panel {
     const section = (title, ...content) => h('section', {}, h('h3', { text: title }), ...content);
     const shapes = h('div', { class: 'beside' }, this.view.element, h('div', {}, ...own('radius', 'shape')));
     return [
-      section('Focus', ...own('disparity', 'allInFocus'), this.play),
+      section('Focus', ...own('disparity', 'allInFocus'), this.hint, this.play),
       section('Aperture', shapes, ...own('blades', 'rotation', 'inner', 'cut', 'half')),
       section('Viewpoint, view steps', ...own('u', 'v', 'hold')),
       section('Picture', ...own('exposure', 'interpolation')),
@@ -91,11 +92,10 @@ export class Panel {
     ];
   }
 
-  #foot(help) {
-    const reset = h('button', { type: 'button', class: 'button quiet' }, icon('reset'), 'Reset');
-    reset.addEventListener('click', () => this.settings.reset());
+  #foot(help, reset) {
+    const back = h('button', { type: 'button', class: 'button quiet', onclick: reset }, icon('reset'), 'Reset');
     const keys = h('button', { type: 'button', class: 'button quiet', onclick: help }, icon('help'), 'Keys and help');
-    return h('div', { class: 'panel-foot' }, reset, keys);
+    return h('div', { class: 'panel-foot' }, back, keys);
   }
 
   /** @param {number[]} range - of disparities worth a look */
@@ -119,6 +119,7 @@ export class Panel {
     const { values, reach } = this.settings;
     for (const name of names) this.controls[name].set(values[name]);
     for (const [name, shape] of Object.entries(OF_SHAPE)) this.controls[name].element.hidden = values.shape !== shape;
+    this.hint.hidden = !values.allInFocus;
     this.controls.u.input.disabled = reach.u === 0;
     this.controls.v.input.disabled = reach.v === 0;
     if ([...names].some((name) => OF_APERTURE.has(name))) this.view.show(values);

@@ -4,11 +4,12 @@ import { BeforeAfter } from './before_after.js';
 import { Brush } from './brush.js';
 import { choice, slider } from './controls.js';
 import { h, icon } from './dom.js';
-import { fileChooser, followFiles, invitation } from './dropping.js';
+import { fileChooser, invitation } from './dropping.js';
+import { openPhotographHelp } from './help.js';
 import { Keeping } from './keeping.js';
 import { Layers } from './layers.js';
 import { Mask } from './mask.js';
-import { followStage } from './photograph_gestures.js';
+import { followStage, stageKeys } from './photograph_gestures.js';
 import { Queue } from './queue.js';
 import { QueueList } from './queue_list.js';
 import { View } from './view.js';
@@ -20,10 +21,10 @@ export function createPane(context) {
 
 class PhotographPane {
   #chosen = null;
-  #shownId = null; // of the picture whose pixels are drawn
+  #shown = { item: null, id: null }; // whose pixels are drawn, and what the server calls it
 
   constructor({ socket, exhibits, weights, notify }) {
-    const fail = (text) => notify(text, 'error');
+    const fail = (text, subject) => notify(text, 'error', subject);
     this.exhibits = exhibits.filter((exhibit) => exhibit.kind === 'photograph');
     this.view = new View(() => this.#viewed());
     this.stage = new BeforeAfter(this.view, () => this.layers.update());
@@ -41,23 +42,26 @@ class PhotographPane {
     this.brush = new Brush(this.view, this.stage, (on) => this.#mask(on));
     followStage(this.stage, this.view, this.brush);
     this.#build(weights);
-    this.files = followFiles(this.element, (files) => this.#add(files));
+    this.keys = stageKeys(this.view, this.brush, openPhotographHelp);
+    this.leaving = (event) => this.keeping.unsaved && event.preventDefault();
+    window.addEventListener('beforeunload', this.leaving);
     this.queue.weights = weights[0];
     this.#listed(null);
   }
 
   show() {
-    this.files.start();
+    this.keys.start();
     this.queue.prepare();
     for (const exhibit of this.exhibits.splice(0)) this.queue.addExhibit(exhibit);
   }
 
   hide() {
-    this.files.stop();
+    this.keys.stop();
   }
 
   close() {
     this.hide();
+    window.removeEventListener('beforeunload', this.leaving);
     this.queue.close();
     this.layers.open(null);
     this.stage.watching.disconnect();
@@ -66,31 +70,45 @@ class PhotographPane {
   /** Look at a picture. */
   choose(item) {
     this.#chosen = item;
-    const id = item?.id ?? null;
-    if (id !== this.#shownId) {
-      this.#shownId = id;
-      if (id) {
-        this.photo.style.setProperty('--ratio', String(item.width / item.height));
-        this.view.open(item.width, item.height);
-      }
-      this.layers.open(id && ((side, part, scale) => this.queue.part(item, side, part, scale)));
-    }
+    this.#open(item);
     this.brush.use(item?.mask ?? null);
     this.strength.set(item?.strength ?? 1);
     this.stage.strength = item?.strength ?? 1;
     this.list.list(item);
+    this.keeping.show(item);
     this.#describe();
   }
 
-  /** The first one of new files is looked at. */
-  #add(files) {
+  /** Have its pixels; of one that is sent again those that are there stay until the new ones come. */
+  #open(item) {
+    const id = item?.id ?? null;
+    const again = item !== null && item === this.#shown.item;
+    if (again && id === this.#shown.id) return;
+    const address = id && ((side, part, scale) => this.queue.part(item, side, part, scale));
+    this.#shown = { item, id };
+    if (again) {
+      if (this.layers.empty && id) this.#fit(item);
+      this.layers.move(address);
+      return;
+    }
+    if (id) this.#fit(item);
+    this.layers.open(address);
+  }
+
+  #fit(item) {
+    this.photo.style.setProperty('--ratio', String(item.width / item.height));
+    this.view.open(item.width, item.height);
+  }
+
+  /** The first one of new files is looked at. @param {File[]} files */
+  add(files) {
     const { length } = this.queue.items;
     this.queue.add(files);
     if (this.queue.items.length > length) this.choose(this.queue.items[length]);
   }
 
   #build(weights) {
-    const chooser = fileChooser((files) => this.#add(files));
+    const chooser = fileChooser((files) => this.add(files));
     const add = h('button', { type: 'button', class: 'button', onclick: () => chooser.click() }, icon('add'), 'Add');
     this.weights = choice({
       label: 'Network', options: Object.fromEntries(weights.map((name) => [name, name])),
@@ -114,11 +132,11 @@ class PhotographPane {
       h('section', {}, h('h3', { text: 'Restore' }), this.strength.element, this.weights.element),
       this.brush.element,
       this.keeping.element,
+      h('div', { class: 'panel-foot' }, h('button', { type: 'button', class: 'button quiet', onclick: openPhotographHelp }, icon('help'), 'Keys and help')),
     );
     this.photo = h('div', { class: 'photo' }, this.stage.element, this.#bar());
     this.invitation = invitation(() => chooser.click());
-    const hint = h('p', { class: 'drop-hint', 'aria-hidden': 'true', text: 'Drop to restore' });
-    this.element = h('div', { class: 'photographs' }, this.invitation, this.photo, this.panel, chooser, hint);
+    this.element = h('div', { class: 'photographs' }, this.invitation, this.photo, this.panel, chooser);
   }
 
   #bar() {
@@ -174,7 +192,7 @@ class PhotographPane {
     this.facts.textContent = ready ? `${item.width} × ${item.height} · ${item.bits} bit` : '';
     this.strength.input.disabled = this.brush.toggle.input.disabled = !ready;
     this.stage.working = item?.working ?? null;
-    this.stage.element.dataset.state = item?.state ?? '';
+    this.stage.element.toggleAttribute('data-empty', this.layers.empty && !ready);
     this.stage.invalidate();
   }
 }

@@ -1,9 +1,10 @@
 /** What pointers, the wheel and keys do on a photograph: move, zoom, paint. */
 
+import { STEPS, followKeys } from './keys.js';
+
 const WHEEL = 0.0016; // of the zoom's logarithm, per pixel that is scrolled
 const KEY_ZOOM = 1.25;
 const KEY_PAN = 60; // CSS pixels
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
  * @param {BeforeAfter} stage
@@ -67,7 +68,6 @@ export function followStage(stage, view, brush) {
     const factor = Math.exp(-pixels * WHEEL * (event.ctrlKey ? 5 : 1)); // with Ctrl: a pinch on a touchpad
     view.zoomAt(view.zoom * factor, event.clientX - box.left, event.clientY - box.top);
   }, { passive: false });
-  followKeys(canvas, view, brush);
 }
 
 /** One of two fingers has moved: the pixels under both stay there. */
@@ -78,7 +78,14 @@ function pinch(view, still, before, now) {
   view.zoomAt((view.zoom * far(now)) / far(before), ...middle);
 }
 
-function followKeys(canvas, view, brush) {
+/**
+ * Keys of the pane.
+ * @param {View} view
+ * @param {Brush} brush
+ * @param {function()} help
+ * @returns {{start: function(), stop: function()}} between which they are followed
+ */
+export function stageKeys(view, brush, help) {
   const keys = {
     '+': () => view.zoomAt(view.zoom * KEY_ZOOM),
     '=': () => view.zoomAt(view.zoom * KEY_ZOOM),
@@ -89,14 +96,24 @@ function followKeys(canvas, view, brush) {
     ' ': () => brush.active && brush.dab(),
     '[': () => brush.resize(-1),
     ']': () => brush.resize(1),
+    '?': help,
   };
-  canvas.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const arrow = ARROWS[event.key];
-    if (arrow && brush.active) brush.step(...arrow, event.shiftKey);
-    else if (arrow) view.pan(-arrow[0] * KEY_PAN, -arrow[1] * KEY_PAN);
+  return followKeys((event) => {
+    if (event.altKey) return false;
+    if (event.ctrlKey || event.metaKey) return retrace(event, brush);
+    const step = STEPS[event.key];
+    if (step && brush.active) brush.step(...step, event.shiftKey);
+    else if (step) view.pan(-step[0] * KEY_PAN, -step[1] * KEY_PAN);
     else if (event.key in keys) keys[event.key]();
-    else return;
-    event.preventDefault();
+    else return false;
+    return true;
   });
+}
+
+/** Ctrl and Z, and with Shift. */
+function retrace(event, brush) {
+  if (event.key.toLowerCase() !== 'z') return false;
+  if (event.shiftKey) brush.redo();
+  else brush.undo();
+  return true;
 }

@@ -4,6 +4,8 @@ import { ask } from './dom.js';
 
 const LARGEST = 256 * 2 ** 20; // bytes of a file
 const THUMBNAIL = 160; // pixels of its longer side
+const MOST_NAMED = 4; // of the files of one drop that cannot be restored
+const LONGEST_NAME = 40;
 const AT_WORK = ['sending', 'waiting', 'running'];
 
 /**
@@ -20,11 +22,14 @@ export class Queue {
   #told;
   #early = new Map(); // messages of pictures whose number is not known here yet
   #sending = Promise.resolve();
+  #drops = 0;
+  #exhibits = { name: 'exhibits', refused: [] };
 
   /**
    * @param {Socket} socket
    * @param {{changed: function(Item), tile: function(Item, Part), fresh: function(Item), listed: function(Item),
-   *   fail: function(string)}} told - `fresh`: the whole result is another one; `listed`: added, removed or accepted
+   *   fail: function(string, string)}} told - `fresh`: the whole result is another one; `listed`: added, removed or
+   *   accepted; `fail`: what is wrong, and a word that later ones share which take its place
    */
   constructor(socket, told) {
     this.#socket = socket;
@@ -39,17 +44,28 @@ export class Queue {
 
   /** @param {Iterable<File>} files */
   add(files) {
+    this.#drops += 1;
+    const drop = { name: `drop ${this.#drops}`, refused: [] };
     for (const file of files) {
       if (file.size > LARGEST) {
-        const size = Math.round(file.size / 2 ** 20);
-        this.#told.fail(`${file.name}: got ${size} MB, want at most ${LARGEST / 2 ** 20} MB`);
-      } else this.#list({ name: file.name || 'pasted', file });
+        this.#refuse(drop, file.name, `got ${Math.round(file.size / 2 ** 20)} MB, want at most ${LARGEST / 2 ** 20} MB`);
+      } else this.#list({ name: file.name || 'pasted', file, drop });
     }
+  }
+
+  /** Say which of the files that came together cannot be restored, and why. */
+  #refuse(drop, name, reason) {
+    drop.refused.push(`${shortened(name)}: ${reason}`);
+    const { length } = drop.refused;
+    const named = drop.refused.slice(0, MOST_NAMED);
+    const more = length > MOST_NAMED ? [`and ${length - MOST_NAMED} more`] : [];
+    const lines = length > 1 ? [`${length} files cannot be restored:`, ...named, ...more] : named;
+    this.#told.fail(lines.join('\n'), drop.name);
   }
 
   /** @param {{id: string, name: string}} exhibit */
   addExhibit(exhibit) {
-    this.#list({ name: exhibit.name, exhibit: exhibit.id });
+    this.#list({ name: exhibit.name, exhibit: exhibit.id, drop: this.#exhibits });
   }
 
   async cancel(item) {
@@ -93,8 +109,8 @@ export class Queue {
     for (const stop of this.stop) stop();
   }
 
-  #list({ name, file = null, exhibit = null }) {
-    const item = { name, file, exhibit, id: null, state: 'sending', progress: 0, left: null, message: '', strength: 1, mask: null, weights: this.weights };
+  #list({ name, drop, file = null, exhibit = null }) {
+    const item = { name, drop, file, exhibit, saved: false, id: null, state: 'sending', progress: 0, left: null, message: '', strength: 1, mask: null, weights: this.weights };
     this.items.push(item);
     this.#told.listed(item);
     this.#send(item);
@@ -117,7 +133,7 @@ export class Queue {
     } catch (error) {
       if (session !== (await this.#socket.session)) return; // it is sent again
       this.items = this.items.filter((other) => other !== item);
-      this.#told.fail(error.message.startsWith(item.name) ? error.message : `${item.name}: ${error.message}`);
+      this.#refuse(item.drop, item.name, reasonOf(error, item.name));
       this.#told.listed(item);
       return;
     }
@@ -159,6 +175,7 @@ export class Queue {
     item.message = message.message;
     item.working = message.state === 'running' && message.next ? partOf(message.next) : null;
     if (message.tile) this.#told.tile(item, partOf(message.tile));
+    if (begun || ended) item.saved = false;
     if (begun || ended) this.#told.fresh(item);
     this.#told.changed(item);
   }
@@ -184,4 +201,15 @@ export class Queue {
 
 function partOf([x, y, width, height]) {
   return { x, y, width, height };
+}
+
+/** Why a file is refused; what a library says of its own insides tells nobody anything. */
+function reasonOf(error, name) {
+  const reason = error.message.startsWith(`${name}: `) ? error.message.slice(name.length + 2) : error.message;
+  return /vips/i.test(reason) ? 'not a readable picture' : reason;
+}
+
+function shortened(name) {
+  if (name.length <= LONGEST_NAME) return name;
+  return `${name.slice(0, LONGEST_NAME - 13)}…${name.slice(-12)}`;
 }

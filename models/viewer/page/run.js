@@ -51,7 +51,7 @@ export function createPane({ exhibit, notify }) {
     h('header', { class: 'run-head' }, h('h2', { text: exhibit.name }), state, bar),
     h('div', { class: 'run-charts' },
       h('div', {}, loss.element, h('label', { class: 'switch run-switch' }, 'Logarithmic', log)),
-      psnr.element,
+      h('div', {}, psnr.element),
       h('div', {}, other.element, h('div', { class: 'field row run-switch' }, h('label', { for: which.id, text: 'Shown' }), which)),
     ),
     crops.element,
@@ -142,18 +142,18 @@ function byPicture(validation) {
   return found;
 }
 
-/** The mean over the pictures at every step that any has. */
+/** The mean over the pictures that have one, at every step; null where none has. */
 function meanOver(pictures, key) {
   const sums = new Map();
   for (const one of pictures.values()) {
     one.step.forEach((step, i) => {
-      if (one[key][i] == null) return;
       const [sum, count] = sums.get(step) ?? [0, 0];
-      sums.set(step, [sum + one[key][i], count + 1]);
+      const has = one[key][i] != null;
+      sums.set(step, has ? [sum + one[key][i], count + 1] : [sum, count]);
     });
   }
   const x = [...sums.keys()].sort((a, b) => a - b);
-  return { x, y: x.map((step) => sums.get(step)[0] / sums.get(step)[1]) };
+  return { x, y: x.map((step) => sums.get(step)).map(([sum, count]) => (count ? sum / count : null)) };
 }
 
 function describe(step, steps, changed, training) {

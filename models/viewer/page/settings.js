@@ -12,11 +12,15 @@ const PICTURE = new Set([
 ]);
 const SMALLEST_RADIUS = 0.5;
 const THINNEST_RING = 0.1; // view steps
+const KEEP = 200; // milliseconds of rest, after which it is kept for a reload
 
 export class Settings {
   #handlers = new Set();
+  #keeping = 0;
 
-  /** @param {{grid: number[], radius: number}} exhibit */
+  #key;
+
+  /** @param {{id: string, name: string, grid: number[], size: number[], radius: number}} exhibit */
   constructor(exhibit) {
     const [rows, columns] = exhibit.grid;
     this.reach = { v: (rows - 1) / 2, u: (columns - 1) / 2 };
@@ -27,7 +31,16 @@ export class Settings {
       interpolation: '', v: 0, u: 0, hold: false, map: false, epipolar: false,
     };
     this.radiusRange = [SMALLEST_RADIUS, Math.max(round(useful * 1.42, 2), 1)];
+    this.#key = `lfdeblur ${[exhibit.id, exhibit.name, exhibit.grid, exhibit.size].join(' ')}`;
     this.values = { ...this.first };
+    this.kept = this.#restore();
+  }
+
+  /** What this tab of the browser was set to before a reload. @returns {boolean} whether there was anything */
+  #restore() {
+    const kept = JSON.parse(sessionStorage.getItem(this.#key) ?? 'null');
+    if (kept) this.values = this.#possible({ ...this.values, ...kept });
+    return kept !== null;
   }
 
   /** Call `handler(names, pictureChanged)` after each change. */
@@ -42,11 +55,19 @@ export class Settings {
     const names = Object.keys(this.values).filter((name) => this.values[name] !== before[name]);
     if (!names.length) return;
     const picture = names.some((name) => PICTURE.has(name));
+    clearTimeout(this.#keeping);
+    this.#keeping = setTimeout(() => this.#keep(), KEEP);
     for (const handler of this.#handlers) handler(new Set(names), picture);
   }
 
   reset() {
     this.set(this.first);
+  }
+
+  /** All but what a drag lets go of by itself. */
+  #keep() {
+    const { v, u, ...kept } = this.values;
+    sessionStorage.setItem(this.#key, JSON.stringify(kept.hold ? this.values : kept));
   }
 
   #possible(values) {

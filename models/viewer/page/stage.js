@@ -1,10 +1,13 @@
 /** The picture of a light field on the screen, as large as fits, with what lies over and beside it. */
 
-import { clamp, h, svg } from './dom.js';
+import { calm, clamp, h, svg } from './dom.js';
 import { Legend } from './depth.js';
 
 const STRIP = [48, 0.16]; // thickness of epipolar images: pixels at least, share of the stage
 const GAP = 10; // pixels between the picture and them
+const LEAST = 0.6; // of the size without them, that the picture keeps
+const SMALL = [240, 120]; // pixels of the picture, below which its legend stands beneath
+const MARK_MILLISECONDS = 1500; // where nothing moves
 
 export const KEYS =
   'Arrow keys move the crosshair, with Shift by 10 pixels. Enter focuses there. Alt and arrow keys look around. ' +
@@ -12,12 +15,14 @@ export const KEYS =
 
 export class Stage {
   #context;
+  #marked = 0;
   #watch;
 
   /** @param {{name: string, size: number[], grid: number[]}} exhibit */
   constructor(exhibit) {
     [this.height, this.width] = exhibit.size;
-    this.point = { x: this.width >> 1, y: this.height >> 1 };
+    this.middle = { x: this.width >> 1, y: this.height >> 1 };
+    this.point = this.middle;
     this.canvas = h('canvas', {
       class: 'picture', width: this.width, height: this.height, tabindex: '0', role: 'application',
       'aria-label': `Picture of ${exhibit.name}. ${KEYS}`, 'aria-roledescription': 'picture',
@@ -30,6 +35,7 @@ export class Stage {
     this.box = h('div', { class: 'box' }, this.canvas, this.map, this.cross.element, this.marker, this.legend.element);
     this.strips = { across: this.#strip('across', 'x and u'), down: this.#strip('down', 'y and v') };
     this.element = h('div', { class: 'stage' }, this.box, this.strips.across, this.strips.down);
+    this.beneath = h('div', { class: 'beneath' });
     this.slices = false;
     this.#watch = new ResizeObserver(() => this.layout());
     this.#watch.observe(this.element);
@@ -64,16 +70,34 @@ export class Stage {
   layout() {
     const { clientWidth: width, clientHeight: height } = this.element;
     if (!width || !height) return;
-    const thick = this.slices ? Math.round(Math.max(STRIP[0], STRIP[1] * Math.min(width, height))) : 0;
-    const beside = thick ? thick + GAP : 0;
+    const { thick, gap } = this.#strips(width, height);
+    const beside = thick + gap;
     const scale = Math.min((width - beside) / this.width, (height - beside) / this.height);
     const size = [Math.max(Math.floor(this.width * scale), 1), Math.max(Math.floor(this.height * scale), 1)];
     const left = Math.floor((width - size[0] - beside) / 2);
     const top = Math.floor((height - size[1] - beside) / 2);
     place(this.box, left, top, ...size);
-    place(this.strips.across, left, top + size[1] + GAP, size[0], thick);
-    place(this.strips.down, left + size[0] + GAP, top, thick, size[1]);
+    place(this.strips.across, left, top + size[1] + gap, size[0], thick);
+    place(this.strips.down, left + size[0] + gap, top, thick, size[1]);
+    this.#placeLegend(...size);
     this.drawCrosshair();
+  }
+
+  /** How thick epipolar images are, and their distance from the picture. */
+  #strips(width, height) {
+    if (!this.slices) return { thick: 0, gap: 0 };
+    const alone = LEAST * Math.min(width / this.width, height / this.height);
+    const room = Math.min(width - alone * this.width, height - alone * this.height);
+    const gap = Math.min(GAP, Math.floor(room / 4));
+    const wanted = Math.max(STRIP[0], STRIP[1] * Math.min(width, height));
+    return { thick: Math.max(Math.round(Math.min(wanted, room - gap)), 1), gap };
+  }
+
+  /** On the picture where there is room, else beneath. */
+  #placeLegend(width, height) {
+    const { element } = this.legend;
+    const where = width < SMALL[0] || height < SMALL[1] ? this.beneath : this.box;
+    if (element.parentNode !== where) where.append(element);
   }
 
   showSlices(on) {
@@ -119,6 +143,8 @@ export class Stage {
     this.marker.style.top = `${(100 * (y + 0.5)) / this.height}%`;
     this.marker.getBoundingClientRect(); // so that the ripple begins anew
     this.marker.hidden = false;
+    clearTimeout(this.#marked);
+    if (calm()) this.#marked = setTimeout(() => { this.marker.hidden = true; }, MARK_MILLISECONDS);
   }
 }
 

@@ -9,6 +9,7 @@ from .turn import Rectangle, Turn
 LARGEST = 16 * 10**6  # pixels of a part, as it is sent
 LONGEST = 65_500  # pixels of a side that JPEG can hold
 QUALITY = 90
+QUALITY_OF_PIXELS = 98  # where they are shown one to one, or larger
 NEUTRAL = 128  # what lies behind transparent pixels
 
 
@@ -59,4 +60,5 @@ def part_jpeg(pixels: np.ndarray, info: ImageInfo, part: Rectangle, scale: float
     if "icc-profile-data" in info.metadata:
         kind, profile = info.metadata["icc-profile-data"]
         sent.set_type(kind, "icc-profile-data", profile)
-    return bytes(sent.jpegsave_buffer(Q=QUALITY, subsample_mode="off"))
+    quality = QUALITY_OF_PIXELS if scale == 1 else QUALITY
+    return bytes(sent.jpegsave_buffer(Q=quality, subsample_mode="off"))
