@@ -6,18 +6,14 @@ from pathlib import Path
 
 from ..data import ReadOptions
 from ..data.readers.registry import read_as_told, sure_format
-from ..io.errors import LfdeblurError
 from ..io.images import is_image_name, open_image
 from .answers import printable
+from .errors import ViewError
 from .light_fields.exhibit import LightFieldExhibit
 from .runs.exhibit import RunExhibit
 
 RUN_FILES = ("recipe.json", "training.csv")
 DEMO = Path(__file__).parents[1] / "assets" / "chess"
-
-
-class ViewError(LfdeblurError, ValueError):
-    """Something that cannot be shown; the message is one line."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import uvicorn
 from starlette.applications import Starlette
 
-from .exhibits import ViewError
+from .errors import ViewError
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MESSAGE_BYTES = 1 << 16  # the largest message of a page; pictures come by POST

@@ -79,7 +79,7 @@ def error_classes() -> set[type[Exception]]:
 
 def test_one_base_of_all_errors():
     found = error_classes()
-    assert len(found) == 15
+    assert len(found) == 17
     assert all(issubclass(error, LfdeblurError) for error in found)
     assert lfdeblur_models.data.LfdeblurError is LfdeblurError
     # Callers catch what they caught before there was a base.

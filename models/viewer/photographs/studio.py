@@ -22,7 +22,7 @@ from .picture import Picture, Run
 from .turn import Rectangle
 
 
-class _StoppedError(Exception):
+class _Stopped(Exception):
     """A run that nobody wants any more."""
 
 
@@ -110,7 +110,7 @@ class Studio:
                 continue
             try:
                 self._restore(album, run)
-            except _StoppedError:
+            except _Stopped:
                 pass
             except Exception as error:  # whatever it is, other pictures wait
                 album.settle(run, "failed", " ".join(str(error).split()) or type(error).__name__)
@@ -128,12 +128,12 @@ class Studio:
 
         def read(row: Span, column: Span) -> Tensor:
             if run.stopped:
-                raise _StoppedError
+                raise _Stopped
             return buffer.read(row, column)
 
         def write(top: int, left: int, block: Tensor) -> None:
             if run.stopped:
-                raise _StoppedError
+                raise _Stopped
             buffer.write(top, left, block)
             done = blocks.popleft()
             album.advance(run, done[2] * done[3], done, blocks[0] if blocks else None)

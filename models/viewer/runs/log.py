@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
-from ...io.errors import LfdeblurError
+from ..errors import RunError
 
 CURVES = ("training", "validation")  # .csv
 RECIPE = "recipe.json"
@@ -20,10 +20,6 @@ _FRAME = struct.Struct(
 )  # of TFRecord: length of the record, and the check sum of that; the record's own follows it
 _LARGEST = 256 << 20  # bytes of a record; longer ones are no record
 _TAG = "validation/"
-
-
-class RunError(LfdeblurError, ValueError):
-    """Something of a run that is not there."""
 
 
 @dataclass(frozen=True)
