@@ -16,11 +16,11 @@ from lfdeblur_models.io.images import ImageInfo
 from lfdeblur_models.viewer.photographs import networks
 from lfdeblur_models.viewer.photographs.display import part_jpeg
 
+from .pictures import DROP, SIZE, png, scene, until
 from .servers import serving
 
 pytestmark = pytest.mark.web
 TILE = 152
-SIZE = (200, 150)
 RESAMPLED = 25  # levels, by which a canvas and a bitmap may differ that are drawn half a pixel off; 18 were seen
 NOISE = 0.5  # levels in the mean, by which two decoders of one JPEG may differ
 
@@ -33,32 +33,9 @@ def server():
             yield replace(running, url=running.url + "/#photograph")
 
 
-def scene(size, seed=0):
-    """Smooth shapes, that the network sharpens."""
-    rng = np.random.default_rng(seed)
-    small = rng.uniform(30, 225, (size[1] // 10, size[0] // 10, 3)).astype(np.uint8)
-    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
-
-
-def png(size=SIZE, name="a.png", seed=0):
-    file = io.BytesIO()
-    scene(size, seed).save(file, "PNG")
-    return {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
-
-
 def upload(page, *files):
     page.wait_for_selector(".invitation", state="attached")
     page.set_input_files("input[type=file]", list(files))
-
-
-def until(page, script, seconds=30):
-    """Playwright's own waiting evaluates strings in the page, which its policy forbids."""
-    for _ in range(int(seconds * 40)):
-        value = page.evaluate(script)
-        if value:
-            return value
-        page.wait_for_timeout(25)
-    raise AssertionError(f"still not: {script}")
 
 
 def settled(page):
@@ -415,17 +392,6 @@ def test_pixels_one_to_one_are_nearly_those_of_the_file():
     info = ImageInfo("png", 8, 3, SIZE[1], SIZE[0])
     jpeg = part_jpeg(np.ascontiguousarray(picture), info, (0, 0, *SIZE), 1)
     assert np.abs(np.asarray(Image.open(io.BytesIO(jpeg)), int) - picture).mean() < 0.8  # 1.3 at the quality of others
-
-
-DROP = """([name, text, kind]) => {
-  const data = new DataTransfer();
-  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  data.items.add(new File([bytes], name, { type: 'image/png' }));
-  const event = kind === 'drop'
-    ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
-    : new ClipboardEvent('paste', { clipboardData: data, bubbles: true });
-  (kind === 'drop' ? document.querySelector('.photographs') : document.body).dispatchEvent(event);
-}"""
 
 
 def test_drop_and_paste(page):

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from .frames import loaded, press
+from .pictures import DROP, png, until
 from .servers import serving
-from .test_page_photograph import DROP, png, until
 
 pytestmark = pytest.mark.web
 
