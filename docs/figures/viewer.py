@@ -48,7 +48,7 @@ def at(page, place, canvas="canvas >> nth=0"):
 def measured(page):
     """Once the disparity map is there."""
     page.get_by_label("Disparity in focus", exact=True).wait_for()
-    page.wait_for_function("!document.body.innerText.includes('Measuring depth')", timeout=60_000)
+    page.wait_for_function("() => !document.body.innerText.includes('Measuring depth')", timeout=60_000)
     page.wait_for_timeout(800)
 
 

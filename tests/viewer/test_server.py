@@ -441,8 +441,8 @@ def test_whatever_ends_the_server_ends_it_soon_and_whole(tmp_path, number):
             told = {"session": page.session, "name": "photo.png"}
             with (tmp_path / "photo.png").open("rb") as file:
                 httpx.post(address + "api/photographs", params=told, content=file.read(), timeout=60)
-            asked = threading.Thread(target=_ask_and_forget, args=(address,), daemon=True)
-            asked.start()
+            for path in ("stack.zip?planes=-1:1:200", "disparity"):
+                threading.Thread(target=_ask_and_forget, args=(address, path), daemon=True).start()
             time.sleep(0.3)
             begun = time.monotonic()
             process.send_signal(number)
@@ -454,9 +454,9 @@ def test_whatever_ends_the_server_ends_it_soon_and_whole(tmp_path, number):
     assert not list(tmp_path.glob("lfdeblur-view-*"))
 
 
-def _ask_and_forget(address):
+def _ask_and_forget(address, path):
     with contextlib.suppress(httpx.HTTPError):
-        httpx.get(address + "api/light-fields/light-field-1/stack.zip?planes=-1:1:200", timeout=60)
+        httpx.get(address + f"api/light-fields/light-field-1/{path}", timeout=60)
 
 
 def test_a_stack_that_nobody_waits_for_is_not_drawn(tmp_path, monkeypatch):

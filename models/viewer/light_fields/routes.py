@@ -39,7 +39,9 @@ def routes() -> list[Route]:
 
 async def _disparity(request: Request) -> Response:
     exhibit = _exhibit(request)
-    values = (await asyncio.shield(asyncio.wrap_future(exhibit.map()))).float().contiguous().numpy()
+    made = asyncio.wrap_future(exhibit.map())
+    made.add_done_callback(lambda done: done.cancelled() or done.exception())  # else told where nobody waits any more
+    values = (await asyncio.shield(made)).float().contiguous().numpy()
     low, high = (float(values.min()), float(values.max()))
     headers = {
         "X-Height": str(values.shape[0]),
