@@ -43,10 +43,11 @@ def view(
         from ..viewer.guard import is_loopback
         from ..viewer.serve import address_of, bind, open_browser, serve
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "websockets"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("starlette", "uvicorn", "websockets"):
             raise
         raise CommandError(
-            f"view needs {error.name}: install the extra 'web' (pip install 'lfdeblur-ops[web]')"
+            f"view needs {missing}: install the extra 'web' (pip install 'lfdeblur-ops[web]')"
         ) from error
     if not is_loopback(host) and not token:
         raise CommandError(f"--host: got {host}, which other machines can reach: add --token")

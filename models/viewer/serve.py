@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 import uvicorn
+import websockets  # noqa: F401 (uvicorn's, which would ask for it late)
 from starlette.applications import Starlette
 
 from .errors import ViewError

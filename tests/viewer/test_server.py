@@ -480,7 +480,7 @@ def test_a_stack_that_nobody_waits_for_is_not_drawn(tmp_path, monkeypatch):
         assert before == len(drawn) < 200
 
 
-@pytest.mark.parametrize("name", ["starlette", "uvicorn"])
+@pytest.mark.parametrize("name", ["starlette", "uvicorn", "websockets"])
 def test_without_the_extra_it_says_what_to_install(name):
     code = f"import sys; sys.modules[{name!r}] = None; from lfdeblur_models.cli import main; main(['view'])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
