@@ -11,12 +11,12 @@ from ..data import ReadOptions, disparity_of, parse_aperture, parse_disparities
 from ..data.light_field import LightField
 from ..data.readers.registry import read_as_told
 from ..data.rendering.aperture import FORMS
-from ..data.rendering.shot import HALVES, Shot
+from ..data.rendering.shot import HALVES, Shot, parse_viewpoint
 from ..drawing.animation import write_animation
 from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
-from .options import CommandError, Out, bad_option, check_interpolation, takes_reading_options
+from .options import CommandError, Out, bad_option, takes_reading_options
 from .progress import progress_bar
 
 PLANES_AT_ONCE = 16
@@ -54,13 +54,11 @@ def refocus(
     """
     if (disparity is None) != all_in_focus:
         raise CommandError(f"--disparity: {'missing' if disparity is None else 'got one'}, want it or --all-in-focus")
-    if interpolation is not None:
-        check_interpolation(interpolation)
     with bad_option():
         planes = [] if disparity is None else parse_disparities(disparity)
         shape = parse_aperture(aperture)
     with bad_option("--"):
-        shot = Shot(shape, _viewpoint(viewpoint), half, exposure, interpolation)
+        shot = Shot(shape, parse_viewpoint(viewpoint), half, exposure, interpolation)
     check_output_folder(out)
     field = read_as_told(light_field, read_options)
     with bad_option():
@@ -92,11 +90,3 @@ def _write_planes(field: LightField, shot: Shot, planes: list[float], out: Path,
     write_animation(out / "stack.webp", [tile.picture for tile in tiles])
     sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shot.aperture}")
     write_contact_sheet(out / "contact_sheet.png", sheet)
-
-
-def _viewpoint(text: str) -> tuple[float, float]:
-    try:
-        v, u = (float(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"viewpoint: got {text!r}, want V,U in view steps, for example 0,1.5") from None
-    return v, u

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lfdeblur_models.cli.demo import ASSET
 from lfdeblur_models.data import (
     LightField,
     Shot,
@@ -18,8 +19,6 @@ from lfdeblur_models.data import (
 from lfdeblur_models.data.rendering import shot as shots
 from lfdeblur_models.data.rendering.exposure import expose
 from lfdeblur_models.evaluation.metrics import psnr
-
-from ..data_paths import data_folder
 
 PINHOLE = parse_aperture("disk:0.5")
 
@@ -116,7 +115,7 @@ def test_views_without_weight_count_nowhere():
 
 
 def test_a_draft_is_near_the_picture_and_nearer_than_the_mean_of_stored_values():
-    scene = read_light_field(data_folder("lf-stanford-chess"))
+    scene = read_light_field(ASSET)
     shot = Shot(parse_aperture("disk:3"), viewpoint=(0.5, -1))
     for exposure in (-3, -1, 1, 3):
         exposed = replace(shot, exposure=exposure)
@@ -129,7 +128,7 @@ def test_a_draft_is_near_the_picture_and_nearer_than_the_mean_of_stored_values()
 
 
 def test_a_draft_of_very_many_views_counts_every_other_one(monkeypatch):
-    scene = read_light_field(data_folder("lf-stanford-chess"))
+    scene = read_light_field(ASSET)
     shot = Shot(parse_aperture("disk:3"))
     full, draft = shot.on_planes(scene, [1.2])[0], shot.draft(scene, 1.2)
     monkeypatch.setattr(shots, "MANY_VIEWS", 20)

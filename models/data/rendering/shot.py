@@ -123,7 +123,7 @@ class Shot:
         """What ``on_planes`` draws, quickly: by the mean and the variance of the stored values.
 
         For light that is the square of the stored values the root of their mean square is exact, and sRGB is not far
-        from that: 43 to 60 dB from the picture itself. Of an aperture of very many views every other one counts.
+        from that: 40 dB or more on the scene that ships. Of an aperture of very many views every other one counts.
 
         Args:
             light_field: of any transfer function.
@@ -190,6 +190,15 @@ class Shot:
         """Light on the sensor as an sRGB picture."""
         exposed = light * 2**self.exposure if self.exposure else light
         return linear_to_srgb(exposed.clamp(0, 1))
+
+
+def parse_viewpoint(text: str) -> tuple[float, float]:
+    """Read ``V,U``, view steps down and to the right of the middle of the grid. Raises ValueError."""
+    try:
+        v, u = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"viewpoint: got {text!r}, want V,U in view steps, for example 0,1.5") from None
+    return v, u
 
 
 def _blended(lights: Iterable[Tensor], shares: Tensor) -> Tensor:

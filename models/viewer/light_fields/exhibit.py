@@ -45,7 +45,6 @@ class LightFieldExhibit:
             "format": field.format,
             "range": None if field.disparity_range is None else list(field.disparity_range),
             "radius": (min(field.grid) - 1) / 2,
-            "truth": field.disparity is not None,
         }
 
     def map(self) -> Future[Tensor]:

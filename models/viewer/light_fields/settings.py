@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ...data import ReadOptions, parse_aperture
-from ...data.rendering.shot import Shot
+from ...data.rendering.shot import Shot, parse_viewpoint
 from .exhibit import LightFieldExhibit
 
 _TRUE, _FALSE = ("true", "True", "1", True), ("false", "False", "0", "", False)
@@ -36,15 +36,12 @@ class Settings:
         shape = parse_aperture(aperture)
         if shape.radius < 0.5:
             raise ValueError(f"aperture: got {aperture!r}, want a radius of at least 0.5 view steps")
-        v, comma, u = str(asked.get("viewpoint", "0,0")).partition(",")
-        if not comma:
-            raise ValueError(f"viewpoint: got {asked['viewpoint']!r}, want V,U in view steps")
         focus = asked.get("all_in_focus", False)
         if focus not in (*_TRUE, *_FALSE):
             raise ValueError(f"all_in_focus: got {focus!r}, want true or false")
         shot = Shot(
             shape,
-            (_number("viewpoint", v), _number("viewpoint", u)),
+            parse_viewpoint(str(asked.get("viewpoint", "0,0"))),
             str(asked.get("half", "whole")),
             _number("exposure", asked.get("exposure", 0)),
             asked.get("interpolation") or None,
@@ -54,14 +51,14 @@ class Settings:
     def words(self) -> dict[str, str]:
         """Every setting by its name, as the command takes it."""
         shot = self.shot
-        focus = {"all-in-focus": ""} if self.all_in_focus else {"disparity": f"{self.disparity:.9g}"}
+        focus = {"all-in-focus": ""} if self.all_in_focus else {"disparity": repr(self.disparity)}
         told = {**focus, "aperture": self.aperture}
         if shot.viewpoint != (0, 0):
-            told["viewpoint"] = f"{shot.viewpoint[0]:.9g},{shot.viewpoint[1]:.9g}"
+            told["viewpoint"] = f"{shot.viewpoint[0]!r},{shot.viewpoint[1]!r}"
         if shot.half != "whole":
             told["half"] = shot.half
         if shot.exposure:
-            told["exposure"] = f"{shot.exposure:.9g}"
+            told["exposure"] = repr(shot.exposure)
         if shot.interpolation is not None:
             told["interpolation"] = shot.interpolation
         return told

@@ -26,7 +26,7 @@ const SHAPES = {
 };
 
 /** @returns {number} how much the view counts that is `v`, `u` steps from the middle of the grid, 0 to 1 */
-export function weight(v, u, values) {
+function weight(v, u, values) {
   const [down, right] = [v - values.v, u - values.u];
   const whole = SHAPES[values.shape](down, right, values);
   if (values.half === 'whole') return whole;

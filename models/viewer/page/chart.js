@@ -222,7 +222,7 @@ function thinned(x, y, scale, usable) {
 }
 
 /** Round numbers between two, about `count` of them. */
-export function ticks(low, high, count) {
+function ticks(low, high, count) {
   const rough = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
@@ -232,7 +232,7 @@ export function ticks(low, high, count) {
 }
 
 /** The index of the last value that is not after `at`; the first where all are. */
-export function indexAt(values, at) {
+function indexAt(values, at) {
   let [low, high] = [0, values.length - 1];
   while (low < high) {
     const middle = (low + high + 1) >> 1;

@@ -9,7 +9,7 @@ const LEAST = 0.6; // of the size without them, that the picture keeps
 const SMALL = [240, 120]; // pixels of the picture, below which its legend stands beneath
 const MARK_MILLISECONDS = 1500; // where nothing moves
 
-export const KEYS =
+const KEYS =
   'Arrow keys move the crosshair, with Shift by 10 pixels. Enter focuses there. Alt and arrow keys look around. ' +
   'Question mark lists all keys.';
 

@@ -11,8 +11,7 @@ from ...inference.tiled_network import TiledNetwork
 from ...io.errors import LfdeblurError
 from ...networks.weights import load_network
 
-# Sides of tiles. On two cores one of 384 takes 0.15 s, and a second where they are busy: a picture comes to sharpen as
-# one looks. Smaller ones compute more beside their own part: a fifth more at 320.
+# Sides of tiles: a compromise of how soon the first one is seen and how much is computed beside each one's own part.
 TILE, GPU_TILE = 384, 1024
 _SMALL = 160  # pixels: a first call, which sets up what stays
 
