@@ -51,14 +51,14 @@ class Settings:
     def words(self) -> dict[str, str]:
         """Every setting by its name, as the command takes it."""
         shot = self.shot
-        focus = {"all-in-focus": ""} if self.all_in_focus else {"disparity": repr(self.disparity)}
+        focus = {"all-in-focus": ""} if self.all_in_focus else {"disparity": _plain(self.disparity)}
         told = {**focus, "aperture": self.aperture}
         if shot.viewpoint != (0, 0):
-            told["viewpoint"] = f"{shot.viewpoint[0]!r},{shot.viewpoint[1]!r}"
+            told["viewpoint"] = ",".join(map(_plain, shot.viewpoint))
         if shot.half != "whole":
             told["half"] = shot.half
         if shot.exposure:
-            told["exposure"] = repr(shot.exposure)
+            told["exposure"] = _plain(shot.exposure)
         if shot.interpolation is not None:
             told["interpolation"] = shot.interpolation
         return told
@@ -105,6 +105,11 @@ def python_lines(exhibit: LightFieldExhibit, settings: Settings) -> str:
             "",
         ]
     )
+
+
+def _plain(value: float) -> str:
+    """Every digit that counts, and no more."""
+    return repr(value).removesuffix(".0")
 
 
 def _number(name: str, given: Any) -> float:
