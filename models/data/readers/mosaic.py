@@ -14,7 +14,7 @@ from ..errors import LightFieldError
 from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from ._format import PICTURE, Format
-from ._picture_grid import alpha_weights
+from ._picture_grid import alpha_weights, check_finite, empty_views, mean_alpha_of
 from .options import ReadOptions
 
 
@@ -49,9 +49,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
             f"pixels and columns that divide its width of {info.width}"
         )
     size = info.height // rows, info.width // columns
-    dtype = torch.uint8 if info.bits == 8 else torch.uint16
+    shape = rows, columns, info.channels, *size
     return LightField.of_lazy_views(
-        LazyViews((rows, columns, info.channels, *size), dtype, partial(_read, path, size), lens=True)
+        LazyViews(shape, info.dtype, partial(_read, path, size), transfer=info.transfer, lens=True)
     )
 
 
@@ -62,7 +62,7 @@ def _read(path: Path, size: tuple[int, int], window: Window) -> tuple[Tensor, Te
     starts = range(0, columns * size[1], size[1])
     try:
         image, info = open_image(path)
-        views = np.empty((rows, columns, info.channels, height, width), np.uint8 if info.bits == 8 else np.uint16)
+        views = empty_views((rows, columns, info.channels, height, width), info)
         mean_alpha = torch.ones(rows, columns, dtype=torch.float64)
         region = pyvips.Region.new(image)  # unlike a crop, it reads row after row without running ahead
         for v in range(rows):
@@ -73,7 +73,8 @@ def _read(path: Path, size: tuple[int, int], window: Window) -> tuple[Tensor, Te
                 pixels = band[:, start : start + width]
                 views[v, u] = pixels[..., : info.channels].transpose(2, 0, 1)
                 if image.bands in (2, 4):
-                    mean_alpha[v, u] = float(pixels[..., -1].mean() / np.iinfo(views.dtype).max)
+                    mean_alpha[v, u] = mean_alpha_of(pixels[..., -1])
+        check_finite(path, views)
     except ImageError as error:
         raise LightFieldError(str(error)) from error
     except pyvips.Error as error:
