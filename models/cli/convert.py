@@ -7,7 +7,6 @@ import typer
 from ..data import LAYOUTS, Converted, ReadOptions
 from ..data import convert as convert_light_fields
 from ..data.sources.find import Reading
-from ..data.writers.registry import check_layout
 from ..system.memory import keep_freed_memory
 from .options import CommandError, takes_reading_options
 from .progress import progress_bar
@@ -27,7 +26,8 @@ def convert(
         int | None, typer.Option(help="Round the views to 8 or 16 bits, for layouts that hold no floating point.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what is there, whoever wrote it. Default: only what convert did.")
+        bool,
+        typer.Option("--overwrite", help="Replace what is there, whoever wrote it; else only what convert did."),
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     *,
@@ -38,7 +38,8 @@ def convert(
     What the layout cannot hold is said. The same command goes on where a stopped one was; the exit code is 1 where some
     could not be converted.
     """
-    check_layout(to)
+    if to not in LAYOUTS:
+        raise CommandError(f"--to: got {to!r}, want one of {', '.join(LAYOUTS)}")
     if bits not in (None, 8, 16):
         raise CommandError(f"--bits: got {bits}, want 8 or 16")
     keep_freed_memory()

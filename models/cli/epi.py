@@ -7,6 +7,7 @@ import torch
 import typer
 
 from ..data import LightField, ReadOptions
+from ..data.epipolar import epi_window
 from ..data.readers.registry import read_as_told
 from ..data.shown import display_values
 from ..io.atomic import check_output_folder, make_output_folder
@@ -38,7 +39,8 @@ def epi(
         int | None, typer.Option(metavar="U", help="Column of views for images along y. Default: the middle one.")
     ] = None,
     enlarge: Annotated[
-        int | None, typer.Option(min=1, help="Rows of the picture for each view; 1: the bare slice. Default: to see it.")
+        int | None,
+        typer.Option(min=1, help="Rows of the picture for each view; 1: the bare slice. Default: enough to see it."),
     ] = None,
     *,
     read_options: ReadOptions,
@@ -74,11 +76,11 @@ def epi(
 def _needed(
     field: LightField, rows: list[int], columns: list[int], view_row: int | None, view_column: int | None
 ) -> LightField:
-    """Itself, checked: the first bad number is told before anything is read; of several images the views are read once."""
+    """Itself, checked: a bad number is told before anything is read; of several images the views are read once."""
     for y in rows:
-        field.check_epi(row=y, view_row=view_row)
+        epi_window(field.shape, y, None, view_row, None)
     for x in columns:
-        field.check_epi(column=x, view_column=view_column)
+        epi_window(field.shape, None, x, None, view_column)
     if len(rows) + len(columns) > 2:
         _ = field.views
     return field

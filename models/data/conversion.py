@@ -1,9 +1,9 @@
-"""Light fields from any layout to another: many, in several processes, and runs that go on where a killed one stopped."""
+"""Light fields from any layout to another: many, in several processes; runs go on where a killed one stopped."""
 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +18,7 @@ from .generation.generate import named_scenes
 from .generation.storage import STATE, LocalFolder
 from .light_field import LightField
 from .sources.find import Reading, Source, open_source
+from .writers._layout import Layout
 from .writers.registry import Written, check_layout, write_light_field
 
 RECORDS, SCRATCH = f"{STATE}/converted", f"{STATE}/unfinished"
@@ -141,7 +142,12 @@ def _convert_one(work: _Work, unit: tuple[str, Source | LightField]) -> _Outcome
     told = "in memory" if isinstance(source, LightField) else str(source)
     try:
         light_field = source if isinstance(source, LightField) else open_source(source, work.reading)
-        return _Outcome(scene, _write(work, storage, scene, light_field.copy(scene=scene), before, work.mark(source)))
+        known = check_layout(work.layout)
+        name = known.name_of(known, scene, light_field)
+        own = before is not None and before["name"] == name
+        if (refused := _refused(known, work.folder / name, own or work.overwrite)) is not None:
+            return _Outcome(scene, source=told, error=refused)
+        return _Outcome(scene, _write(work, storage, light_field.copy(scene=scene), name, work.mark(source)))
     except OutputError:
         raise
     except Exception as error:  # whatever a damaged file brings about: it must not stop the others
@@ -149,33 +155,29 @@ def _convert_one(work: _Work, unit: tuple[str, Source | LightField]) -> _Outcome
         return _Outcome(scene, source=told, error=" ".join(said.split()))
 
 
-class _NotOursError(ValueError):
-    """A file that no earlier run wrote stands where the light field should."""
+def _refused(known: Layout, path: Path, may_replace: bool) -> str | None:
+    """Why nothing may be written there; None: it may."""
+    if not os.path.lexists(path):
+        return None
+    if not may_replace:
+        return f"{path}: is there already, and not from this command; --overwrite replaces it"
+    held = known.held_by(path) if path.is_dir() else []
+    try:
+        if path.is_dir() or known.is_folder:
+            check_replaceable(path, held, held)
+    except OutputError as error:
+        return str(error)
+    return None
 
 
-def _write(
-    work: _Work,
-    storage: LocalFolder,
-    scene: str,
-    light_field: LightField,
-    before: dict[str, Any] | None,
-    mark: str | None,
-) -> Written:
+def _write(work: _Work, storage: LocalFolder, light_field: LightField, name: str, mark: str | None) -> Written:
     """Write aside, remember that the place is ours, move there, remember that it is whole."""
-    known = check_layout(work.layout)
-    name = known.name_of(known, scene, light_field)
-    path = work.folder / name
-    own = before is not None and before["name"] == name
-    if os.path.lexists(path) and not own and not work.overwrite:
-        raise _NotOursError(f"{path}: is there already, and not from this command; --overwrite replaces it")
-    if path.is_dir() or known.is_folder:
-        held = known.held_by(path) if path.is_dir() else []
-        check_replaceable(path, held, held)
+    path, record_name = work.folder / name, f"{RECORDS}/{light_field.scene}.json"
     scratch = work.folder / SCRATCH / str(os.getpid())
     aside = scratch / name
     done = replace(write_light_field(light_field, aside, work.layout, bits=work.bits), path=path)
     record = {"mark": mark, "name": name, "lost": done.lost, "hint": done.hint, "sizes": _sizes(aside)}
-    storage.put(f"{RECORDS}/{scene}.json", json.dumps(record | {"sizes": {}}).encode())
+    storage.put(record_name, json.dumps(record | {"sizes": {}}).encode())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -183,7 +185,7 @@ def _write(
         aside.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    storage.put(f"{RECORDS}/{scene}.json", json.dumps(record).encode())
+    storage.put(record_name, json.dumps(record).encode())
     shutil.rmtree(scratch, ignore_errors=True)
     return done
 

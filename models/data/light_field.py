@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .derived_views import at_scale, every, sub_range
+from .epipolar import epi_of, epi_window
 from .errors import LightFieldError
 from .labelled_array import data_array
 from .lazy_views import LazyViews, Window, whole_window
@@ -303,19 +304,8 @@ class LightField:
         Raises:
             LightFieldError: not one of ``row`` and ``column``, an index is outside, or a view is told that has no say.
         """
-        if (row is None) == (column is None):
-            raise LightFieldError(f"epi: got row {row} and column {column}, want one of them")
-        unused, name = (view_column, "view_column") if row is not None else (view_row, "view_row")
-        if unused is not None:
-            raise LightFieldError(f"epi: got {name} beside the {'row' if row is not None else 'column'} of pixels")
-        rows, columns = self.grid
-        if row is not None:
-            v = self._one("view_row", view_row, rows)
-            y = self._one("row", row, self.size[0])
-            return self.crop(rows=v, y=y).views[0, :, :, 0].transpose(0, 1)
-        u = self._one("view_column", view_column, columns)
-        x = self._one("column", column, self.size[1])
-        return self.crop(columns=u, x=x).views[:, 0, :, :, 0].transpose(0, 1)
+        window = epi_window(self.shape, row, column, view_row, view_column)
+        return epi_of(self.crop(*window).views, row is not None)
 
     def save(self, path: str | Path, layout: str | None = None, **options: Any) -> Any:
         """Write it: ``lfdeblur_models.data.write_light_field(self, path, layout, **options)``, see there."""
@@ -330,15 +320,9 @@ class LightField:
         return data_array(self.views, self.weights, self.disparity, self.scene, attributes)
 
     def _range_times(self, factor: float) -> tuple[float, float] | None:
-        return None if self.disparity_range is None else tuple(value * factor for value in self.disparity_range)  # type: ignore[return-value]
-
-    @staticmethod
-    def _one(name: str, index: int | None, have: int) -> slice:
-        """The slice of one row, the middle one for None. Raises LightFieldError: it is outside."""
-        index = have // 2 if index is None else index
-        if not 0 <= index < have:
-            raise LightFieldError(f"{name}: got {index}, want 0 to {have - 1}")
-        return slice(index, index + 1)
+        if self.disparity_range is None:
+            return None
+        return self.disparity_range[0] * factor, self.disparity_range[1] * factor
 
     def copy(self, **changes: Any) -> "LightField":
         """``dataclasses.replace``, but views that are not read yet stay unread; pixels and metadata are shared."""

@@ -1,4 +1,4 @@
-"""Views of another size, as a camera with larger or smaller pixels sees them: light is averaged, not its code values."""
+"""Views of another size, as larger or smaller pixels see them: light is averaged, not its code values."""
 
 import math
 
@@ -28,7 +28,7 @@ def resampled(views: Tensor, transfer: str, scale: float) -> Tensor:
         views: ``[V, U, C, H, W]`` of any dtype of a light field.
         transfer: ``srgb`` or ``linear``, how they are encoded.
 
-    Returns: ``[V, U, C, H', W']`` of the same dtype and encoding; integers are rounded, those below 0 or above white cut.
+    Returns: ``[V, U, C, H', W']`` of the same dtype and encoding; integers are rounded and cut at black and white.
     """
     height, width = (scaled(length, scale) for length in views.shape[-2:])
     result = torch.empty((*views.shape[:3], height, width), dtype=views.dtype)

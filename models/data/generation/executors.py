@@ -13,7 +13,8 @@ import torch
 from ...system.memory import keep_freed_memory
 from .work_units import Outcome, WorkUnit
 
-Unit, Result = TypeVar("Unit"), TypeVar("Result")
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
 
 
 class Executor(Protocol):

@@ -42,7 +42,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
         raise LightFieldError(str(error)) from error
     if rows < 1 or columns < 1 or info.height % rows or info.width % columns:
         raise LightFieldError(
-            f"{path}: got {columns} columns and {rows} rows of tiles in a picture of {info.width}x{info.height} pixels, "
+            f"{path}: got {columns} columns and {rows} rows of tiles in a picture of {info.width}x{info.height}, "
             "want numbers that divide it"
         )
     size = info.height // rows, info.width // columns
@@ -54,9 +54,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     )
 
 
-def _read(
-    path: Path, size: tuple[int, int], tiles: tuple[int, int], window: Window
-) -> tuple[Tensor, Tensor | None]:
+def _read(path: Path, size: tuple[int, int], tiles: tuple[int, int], window: Window) -> tuple[Tensor, Tensor | None]:
     rows, columns = tiles
     indices = range(window.columns.start, window.columns.stop)
     places = [(rows - 1 - index // columns, index % columns) for index in indices]

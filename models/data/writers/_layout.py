@@ -36,10 +36,12 @@ class Layout:
         endings: of a path's name, the first one for names that are made; whatever the case.
         ending_of: the one that a light field has to have, where its size is told there.
         transfer: what its values are taken for (``srgb``, ``linear``); None: it tells.
+        encodes: whether values of another transfer function are encoded anew for it.
         keeps: those of ``KEPT`` that it holds.
         floats: whether it holds floating point.
         owns: a regular expression for the names of what lies in it, of a layout that is a folder: one with anything
             else is never replaced.
+        values: a cell of the table, where it is not what ``floats`` says.
         losses: what else is lost of a light field, in words.
         hint: what has to be told to read it back, as options of the command; empty: nothing.
         name_of: the name for a scene, below the output folder.
@@ -54,10 +56,12 @@ class Layout:
     format: str
     endings: tuple[str, ...] = ("",)
     transfer: str | None = None
+    encodes: bool = False
     keeps: tuple[str, ...] = ()
     ending_of: Callable[[LightField], str] | None = None
     floats: bool = False
     owns: str = ""
+    values: str = ""
     losses: Callable[[LightField], Iterator[str]] = _nothing
     hint: Callable[[LightField], str] = lambda light_field: ""
     name_of: "Callable[[Layout, str, LightField], str]" = _scene_and_ending
@@ -92,9 +96,9 @@ class Layout:
 
     def _lost(self, light_field: LightField) -> Iterator[str]:
         if self.transfer not in (None, light_field.transfer):
-            yield (
-                f"{self.name} tells no transfer function: it means {self.transfer}, read it with --transfer "
-                f"{light_field.transfer}"
+            told = f"it means {self.transfer}, read it with --transfer {light_field.transfer}"
+            yield f"{self.name} tells no transfer function: " + (
+                f"values are encoded as {self.transfer}" if self.encodes else told
             )
         for name in ("weights", "disparity", "disparity_range"):
             if name not in self.keeps and getattr(light_field, name) is not None:

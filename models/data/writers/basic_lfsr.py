@@ -63,8 +63,6 @@ def losses(light_field: LightField) -> Iterator[str]:
     if not _holds_luma(light_field):
         what = "colours: luma" if light_field.shape[2] == 3 else "grey: luma from 16/255 to 235/255"
         yield f"basic-lfsr holds no {what} is written, as float32"
-        if light_field.transfer == "linear":
-            yield "basic-lfsr holds no linear light: values are encoded as sRGB"
     if not _divides(light_field):
         height, width = light_field.size
         yield (
@@ -91,6 +89,9 @@ LAYOUT = Layout(
     format="basic-lfsr",
     endings=(".h5", ".hdf5"),
     floats=True,
+    transfer="srgb",
+    encodes=True,
+    values="float32 luma",
     losses=losses,
     hint=hint,
     name_of=name_of,

@@ -1,4 +1,4 @@
-"""MATLAB's ``.mat``: ``lftoolbox`` as LFToolbox saves it (version 7.3, with weights), ``epfl`` (version 5) views alone."""
+"""MATLAB's ``.mat``: ``lftoolbox`` as LFToolbox saves it (7.3, weights as a channel); ``epfl`` (5), colours alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
