@@ -19,7 +19,7 @@ from .generation.storage import STATE, LocalFolder
 from .light_field import LightField
 from .sources.find import Reading, Source, open_source
 from .writers._layout import Layout
-from .writers.registry import Written, check_layout, write_light_field
+from .writers.registry import LAYOUTS, Written, check_layout, named_as, write_light_field
 
 RECORDS, SCRATCH = f"{STATE}/converted", f"{STATE}/unfinished"
 
@@ -145,7 +145,7 @@ def _convert_one(work: _Work, unit: tuple[str, Source | LightField]) -> _Outcome
         known = check_layout(work.layout)
         name = known.name_of(known, scene, light_field)
         own = before is not None and before["name"] == name
-        if (refused := _refused(known, work.folder / name, own or work.overwrite)) is not None:
+        if (refused := _refused(known, work.folder / name, own, work.overwrite)) is not None:
             return _Outcome(scene, source=told, error=refused)
         return _Outcome(scene, _write(work, storage, light_field.copy(scene=scene), name, work.mark(source)))
     except OutputError:
@@ -155,13 +155,14 @@ def _convert_one(work: _Work, unit: tuple[str, Source | LightField]) -> _Outcome
         return _Outcome(scene, source=told, error=" ".join(said.split()))
 
 
-def _refused(known: Layout, path: Path, may_replace: bool) -> str | None:
-    """Why nothing may be written there; None: it may."""
+def _refused(known: Layout, path: Path, own: bool, overwrite: bool) -> str | None:
+    """Why nothing may be written there; None: it may. Our own folder may be of another layout."""
     if not os.path.lexists(path):
         return None
-    if not may_replace:
+    if not own and not overwrite:
         return f"{path}: is there already, and not from this command; --overwrite replaces it"
-    held = known.held_by(path) if path.is_dir() else []
+    possible = LAYOUTS.values() if own else (known,)
+    held = [name for layout in possible for name in layout.held_by(path)] if path.is_dir() else []
     try:
         if path.is_dir() or known.is_folder:
             check_replaceable(path, held, held)
@@ -175,7 +176,8 @@ def _write(work: _Work, storage: LocalFolder, light_field: LightField, name: str
     path, record_name = work.folder / name, f"{RECORDS}/{light_field.scene}.json"
     scratch = work.folder / SCRATCH / str(os.getpid())
     aside = scratch / name
-    done = replace(write_light_field(light_field, aside, work.layout, bits=work.bits), path=path)
+    with named_as(path, aside):
+        done = replace(write_light_field(light_field, aside, work.layout, bits=work.bits), path=path)
     record = {"mark": mark, "name": name, "lost": done.lost, "hint": done.hint, "sizes": _sizes(aside)}
     storage.put(record_name, json.dumps(record | {"sizes": {}}).encode())
     try:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..light_field import LightField
-from ..readers._optional import need
 from ..transfer import linear_to_srgb
+from ._hdf5 import created
 from ._layout import Layout
 
 SCALE = 4  # of super-resolution: what most of its experiments are of
@@ -19,9 +19,8 @@ _IS_LUMA = "Y of YCbCr"  # how the reader tells it
 
 def write(light_field: LightField, path: Path) -> None:
     """``Hr_SAI_y`` and, where the size can be divided by 4, ``Lr_SAI_y``, made smaller by bicubic averages."""
-    h5py = need("h5py", path, "written")
     luma = _luma(light_field)
-    with h5py.File(path, "w") as file:
+    with created(path) as file:
         file.create_dataset("Hr_SAI_y", data=_mosaic(luma).numpy())
         if _divides(light_field):
             small = F.interpolate(

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from ..light_field import LightField
-from ..readers._optional import need
 from ._arrays import companions, metadata_losses
+from ._hdf5 import created
 from ._layout import KEPT, Layout
 
 
 def write(light_field: LightField, path: Path) -> None:
     """Text as strings of variable length, as h5py and HDF5's own tools have them."""
-    h5py = need("h5py", path, "written")
-    with h5py.File(path, "w") as file:
+    with created(path) as file:
         file.create_dataset("views", data=light_field.views.cpu().numpy())
         for name, value in companions(light_field).items():
             file.create_dataset(name, data=value)

@@ -11,6 +11,7 @@ from ..light_field import LightField
 from ..readers._optional import need
 from ..readers.matlab import OURS
 from ._arrays import companions, metadata_losses
+from ._hdf5 import created
 from ._layout import KEPT, Layout
 from ._pictures import rounded_weights
 
@@ -52,8 +53,7 @@ def _channels_last(light_field: LightField) -> np.ndarray:
 
 def _write_7_3(path: Path, variables: dict[str, Any]) -> None:
     """HDF5 behind MATLAB's header; arrays with their axes reversed, each with the name of its class."""
-    h5py = need("h5py", path, "written")
-    with h5py.File(path, "w", userblock_size=_USER_BLOCK) as file:
+    with created(path, userblock_size=_USER_BLOCK) as file:
         _put(file, variables)
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, written by lfdeblur HDF5 schema 1.00 .".ljust(116)
     with path.open("r+b") as raw:

@@ -4,6 +4,7 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,11 +87,21 @@ def write_light_field(
         own = known.held_by(path) if path.is_dir() else []
         with atomic_folder(path, own, own) as temporary:
             temporary.rmdir()
-            known.write(light_field, temporary)
+            with named_as(path, temporary):
+                known.write(light_field, temporary)
     else:
-        with atomic_path(path) as temporary:
+        with atomic_path(path) as temporary, named_as(path, temporary):
             known.write(light_field, temporary)
     return Written(path, known.name, (*rounded, *known.lost(light_field)), known.hint(light_field))
+
+
+@contextmanager
+def named_as(path: Path, temporary: Path) -> Iterator[None]:
+    """Errors of the block name ``path`` where they would name where it is written meanwhile."""
+    try:
+        yield
+    except (LightFieldError, OutputError) as error:
+        raise type(error)(str(error).replace(str(temporary), str(path))) from error
 
 
 def layout_of(path: Path, name: str | None) -> Layout:
