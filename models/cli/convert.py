@@ -6,6 +6,7 @@ import typer
 
 from ..data import LAYOUTS, Converted, ReadOptions
 from ..data import convert as convert_light_fields
+from ..data.light_field import TRANSFERS
 from ..data.sources.find import Reading
 from ..system.memory import keep_freed_memory
 from .options import CommandError, takes_reading_options
@@ -25,6 +26,9 @@ def convert(
     bits: Annotated[
         int | None, typer.Option(help="Round the views to 8 or 16 bits, for layouts that hold no floating point.")
     ] = None,
+    encode: Annotated[
+        str | None, typer.Option(help="Give the values this transfer function: srgb, linear. Default: as they are.")
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace what is there, whoever wrote it; else only what convert did."),
@@ -42,6 +46,8 @@ def convert(
         raise CommandError(f"--to: got {to!r}, want one of {', '.join(LAYOUTS)}")
     if bits not in (None, 8, 16):
         raise CommandError(f"--bits: got {bits}, want 8 or 16")
+    if encode not in (None, *TRANSFERS):
+        raise CommandError(f"--encode: got {encode!r}, want {' or '.join(TRANSFERS)}")
     keep_freed_memory()
     with progress_bar() as progress:
         task = progress.add_task("convert", total=None)
@@ -55,6 +61,7 @@ def convert(
             to,
             reading=Reading(read_options),
             bits=bits,
+            encode=encode,
             overwrite=overwrite,
             workers=workers,
             progress=show,

@@ -55,12 +55,17 @@ class _Work:
     folder: Path
     layout: str
     bits: int | None
+    encode: str | None
     overwrite: bool
     reading: Reading
 
     def mark(self, source: Source | LightField) -> str | None:
         """Tells whether a record is of this work; None for a light field in memory, which has no name to know it by."""
-        return None if isinstance(source, LightField) else repr((str(source), self.layout, self.bits, self.reading))
+        return (
+            None
+            if isinstance(source, LightField)
+            else repr((str(source), self.layout, self.bits, self.encode, self.reading))
+        )
 
 
 def convert(
@@ -70,6 +75,7 @@ def convert(
     *,
     reading: Reading | None = None,
     bits: int | None = None,
+    encode: str | None = None,
     overwrite: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -85,7 +91,7 @@ def convert(
         out: a folder, made if missing.
         layout: one of ``LAYOUTS``.
         reading: how sources are read.
-        bits: round the views to 8 or 16 bits; None: as they are.
+        bits, encode: as of ``write_light_field``.
         overwrite: replace whatever has the same name, and write again what is there.
         workers: processes.
         progress: called with the light fields done and their number.
@@ -105,7 +111,7 @@ def convert(
     scenes = named_scenes(sources, reading)
     made = Converted()
     with storage.alone():
-        work = partial(_convert_one, _Work(folder, layout, bits, overwrite, reading))
+        work = partial(_convert_one, _Work(folder, layout, bits, encode, overwrite, reading))
         try:
             for done, outcome in enumerate(executor.outcomes(work, scenes), 1):
                 _add(made, outcome)
@@ -177,7 +183,9 @@ def _write(work: _Work, storage: LocalFolder, light_field: LightField, name: str
     scratch = work.folder / SCRATCH / str(os.getpid())
     aside = scratch / name
     with named_as(path, aside):
-        done = replace(write_light_field(light_field, aside, work.layout, bits=work.bits), path=path)
+        done = replace(
+            write_light_field(light_field, aside, work.layout, bits=work.bits, encode=work.encode), path=path
+        )
     record = {"mark": mark, "name": name, "lost": done.lost, "hint": done.hint, "sizes": _sizes(aside)}
     storage.put(record_name, json.dumps(record | {"sizes": {}}).encode())
     try:

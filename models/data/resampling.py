@@ -37,7 +37,7 @@ def resampled(views: Tensor, transfer: str, scale: float) -> Tensor:
         light = to_linear(views[index].contiguous(), transfer)
         work = light if light.dtype == torch.float64 else light.float()
         small = F.interpolate(work[None], scale_factor=(factor, factor), mode="bicubic", antialias=True)[0]
-        result[index] = _encoded(small, transfer, views.dtype)
+        result[index] = encoded(small, transfer, views.dtype)
     return result
 
 
@@ -47,7 +47,8 @@ def nearest(picture: Tensor, scale: float) -> Tensor:
     return F.interpolate(picture[None, None], scale_factor=(factor, factor), mode="nearest-exact")[0, 0]
 
 
-def _encoded(light: Tensor, transfer: str, dtype: torch.dtype) -> Tensor:
+def encoded(light: Tensor, transfer: str, dtype: torch.dtype) -> Tensor:
+    """Linear light ``[C, H, W]`` as values of ``transfer``; integers are rounded and cut at black and white."""
     if dtype not in _LEVELS:
         return (linear_to_srgb(light) if transfer == "srgb" else light).to(dtype)
     if transfer == "srgb":

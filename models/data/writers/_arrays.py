@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..light_field import LightField
+from ._layout import metadata_of
 
 
 def companions(light_field: LightField) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def companions(light_field: LightField) -> dict[str, Any]:
         value = getattr(light_field, name)
         if value is not None:
             told[name] = value.cpu().numpy().astype(np.float32, copy=False)
-    kept = {key: value for key, value in light_field.metadata.items() if _is_plain(value)}
+    kept = {key: value for key, value in metadata_of(light_field).items() if _is_plain(value)}
     if kept:
         told["metadata_json"] = json.dumps(kept)
     return told
@@ -26,7 +27,7 @@ def companions(light_field: LightField) -> dict[str, Any]:
 
 def metadata_losses(light_field: LightField) -> Iterator[str]:
     """``losses`` of a layout that keeps metadata as JSON."""
-    left_out = [key for key, value in light_field.metadata.items() if not _is_plain(value)]
+    left_out = [key for key, value in metadata_of(light_field).items() if not _is_plain(value)]
     if left_out:
         yield f"metadata that are no numbers, words or lists of them: left out {', '.join(left_out)}"
 

@@ -4,14 +4,31 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import LightFieldError
-from ..light_field import LightField
+from ..light_field import TRANSFERS, LightField
+from ..resampling import encoded
+from ..transfer import to_linear
 
 KEPT = ("weights", "disparity", "disparity_range", "metadata")  # of a light field, beside its views and their transfer
 SUFFIXES = (".png", ".tif", ".tiff")  # of pictures that hold 8 and 16 bits without loss
+
+# Metadata that tell of the files that were read, and nothing of the scene: not told of other files.
+_OF_THE_FILES = frozenset(
+    (
+        *("dataset", "axes", "attributes", "chunks", "matlab", "variables", "channels"),
+        *("first_row", "first_column", "ignored", "order", "lenslet", "padded", "aspect"),
+    )
+)
+
+
+def metadata_of(light_field: LightField) -> dict[str, Any]:
+    """What is worth keeping of the metadata."""
+    return {key: value for key, value in light_field.metadata.items() if key not in _OF_THE_FILES}
 
 
 def _nothing(light_field: LightField) -> Iterator[str]:
@@ -96,14 +113,17 @@ class Layout:
 
     def _lost(self, light_field: LightField) -> Iterator[str]:
         if self.transfer not in (None, light_field.transfer):
-            told = f"it means {self.transfer}, read it with --transfer {light_field.transfer}"
+            told = (
+                f"it means {self.transfer}, read it with --transfer {light_field.transfer}, or write it with "
+                f"--encode {self.transfer}"
+            )
             yield f"{self.name} tells no transfer function: " + (
                 f"values are encoded as {self.transfer}" if self.encodes else told
             )
         for name in ("weights", "disparity", "disparity_range"):
             if name not in self.keeps and getattr(light_field, name) is not None:
                 yield f"{self.name} holds no {name.replace('_', ' ')}: left out"
-        told = [key for key, value in light_field.metadata.items() if value not in (None, "", [], {}, ())]
+        told = list(metadata_of(light_field))
         if "metadata" not in self.keeps and told:
             more = f" and {len(told) - 5} more" if len(told) > 5 else ""
             yield f"{self.name} holds no metadata: left out {', '.join(told[:5])}{more}"
@@ -138,3 +158,21 @@ def with_bits(light_field: LightField, bits: int | None) -> tuple[LightField, tu
         rounded = (views.double().clamp(0, 1) * (255 if bits == 8 else 65535)).round().to(torch.int32)
     said = () if own == 8 else (f"values were rounded to {bits} bits",)
     return light_field.copy(views=rounded.to(torch.uint8 if bits == 8 else torch.uint16)), said
+
+
+def with_encoding(light_field: LightField, transfer: str | None) -> tuple[LightField, tuple[str, ...]]:
+    """The same light, encoded as ``transfer``, and what is lost by that; as it is for None.
+
+    Raises:
+        LightFieldError: no such transfer function.
+    """
+    if transfer not in (None, *TRANSFERS):
+        raise LightFieldError(f"encode: got {transfer!r}, want 'srgb' or 'linear'")
+    if transfer in (None, light_field.transfer):
+        return light_field, ()
+    views = light_field.views
+    result = torch.empty_like(views)
+    for index in np.ndindex(*views.shape[:2]):  # one at a time: in light a view takes four times as much memory
+        result[index] = encoded(to_linear(views[index].contiguous(), light_field.transfer), transfer, views.dtype)
+    said = f"values were encoded anew, from {light_field.transfer} to {transfer}"
+    return light_field.copy(views=result, transfer=transfer), (said,)

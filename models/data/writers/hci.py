@@ -7,7 +7,7 @@ from typing import Any
 
 from ...io.pfm import write_pfm
 from ..light_field import LightField
-from ._layout import Layout
+from ._layout import Layout, metadata_of
 from ._pictures import plain_views, write_views
 
 # The benchmark's own sections; whatever else is known stands in the last one.
@@ -42,7 +42,7 @@ def write(light_field: LightField, path: Path) -> None:
 
 
 def losses(light_field: LightField) -> Iterator[str]:
-    left_out = [key for key, value in light_field.metadata.items() if key not in _OURS and not _fits(key, value)]
+    left_out = [key for key, value in metadata_of(light_field).items() if key not in _OURS and not _fits(key, value)]
     if left_out:
         yield f"hci holds numbers and single lines as metadata: left out {', '.join(left_out)}"
 
@@ -50,7 +50,7 @@ def losses(light_field: LightField) -> Iterator[str]:
 def _parameters(light_field: LightField) -> str:
     rows, columns = light_field.grid
     height, width = light_field.size
-    told = {key: value for key, value in light_field.metadata.items() if _fits(key, value) and key not in _OURS}
+    told = {key: value for key, value in metadata_of(light_field).items() if _fits(key, value) and key not in _OURS}
     told |= {"image_resolution_x_px": width, "image_resolution_y_px": height}
     told |= {"num_cams_x": columns, "num_cams_y": rows}
     if light_field.disparity_range is not None:

@@ -12,7 +12,7 @@ from ...io.atomic import atomic_folder, atomic_path, make_output_folder
 from ...io.errors import OutputError
 from ..errors import LightFieldError
 from ..light_field import WRITERS, LightField
-from ._layout import Layout, with_bits
+from ._layout import Layout, with_bits, with_encoding
 
 
 def _entries() -> Iterator[Layout]:
@@ -55,6 +55,7 @@ def write_light_field(
     *,
     overwrite: bool = False,
     bits: int | None = None,
+    encode: str | None = None,
 ) -> Written:
     """Write a light field so that ``read_light_field`` gives the same views, bit for bit.
 
@@ -65,6 +66,7 @@ def write_light_field(
             ``.zarr``, ``.mat``, ``_mosaic.png`` and ``_eslf.png`` do.
         overwrite: replace what is there; a folder only where it holds nothing but files of this layout.
         bits: round the views to 8 or 16 bits; None: as they are.
+        encode: give the values this transfer function, ``srgb`` or ``linear``; None: as they are.
 
     Returns: where it is, and what the layout cannot hold of weights, disparity, transfer function and metadata.
 
@@ -79,6 +81,7 @@ def write_light_field(
         known.check(light_field, path)
     if os.path.lexists(path) and not overwrite:
         raise OutputError(f"cannot write {path}: is there already; overwrite replaces it")
+    light_field, changed = with_encoding(light_field, encode)
     light_field, rounded = with_bits(light_field, bits)
     known.check(light_field, path)
     _check_values(light_field)
@@ -92,7 +95,7 @@ def write_light_field(
     else:
         with atomic_path(path) as temporary, named_as(path, temporary):
             known.write(light_field, temporary)
-    return Written(path, known.name, (*rounded, *known.lost(light_field)), known.hint(light_field))
+    return Written(path, known.name, (*changed, *rounded, *known.lost(light_field)), known.hint(light_field))
 
 
 @contextmanager

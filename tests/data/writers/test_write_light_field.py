@@ -16,9 +16,11 @@ from lfdeblur_models.data import (
     OutputError,
     Written,
     read_light_field,
+    srgb_to_linear,
     write_light_field,
 )
 from lfdeblur_models.io.images import read_image
+from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS, half_a_step
 
 from ..readers.light_field_files import antinous
 from .light_fields import noise, place, read_back, with_everything
@@ -91,7 +93,10 @@ def test_what_a_layout_keeps_is_read_again_and_the_rest_is_named(tmp_path, layou
 def test_a_linear_light_field_is_read_as_it_was_with_the_option_that_is_named(tmp_path):
     field = noise(transfer="linear")
     written = write_light_field(field, tmp_path / "toy", "views")
-    assert written.lost == ("views tells no transfer function: it means srgb, read it with --transfer linear",)
+    assert written.lost == (
+        "views tells no transfer function: it means srgb, read it with --transfer linear, or write it with "
+        "--encode srgb",
+    )
     assert read_light_field(tmp_path / "toy", transfer="linear").transfer == "linear"
 
 
@@ -120,6 +125,16 @@ def test_metadata_that_are_no_json_are_named(tmp_path):
     written = field.save(tmp_path / "toy.npz")
     assert written.lost == ("metadata that are no numbers, words or lists of them: left out matrix",)
     assert read_light_field(tmp_path / "toy.npz").metadata["note"] == "kept"
+
+
+def test_what_tells_of_the_old_files_alone_is_dropped(tmp_path):
+    field = noise(metadata={"note": "kept"})
+    field.save(tmp_path / "toy.mat")
+    first = read_light_field(tmp_path / "toy.mat")
+    assert first.metadata.keys() == {"note", "matlab", "variables", "channels"}
+    assert first.save(tmp_path / "toy", "views").lost == ("views holds no metadata: left out note",)
+    first.save(tmp_path / "toy.npz")
+    assert read_light_field(tmp_path / "toy.npz").metadata.keys() == {"note", "dataset", "axes"}
 
 
 def test_a_quilt_has_the_middle_row_of_views_from_the_bottom_left(tmp_path):
@@ -151,7 +166,7 @@ def test_basic_lfsr_holds_luma_and_keeps_luma_as_it_is(tmp_path):
     got = read_light_field(written.path)
     red, green, blue = field.views.double().unbind(2)
     want = (16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255) / 255
-    torch.testing.assert_close(got.views[:, :, 0].double(), want, atol=1e-6, rtol=0)
+    torch.testing.assert_close(got.views[:, :, 0].double(), want, atol=FEW_ROUNDINGS, rtol=0)
     again = write_light_field(got, tmp_path / "again.h5", "basic-lfsr")
     assert again.hint == "--grid 3x2, where it does not lie in a folder SR_3x2_4x"
     assert not [line for line in again.lost if "luma" in line]
@@ -168,7 +183,7 @@ def test_grey_is_told_from_luma(tmp_path):
     lost = write_light_field(field, tmp_path / "a.h5", "basic-lfsr").lost
     assert lost == ("basic-lfsr holds no grey: luma from 16/255 to 235/255 is written, as float32",)
     got = read_light_field(tmp_path / "a.h5", grid=(3, 2)).views
-    torch.testing.assert_close(got.double(), (16 + 219 * field.views.double() / 255) / 255, atol=1e-6, rtol=0)
+    torch.testing.assert_close(got.double(), (16 + 219 * field.views.double() / 255) / 255, atol=FEW_ROUNDINGS, rtol=0)
 
 
 def test_the_lenslet_is_named_where_the_reader_would_not_find_it(tmp_path):
@@ -195,6 +210,21 @@ def test_bits_round_what_a_picture_cannot_hold(tmp_path):
     assert torch.equal(read_light_field(wide.path).views.int(), noise().views.int() * 257)
     with pytest.raises(LightFieldError, match="bits: got 12, want 8 or 16"):
         field.save(tmp_path / "toy.npz", bits=12)
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, torch.float32], ids=str)
+def test_encoding_anew(tmp_path, dtype):
+    field = noise(dtype=dtype)
+    written = field.save(tmp_path / "light.npz", encode="linear")
+    assert written.lost == ("values were encoded anew, from srgb to linear",)
+    light = read_light_field(written.path)
+    assert (light.transfer, light.dtype) == ("linear", dtype)
+    levels = {torch.uint8: 255, torch.uint16: 65535}.get(dtype, 1)
+    want = srgb_to_linear(field.views.double() / levels)
+    error = float((light.views.double() / levels - want).abs().max())
+    assert error <= (MANY_ROUNDINGS if levels == 1 else half_a_step(levels))
+    with pytest.raises(LightFieldError, match="encode: got 'log', want 'srgb' or 'linear'"):
+        field.save(tmp_path / "a.npz", encode="log")
 
 
 def test_values_that_could_not_be_read_again_are_refused(tmp_path):
