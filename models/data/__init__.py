@@ -2,6 +2,7 @@
 
 from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
+from .conversion import Converted, convert
 from .datasets.light_field_pairs import LightFieldPairs
 from .depth.disparity import Disparity, disparity_of, estimate_disparity, estimate_disparity_map
 from .depth.disparity_range import estimate_disparity_range
@@ -36,10 +37,13 @@ from .sources.find import Reading, Source, find_sources, open_source
 from .sources.from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .sources.from_photo import light_field_from_photo
 from .transfer import linear_to_srgb, srgb_to_linear
+from .writers.registry import LAYOUTS, Written, write_light_field
 
 __all__ = [
     "FORMATS",
+    "LAYOUTS",
     "Aperture",
+    "Converted",
     "DataError",
     "Disparity",
     "Generated",
@@ -60,6 +64,7 @@ __all__ = [
     "Shot",
     "Source",
     "Synthesis",
+    "Written",
     "all_in_focus_light",
     "annulus",
     "aperture_diameter",
@@ -67,6 +72,7 @@ __all__ = [
     "center_light",
     "center_picture",
     "content_planes",
+    "convert",
     "decode_defocus",
     "defocus_map",
     "difference_of_truths",
@@ -99,4 +105,5 @@ __all__ = [
     "right_half",
     "square",
     "srgb_to_linear",
+    "write_light_field",
 ]
