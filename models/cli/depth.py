@@ -23,7 +23,8 @@ from ..io.images import write_image, write_pixels
 from ..io.pfm import write_pfm
 from .options import Device, Out, bad_option, device_of, takes_reading_options
 
-UNSURE = 0.05  # confidence below which the coloured picture is grey
+UNSURE = 0.05  # confidence below which a pixel says nothing of its own
+OUTLIERS = 0.002  # share of the pixels at either end that have the colour of the rest's end
 ON_THE_LIMITS = 0.1  # share of the sure pixels there from which the scene is taken to go on beyond
 ON = 0.01  # pixels from a limit that are on it
 _LEVELS = 65535
@@ -95,8 +96,8 @@ def _write(out: Path, field: LightField, found: Disparity, camera: Camera | None
     write_pfm(out / "disparity.pfm", found.disparity)
     share = (found.disparity - low) / max(high - low, 1e-9)
     write_pixels(out / "disparity.png", (share * _LEVELS).round().numpy().astype(np.uint16)[..., None])
-    picture = coloured(found.disparity, low, high, found.confidence >= UNSURE)
-    sheet = with_legend(picture, low, high, "px/view", f"nearer is brighter; grey: confidence below {UNSURE:g}")
+    ends = _range(found.disparity, OUTLIERS)
+    sheet = with_legend(coloured(found.disparity, *ends), *ends, "px/view", "nearer is brighter")
     write_contact_sheet(out / "disparity_coloured.png", sheet)
     write_image(out / "confidence.png", found.confidence[None], bits=8)
     facts: dict[str, Any] = {
@@ -136,8 +137,8 @@ def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
     for there, end, limit in zip(beyond, ("lower", "upper"), found.limits, strict=True):
         if _share(there) > ON_THE_LIMITS:
             _warn(
-                f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes on "
-                "beyond it (--limits)"
+                f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes "
+                "on beyond it (--limits)"
             )
     if not bool(sure.any()):
         _warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
@@ -147,8 +148,11 @@ def _warn(message: str) -> None:
     typer.echo(f"lfdeblur: warning: {message}", err=True)
 
 
-def _range(disparity: Tensor) -> tuple[float, float]:
-    return float(disparity.min()), float(disparity.max())
+def _range(disparity: Tensor, left_out: float = 0.0) -> tuple[float, float]:
+    """Lowest and highest, a share of the pixels left out at either end."""
+    ordered = disparity.flatten().sort().values
+    tail = int(left_out * len(ordered))
+    return float(ordered[tail]), float(ordered[len(ordered) - 1 - tail])
 
 
 def _share(these: Tensor) -> float:

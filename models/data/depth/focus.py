@@ -6,8 +6,8 @@ import torch
 
 from ..light_field import LightField, LightFieldError
 from ..rendering.planes import even_planes
-from .disparity import MORE, estimate_disparity
-from .disparity_range import estimate_disparity_range
+from .disparity import estimate_disparity
+from .disparity_range import estimate_disparity_range, widened
 
 PLANES = 9
 _AROUND = 48  # pixels that are looked at on every side
@@ -27,7 +27,7 @@ def disparity_at(light_field: LightField, x: int, y: int) -> float:
         raise LightFieldError(f"at: got {x},{y}, want a pixel of the {width}x{height} of {light_field.scene}")
     disparity, top, left = light_field.disparity, 0, 0
     if disparity is None:
-        low, high = light_field.disparity_range or _widened(estimate_disparity_range(light_field))
+        low, high = light_field.disparity_range or widened(*estimate_disparity_range(light_field))
         reach = _AROUND + math.ceil(max(-low, high, 0) * (max(light_field.grid) - 1) / 2)
         top, left = max(0, y - reach), max(0, x - reach)
         part = light_field.crop(y=slice(top, min(height, y + reach + 1)), x=slice(left, min(width, x + reach + 1)))
@@ -42,7 +42,3 @@ def disparity_at(light_field: LightField, x: int, y: int) -> float:
 def own_planes(light_field: LightField, count: int = PLANES) -> list[float]:
     """``count`` planes from the farthest to the nearest disparity that the files tell or that is estimated."""
     return even_planes(light_field.disparity_range or estimate_disparity_range(light_field), count)
-
-
-def _widened(limits: tuple[float, float]) -> tuple[float, float]:
-    return limits[0] - MORE, limits[1] + MORE
