@@ -113,12 +113,12 @@ class Layout:
 
     def _lost(self, light_field: LightField) -> Iterator[str]:
         if self.transfer not in (None, light_field.transfer):
-            told = (
+            means = (
                 f"it means {self.transfer}, read it with --transfer {light_field.transfer}, or write it with "
                 f"--encode {self.transfer}"
             )
             yield f"{self.name} tells no transfer function: " + (
-                f"values are encoded as {self.transfer}" if self.encodes else told
+                f"values are encoded as {self.transfer}" if self.encodes else means
             )
         for name in ("weights", "disparity", "disparity_range"):
             if name not in self.keeps and getattr(light_field, name) is not None:

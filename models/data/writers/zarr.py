@@ -23,9 +23,12 @@ def write(light_field: LightField, path: Path) -> None:
     root = zarr.open_group(str(path), mode="w")
     root.attrs.update(attributes)
     for name, values in arrays.items():
-        chunks = (1, 1, *values.shape[2:]) if name == "views" else values.shape
+        grid = values.shape[:2] if name == "views" else ()
+        chunks = (*(1 for _ in grid), *values.shape[len(grid) :])
         options = {"shape": values.shape, "chunks": chunks, "dtype": values.dtype}
-        zarr.open_array(store=str(path), path=name, mode="w", **options)[...] = values
+        array = zarr.open_array(store=str(path), path=name, mode="w", **options)
+        for index in np.ndindex(*grid):  # one chunk at a time: of several, some are still written when one has failed
+            array[index] = values[index]
 
 
 LAYOUT = Layout(
