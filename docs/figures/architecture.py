@@ -21,7 +21,7 @@ FLOORS = (
 DATA = (
     ("conversion",),
     ("generation", "datasets", "overview"),
-    ("sources", "writers"),
+    ("sources", "depth", "writers"),
     ("readers", "rendering"),
     ("light_field",),
     ("derived_views", "epipolar", "labelled_array", "shown"),

@@ -4,6 +4,8 @@ from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
 from .conversion import Converted, convert
 from .datasets.light_field_pairs import LightFieldPairs
+from .depth.disparity import Disparity, disparity_of, estimate_disparity, estimate_disparity_map
+from .depth.disparity_range import estimate_disparity_range
 from .errors import DataError, LightFieldError
 from .generation.executors import Processes
 from .generation.generate import Generated, generate
@@ -25,8 +27,6 @@ from .rendering.aperture import (
     square,
 )
 from .rendering.defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
-from .rendering.disparity_map import disparity_of, estimate_disparity_map
-from .rendering.disparity_range import estimate_disparity_range
 from .rendering.exposure import refocus_light
 from .rendering.noise import Noise, parse_noise
 from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
@@ -45,6 +45,7 @@ __all__ = [
     "Aperture",
     "Converted",
     "DataError",
+    "Disparity",
     "Generated",
     "ImageError",
     "LfdeblurError",
@@ -78,6 +79,7 @@ __all__ = [
     "disk",
     "disparity_of",
     "encode_defocus",
+    "estimate_disparity",
     "estimate_disparity_map",
     "estimate_disparity_range",
     "even_planes",

@@ -69,7 +69,7 @@ class LightField:
 
     Attributes:
         views: ``[V, U, C, H, W]``, V rows from top to bottom and U columns from left to right, C = 1 or 3; uint8 or
-            uint16 as in the files, or floating point in [0, 1].
+            uint16 as in the files, or floating point in [0, 1]; linear light of pictures may exceed 1.
         transfer: ``srgb`` (encoded for display) or ``linear`` (proportional to light).
         format: the format that was read, for example ``hci``.
         scene: name of the scene: that of the folder or file.

@@ -55,7 +55,16 @@ def light_field_of(
     sizes = dict(zip(axes, shapes[name], strict=True))
     weights = None if told["weights"] is None else check_weights(path, told["weights"], (sizes["v"], sizes["u"]))
     pixels = array_pixels(
-        path, name, opened, shapes[name], dtype_of(name), axes, transfer=transfer, lens=True, weights=weights
+        path,
+        name,
+        opened,
+        shapes[name],
+        dtype_of(name),
+        axes,
+        transfer=transfer,
+        lens=True,
+        weights=weights,
+        bounded=transfer != "linear",
     )
     return LightField.of_lazy_views(
         pixels,
@@ -128,8 +137,11 @@ def array_pixels(
     transfer: str = "srgb",
     lens: bool = False,
     weights: Tensor | None = None,
+    bounded: bool = True,
 ) -> LazyViews:
     """Pixels of an array of any order of axes; of 2 or 4 channels the last one is weight, as LFToolbox has it.
+
+    Where the file itself says that it holds light, values are not ``bounded``: light may exceed white.
 
     Raises:
         LightFieldError: a dtype or a number of channels that no light field has.
@@ -145,14 +157,16 @@ def array_pixels(
     return LazyViews(
         (sizes["v"], sizes["u"], colours, sizes["y"], sizes["x"]),
         _DTYPES[native],
-        partial(_read, path, name, open_array, axes),
+        partial(_read, path, name, open_array, axes, bounded),
         weights=weights,
         transfer=transfer,
         lens=lens,
     )
 
 
-def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) -> tuple[Tensor, Tensor | None]:
+def _read(
+    path: Path, name: str, open_array: Open, axes: str, bounded: bool, window: Window
+) -> tuple[Tensor, Tensor | None]:
     part = {"v": window.rows, "u": window.columns, "y": window.y, "x": window.x, "c": slice(None)}
     with open_array() as array:
         values = np.asarray(array[tuple(part[axis] for axis in axes)])
@@ -165,7 +179,7 @@ def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) ->
     if not views.flags.writeable:  # still the mapped file, which a tensor must not write to
         views = views.copy()
     if views.dtype.kind == "f":
-        _check_range(path, name, views)
+        _check_range(path, name, views, bounded)
     if weight is None:
         return torch.from_numpy(views), None
     full = np.iinfo(weight.dtype).max if weight.dtype.kind == "u" else 1.0
@@ -175,10 +189,11 @@ def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) ->
     return torch.from_numpy(views), None if bool((mean == 1).all()) else mean.float().clamp(0, 1)
 
 
-def _check_range(path: Path, name: str, views: np.ndarray) -> None:
+def _check_range(path: Path, name: str, views: np.ndarray, bounded: bool) -> None:
     low, high = float(views.min()), float(views.max())
-    if not (low >= -1 and high <= 2):  # resampled views overshoot a little; NaN is refused too
-        raise LightFieldError(f"{path}: {name} has values from {low:g} to {high:g}, want floating point in [0, 1]")
+    if not (low >= -1 and high <= 2) and (bounded or not np.isfinite(low + high)):  # resampled views overshoot a little
+        want = "floating point in [0, 1]" if bounded else "light"
+        raise LightFieldError(f"{path}: {name} has values from {low:g} to {high:g}, want {want}")
 
 
 def _listed(found: dict[str, tuple[int, ...]]) -> str:

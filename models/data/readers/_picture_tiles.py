@@ -11,7 +11,7 @@ from torch import Tensor
 from ...io.errors import ImageError
 from ...io.images import open_image
 from ..errors import LightFieldError
-from ._picture_grid import alpha_weights
+from ._picture_grid import alpha_weights, check_finite, empty_views, mean_alpha_of
 
 Place = tuple[int, int]  # row and column of a tile, from the top left
 
@@ -34,7 +34,7 @@ def read_tiles(
     height, width = y.stop - y.start, x.stop - x.start
     try:
         image, info = open_image(path)
-        views = np.empty((len(places), info.channels, height, width), np.uint8 if info.bits == 8 else np.uint16)
+        views = empty_views((len(places), info.channels, height, width), info)
         mean_alpha = torch.ones(len(places), dtype=torch.float64)
         region = pyvips.Region.new(image)  # unlike a crop, it reads row after row without running ahead
         for row in sorted({row for row, _ in places}):
@@ -48,7 +48,8 @@ def read_tiles(
                 pixels = band[:, start : start + width]
                 views[index] = pixels[..., : info.channels].transpose(2, 0, 1)
                 if image.bands in (2, 4):
-                    mean_alpha[index] = float(pixels[..., -1].mean() / np.iinfo(views.dtype).max)
+                    mean_alpha[index] = mean_alpha_of(pixels[..., -1])
+        check_finite(path, views)
     except ImageError as error:
         raise LightFieldError(str(error)) from error
     except pyvips.Error as error:

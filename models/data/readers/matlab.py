@@ -130,6 +130,7 @@ def read_mat(path: Path, transfer: str, options: ReadOptions) -> LightField:
         axes,
         transfer=transfer if told["transfer"] is None else check_transfer(path, told["transfer"]),
         lens=True,
+        bounded=told["transfer"] != "linear",
         weights=None if weights is None else check_weights(path, weights, (sizes["v"], sizes["u"])),
     )
     return LightField.of_lazy_views(

@@ -3,7 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ...io.errors import ImageError
@@ -47,9 +46,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
             f"pixels and columns that divide its width of {info.width}"
         )
     size = info.height // rows, info.width // columns
-    dtype = torch.uint8 if info.bits == 8 else torch.uint16
+    shape = rows, columns, info.channels, *size
     return LightField.of_lazy_views(
-        LazyViews((rows, columns, info.channels, *size), dtype, partial(_read, path, size), lens=True)
+        LazyViews(shape, info.dtype, partial(_read, path, size), transfer=info.transfer, lens=True)
     )
 
 

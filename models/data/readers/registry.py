@@ -38,8 +38,9 @@ def read_light_field(path: str | Path, format: str | None = None, **options: Any
     asked for, by several threads, and of what was cropped away before as little as the format lets.
 
     Args:
-        path: a folder or file of one of ``FORMATS``; ``docs/formats.md`` tells how each looks. Views are 8- or 16-bit
-            PNG, TIFF, JPEG or WebP, grey or RGB, or arrays; alpha becomes the views' ``weights``.
+        path: a folder or file of one of ``FORMATS``; ``docs/formats.md`` tells how each looks. Views are
+            pictures, grey or RGB, of 8 or 16 bits or floating point (linear light, which may exceed 1), or arrays;
+            alpha becomes the views' ``weights``.
         format: its name; None: found by looking.
         options: the others of ``ReadOptions``: ``pattern``, ``lenslet``, ``views``, ``flip``, ``rows``, ``columns``,
             ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``.

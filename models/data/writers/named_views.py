@@ -11,8 +11,9 @@ from ._pictures import colours_and_alpha, digits, plain_views, rounded_weights, 
 def write_grid(light_field: LightField, path: Path) -> None:
     """Row and column in the names; alpha is a view's weight."""
     width = digits(*light_field.grid)
+    suffix = "tif" if light_field.dtype.is_floating_point else "png"
     path.mkdir()
-    write_views(path, colours_and_alpha(light_field), lambda v, u: f"view_r{v:0{width}d}_c{u:0{width}d}.png")
+    write_views(path, colours_and_alpha(light_field), lambda v, u: f"view_r{v:0{width}d}_c{u:0{width}d}.{suffix}")
 
 
 def write_stanford(light_field: LightField, path: Path) -> None:
@@ -49,7 +50,8 @@ VIEWS = Layout(
     format="grid",
     transfer="srgb",
     keeps=("weights",),
-    owns=r"view_r\d+_c\d+\.png",
+    light=True,
+    owns=r"view_r\d+_c\d+\.(?:png|tif)",
     losses=rounded_weights,
 )
 STANFORD = Layout(

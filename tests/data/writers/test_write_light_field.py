@@ -196,7 +196,7 @@ def test_the_lenslet_is_named_where_the_reader_would_not_find_it(tmp_path):
 
 def test_bits_round_what_a_picture_cannot_hold(tmp_path):
     field = noise(dtype=torch.float32)
-    with pytest.raises(LightFieldError, match=r"mosaic holds 8 or 16 bits, got views of torch\.float32: round"):
+    with pytest.raises(LightFieldError, match=r"mosaic holds 8 or 16 bits, or float32 in linear light, got views of"):
         field.save(tmp_path / "toy_mosaic.png")
     assert not list(tmp_path.iterdir())
     for bits, dtype, levels in ((8, torch.uint8, 255), (16, torch.uint16, 65535)):
@@ -225,6 +225,33 @@ def test_encoding_anew(tmp_path, dtype):
     assert error <= (MANY_ROUNDINGS if levels == 1 else half_a_step(levels))
     with pytest.raises(LightFieldError, match="encode: got 'log', want 'srgb' or 'linear'"):
         field.save(tmp_path / "a.npz", encode="log")
+
+
+@pytest.mark.parametrize("layout", ["views", "mosaic", "eslf"])
+def test_light_in_floating_point_is_tiff(tmp_path, layout):
+    """Above white, too; and weights need no rounding."""
+    field = with_everything(dtype=torch.float32)
+    field = field.copy(views=field.views * 40, weights=torch.rand(3, 2))
+    path = place(tmp_path, layout, field)
+    written = write_light_field(field, path, layout)
+    files = [file for file in [path, *path.rglob("*")] if file.is_file()]
+    assert {file.suffix for file in files} == {".tif"}
+    got = read_back(path, layout, field)
+    assert (got.dtype, got.transfer) == (torch.float32, "linear")
+    assert torch.equal(got.views, field.views)
+    assert torch.equal(got.weights, field.weights)
+    assert not [line for line in written.lost if "transfer" in line or "weights" in line]
+    with pytest.raises(LightFieldError, match=f"{layout} holds 8 or 16 bits, or float32 in linear light, got views of"):
+        write_light_field(noise(dtype=torch.float32), tmp_path / path.name, layout, overwrite=True)
+
+
+@pytest.mark.parametrize("layout", FLOATS)
+def test_light_above_white_is_kept_where_the_file_tells_that_it_is_light(tmp_path, layout):
+    field = noise(dtype=torch.float32, transfer="linear")
+    field = field.copy(views=field.views * 40)
+    got = read_light_field(field.save(place(tmp_path, layout, field), layout).path)
+    assert (got.dtype, got.transfer) == (torch.float32, "linear")
+    assert torch.equal(got.views, field.views)
 
 
 def test_values_that_could_not_be_read_again_are_refused(tmp_path):
