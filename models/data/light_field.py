@@ -242,7 +242,7 @@ class LightField:
             **pixels,
             disparity=None if self.disparity is None or not same_center else self.disparity * grow,
             disparity_range=self._range_times(grow),
-            metadata=dict(self.metadata),
+            metadata=self._metadata_times("view_step", grow),
         )
 
     def resize(
@@ -282,7 +282,7 @@ class LightField:
             **pixels,
             disparity=None if self.disparity is None else nearest(self.disparity, factor) * factor,
             disparity_range=self._range_times(factor),
-            metadata=dict(self.metadata),
+            metadata=self._metadata_times("pixel_scale", factor),
         )
 
     def epi(
@@ -323,6 +323,10 @@ class LightField:
         if self.disparity_range is None:
             return None
         return self.disparity_range[0] * factor, self.disparity_range[1] * factor
+
+    def _metadata_times(self, name: str, factor: float) -> dict[str, Any]:
+        """With what a camera that the files tell of has to be multiplied by."""
+        return self.metadata | ({name: self.metadata.get(name, 1) * factor} if factor != 1 else {})
 
     def copy(self, **changes: Any) -> "LightField":
         """``dataclasses.replace``, but views that are not read yet stay unread; pixels and metadata are shared."""

@@ -101,9 +101,7 @@ def test_both_truths_and_their_difference(tmp_path):
         read_image(tmp_path / truth / "ground_truth" / "toy.png")[0].double() for truth in ("center", "refocus")
     ]
     inner = (..., slice(4, -4), slice(4, -4))
-    assert (pictures[0] - pictures[1])[
-        inner
-    ].abs().max() <= 8 * 257  # whole-pixel shifts of one plane: the same picture
+    assert (pictures[0] - pictures[1])[inner].abs().max() <= 8 * 257  # whole-pixel shifts of one plane
     rows = {t: pq.read_table(tmp_path / t / "manifest.parquet").to_pylist()[0] for t in ("center", "refocus", "both")}
     error = ((pictures[0] - pictures[1]) / 65535).square().mean()
     for truth, row in rows.items():

@@ -74,19 +74,20 @@ def camera_of(light_field: LightField) -> Camera | None:
     ``focalLength`` and ``shift``, in the unit of its depth.
     """
     told = light_field.metadata
+    step, scale = told.get("view_step", 1), told.get("pixel_scale", 1)  # as LightField.sub and resize leave them
     try:
         baseline, focal, sensor, focus = _numbers(
             told, "baseline_mm", "focal_length_mm", "sensor_size_mm", "focus_distance_m"
         )
-        sides = [
-            told.get(f"image_resolution_{axis}_px", size) for axis, size in zip("yx", light_field.size, strict=True)
-        ]
-        return Camera(baseline / 1000, focal / sensor * max(sides), focus)
-    except (KeyError, LightFieldError, ZeroDivisionError):
+        width, height = (told.get(f"image_resolution_{axis}_px") for axis in "xy")
+        side = max(width, height) if width and height else max(light_field.size) / scale
+        return Camera(baseline / 1000 * step, focal / sensor * side * scale, focus)
+    except (KeyError, TypeError, LightFieldError, ZeroDivisionError):
         pass
     try:
         baseline, focal, shift = _numbers(told, "dH", "focalLength", "shift")
-        return Camera(baseline, focal, baseline * focal / shift if shift else math.inf, "the file's unit")
+        focus = baseline * focal / shift if shift else math.inf
+        return Camera(baseline * step, focal * scale, focus, "the file's unit")
     except (KeyError, LightFieldError):
         return None
 
