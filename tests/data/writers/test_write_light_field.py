@@ -19,6 +19,7 @@ from lfdeblur_models.data import (
     srgb_to_linear,
     write_light_field,
 )
+from lfdeblur_models.data.depth.camera import camera_of
 from lfdeblur_models.io.images import read_image
 from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS, half_a_step
 
@@ -107,6 +108,20 @@ def test_a_real_light_field_with_true_disparity(tmp_path):
         assert torch.equal(got.views, field.views), layout
         assert torch.equal(got.disparity, field.disparity), layout
         assert got.disparity_range == field.disparity_range, layout
+
+
+def test_the_camera_of_the_benchmark_is_that_of_the_views(tmp_path):
+    """Coarser, smaller and cropped: whoever reads the files knows nothing of what was there before."""
+    camera = {"baseline_mm": 90.0, "focal_length_mm": 100.0, "sensor_size_mm": 35.0, "focus_distance_m": 9.0}
+    sizes = {"image_resolution_x_px": 16, "image_resolution_y_px": 12}
+    whole = noise(5, 5, h=12, w=16, metadata=camera | sizes)
+    for index, field in enumerate((whole, whole.sub(step=2), whole.resize(0.5).crop(x=slice(0, 5)))):
+        got = read_light_field(field.save(tmp_path / str(index), "hci").path)
+        want, have = camera_of(field), camera_of(got)
+        assert have.baseline == pytest.approx(want.baseline, rel=FEW_ROUNDINGS)
+        assert have.focal_length == pytest.approx(want.focal_length, rel=FEW_ROUNDINGS)
+        assert (have.focus, got.metadata["focus_distance_m"]) == (want.focus, 9.0)
+    assert got.metadata["image_resolution_x_px"] == 5
 
 
 def test_weights_between_the_steps_of_alpha_are_rounded_and_named(tmp_path):
