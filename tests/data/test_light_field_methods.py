@@ -166,7 +166,8 @@ def test_resize_of_unread_views_is_done_when_they_are_asked_for(tmp_path):
         ({"scale": 0}, "got scale 0"),
         ({"scale": -1.0}, "got scale -1"),
         ({"scale": float("nan")}, "got scale nan"),
-        ({"scale": 0.1}, r"got scale 0.1, which leaves no pixel of \(6, 5\)"),
+        ({"scale": float("inf")}, "got scale inf"),
+        ({"scale": 0.1}, "got scale 0.1, which leaves no pixel of 6x5"),
     ],
 )
 def test_resize_refuses(options, said):

@@ -68,8 +68,8 @@ def _camera(light_field: LightField) -> dict[str, float]:
     """Baseline and sensor of these views: other programs know nothing of ``view_step``, ``pixel_scale`` and crops."""
     told = light_field.metadata
     step, scale = told.get("view_step", 1), told.get("pixel_scale", 1)
-    before = [told.get(name) for name in _RESOLUTION]
-    whole = max(before) * scale if all(isinstance(side, int) for side in before) else max(light_field.size)
+    before = [side for side in map(told.get, _RESOLUTION) if isinstance(side, int)]
+    whole = max(before) * scale if len(before) == 2 else max(light_field.size)
     factors = {"baseline_mm": step, "sensor_size_mm": max(light_field.size) / whole}
     return {
         name: told[name] * factor

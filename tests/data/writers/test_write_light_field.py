@@ -15,6 +15,7 @@ from lfdeblur_models.data import (
     LightFieldError,
     OutputError,
     Written,
+    find_sources,
     read_light_field,
     srgb_to_linear,
     write_light_field,
@@ -165,6 +166,7 @@ def test_a_quilt_has_the_middle_row_of_views_from_the_bottom_left(tmp_path):
     assert torch.equal(picture[:, :4, 8:], field.views[1, 5])
     got = read_light_field(path)
     assert (got.format, got.scene, got.grid, got.metadata["aspect"]) == ("quilt", "toy", (1, 6), 2.0)
+    assert [(source.kind, source.scene) for source in find_sources(tmp_path)] == [("light_field", "toy")]
     part = got.crop(columns=slice(1, 4), y=slice(1, 3), x=slice(2, 7))
     assert torch.equal(part.views, field.views[1:2, 1:4, :, 1:3, 2:7])
     assert got.lazy
