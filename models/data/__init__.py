@@ -4,8 +4,12 @@ from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
 from .conversion import Converted, convert
 from .datasets.light_field_pairs import LightFieldPairs
+from .depth.camera import Camera, camera_of
 from .depth.disparity import Disparity, disparity_of, estimate_disparity, estimate_disparity_map
 from .depth.disparity_range import estimate_disparity_range
+from .depth.focus import disparity_at
+from .depth.points import write_points
+from .depth.scores import disparity_scores
 from .errors import DataError, LightFieldError
 from .generation.executors import Processes
 from .generation.generate import Generated, generate
@@ -43,6 +47,7 @@ __all__ = [
     "FORMATS",
     "LAYOUTS",
     "Aperture",
+    "Camera",
     "Converted",
     "DataError",
     "Disparity",
@@ -68,6 +73,7 @@ __all__ = [
     "all_in_focus_light",
     "annulus",
     "aperture_diameter",
+    "camera_of",
     "cats_eye",
     "center_light",
     "center_picture",
@@ -77,7 +83,9 @@ __all__ = [
     "defocus_map",
     "difference_of_truths",
     "disk",
+    "disparity_at",
     "disparity_of",
+    "disparity_scores",
     "encode_defocus",
     "estimate_disparity",
     "estimate_disparity_map",
@@ -106,4 +114,5 @@ __all__ = [
     "square",
     "srgb_to_linear",
     "write_light_field",
+    "write_points",
 ]

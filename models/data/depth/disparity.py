@@ -12,14 +12,13 @@ import lfdeblur_ops
 from ..light_field import LightField, LightFieldError
 from ..rendering.sides import sides_of
 from ..transfer import linear_to_srgb
-from .disparity_range import estimate_disparity_range
+from .disparity_range import estimate_disparity_range, widened
 from .refinement import refine
 from .search import View, search
 
 REACH = 0.4  # pixels between neighbouring planes, in the outermost views
 MAX_PLANES = 193
 COSTS_AT_ONCE = 2**27  # pixels times planes; a taller picture is searched in bands of rows
-MORE = 0.25  # pixels per view step that are looked through beyond an estimated range
 ENOUGH = 11  # rows or columns of views: of more, planes are looked for in every other one
 MARGIN = 32  # rows that a band sees beyond its own
 
@@ -137,7 +136,7 @@ def _limits(
     low, high = estimate_disparity_range(light_field, backend=backend, between=between)
     if low == high == 0:
         raise LightFieldError(f"{light_field.scene}: no parallax: every view shows the same picture")
-    return low - MORE, high + MORE
+    return widened(low, high)
 
 
 def _view(light_field: LightField) -> View:

@@ -60,6 +60,12 @@ def estimate_disparity_range(
     return votes[tail].item(), votes[len(votes) - 1 - tail].item()
 
 
+def widened(low: float, high: float) -> tuple[float, float]:
+    """An estimated range with room for what has too little texture to have a vote: floors and walls go on."""
+    more = 0.3 + (high - low) / 16
+    return low - more, high + more
+
+
 def _votes(
     views: Tensor,
     center: Tensor,

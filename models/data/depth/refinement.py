@@ -13,7 +13,7 @@ from .global_smoothing import smooth_globally
 from .search import LIKENESS, Found, View, differences_of
 
 _WINDOW = 7  # pixels that move together
-_MEDIAN = 3  # pixels over which stray steps are voted down
+_MEDIAN = 5  # pixels over which stray steps are voted down
 _FARTHEST = 0.5  # of the planes' spacing
 _CHOOSY = 6.0  # the larger, the more the best side alone decides
 # In units of the squared contrast:
