@@ -24,7 +24,8 @@ DATA = (
     ("readers", "rendering"),
     ("light_field",),
     ("lazy_views",),
-    ("transfer", "errors"),
+    ("bicubic", "positions", "transfer"),
+    ("errors",),
 )
 
 

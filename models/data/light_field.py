@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .errors import LightFieldError
 from .lazy_views import LazyViews, Window, whole_window
+from .positions import kept_positions
 from .transfer import to_linear
 
 __all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]
@@ -69,6 +70,8 @@ class LightField:
         disparity: ``[H, W]`` float32, true disparity of the centre view, or None.
         weights: ``[V, U]`` float32 in [0, 1], how far each view can be trusted (from an alpha or weight channel; 0 for
             dark corner views), or None: all.
+        positions: ``[V, U, 2]`` float32 places ``(v, u)`` of the cameras in view steps from the centre, downwards and
+            to the right, or None: an exact grid, as the geometry above has it. ``on_regular_grid`` makes it one.
         metadata: what else the files tell; ``dark_views`` (rows and columns) once views that are dark were read.
     """
 
@@ -80,6 +83,7 @@ class LightField:
     disparity: Tensor | None = None
     weights: Tensor | None = _FromLazyViews(1)  # type: ignore[assignment]
     metadata: dict[str, Any] = field(default_factory=dict)
+    positions: Tensor | None = None
 
     @classmethod
     def of_lazy_views(cls, pixels: LazyViews, **told: Any) -> "LightField":
@@ -97,6 +101,8 @@ class LightField:
             raise LightFieldError(f"transfer: got {self.transfer!r}, want 'srgb' or 'linear'")
         if self.disparity is not None and list(self.disparity.shape) != shape[-2:]:
             raise LightFieldError(f"disparity: got shape {list(self.disparity.shape)}, want {shape[-2:]} as the views")
+        if self.positions is not None and list(self.positions.shape) != [*shape[:2], 2]:
+            raise LightFieldError(f"positions: got shape {list(self.positions.shape)}, want {[*shape[:2], 2]}")
         weights = vars(self)["weights"]
         told = None if weights is None else list(weights.shape[:2] if isinstance(weights, LazyViews) else weights.shape)
         if told is not None and told != shape[:2]:
@@ -193,6 +199,7 @@ class LightField:
             weights=weights,
             disparity=None if self.disparity is None or not same_center else self.disparity[part.y, part.x],
             metadata=dict(self.metadata),
+            positions=kept_positions(self.positions, part.rows, part.columns),
         )
 
     def copy(self, **changes: Any) -> "LightField":
