@@ -26,7 +26,8 @@ DATA = (
     ("light_field",),
     ("derived_views", "epipolar", "labelled_array", "shown"),
     ("lazy_views", "resampling"),
-    ("transfer", "errors"),
+    ("bicubic", "positions", "transfer"),
+    ("errors",),
 )
 
 

@@ -7,7 +7,7 @@ from lfdeblur_models.data import FORMATS, LAYOUTS
 
 PAGE = Path(__file__).parents[1] / "formats.md"
 _HEAD = ("`format`", "looks like", "views in the file", "values", "found by", "extra")
-_KEPT = ("weights", "disparity", "disparity_range", "transfer", "metadata")
+_KEPT = ("weights", "disparity", "disparity_range", "positions", "transfer", "metadata")
 
 
 def table() -> str:

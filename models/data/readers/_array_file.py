@@ -22,7 +22,7 @@ from .options import ReadOptions
 AXES = "vuyxc"  # row and column of a view, row and column of a pixel, channel
 NAMES = ("views", "LF", "lf", "light_field", "lightfield")
 ARRAY_OPTIONS = ("dataset", "axes")
-COMPANIONS = ("weights", "disparity", "disparity_range", "transfer", "metadata_json")
+COMPANIONS = ("weights", "disparity", "disparity_range", "transfer", "view_positions", "metadata_json")
 _DTYPES = {np.dtype(name): getattr(torch, name) for name in ("uint8", "uint16", "float16", "float32", "float64")}
 
 # Gives an array that can be sliced, for as long as the context lasts. To pickle the light field, it has to be a
@@ -53,7 +53,8 @@ def light_field_of(
     transfer = "srgb" if told["transfer"] is None else check_transfer(path, told["transfer"])
     opened = partial(open_array, path, name)
     sizes = dict(zip(axes, shapes[name], strict=True))
-    weights = None if told["weights"] is None else check_weights(path, told["weights"], (sizes["v"], sizes["u"]))
+    grid = sizes["v"], sizes["u"]
+    weights = None if told["weights"] is None else check_weights(path, told["weights"], grid)
     pixels = array_pixels(
         path,
         name,
@@ -70,6 +71,7 @@ def light_field_of(
         pixels,
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
+        positions=None if told["view_positions"] is None else check_positions(path, told["view_positions"], grid),
         metadata=read_metadata(path, told["metadata_json"]) | metadata | {"dataset": name, "axes": axes},
     )
 
@@ -209,6 +211,16 @@ def check_weights(path: Path, weights: np.ndarray, grid: tuple[int, ...]) -> Ten
     values = np.asarray(weights, np.float32)
     if not (np.isfinite(values).all() and values.min() >= 0 and 0 < values.max() <= 1):
         raise LightFieldError(f"{path}: weights: want values in [0, 1], not all 0")
+    return torch.from_numpy(values)
+
+
+def check_positions(path: Path, positions: np.ndarray, grid: tuple[int, ...]) -> Tensor:
+    """``[V, U, 2]`` float32. Raises LightFieldError: of another shape, or not finite."""
+    values = np.ascontiguousarray(positions, np.float32)
+    if values.shape != (*grid, 2) or not np.isfinite(values).all():
+        raise LightFieldError(
+            f"{path}: view_positions: got shape {list(values.shape)}, want {[*grid, 2]}, finite numbers"
+        )
     return torch.from_numpy(values)
 
 

@@ -14,7 +14,13 @@ from ..light_field import TRANSFERS, LightField
 from ..resampling import encoded
 from ..transfer import to_linear
 
-KEPT = ("weights", "disparity", "disparity_range", "metadata")  # of a light field, beside its views and their transfer
+KEPT = (
+    "weights",
+    "disparity",
+    "disparity_range",
+    "positions",
+    "metadata",
+)  # of a light field, beside its views and their transfer
 SUFFIXES = (".png", ".tif", ".tiff")  # of pictures that hold 8 and 16 bits without loss
 
 # Metadata that tell of the files that were read, and nothing of the scene: not told of other files.
@@ -130,7 +136,7 @@ class Layout:
             yield f"{self.name} tells no transfer function: " + (
                 f"values are encoded as {self.transfer}" if self.encodes else means
             )
-        for name in ("weights", "disparity", "disparity_range"):
+        for name in KEPT[:-1]:
             if name not in self.keeps and getattr(light_field, name) is not None:
                 yield f"{self.name} holds no {name.replace('_', ' ')}: left out"
         told = list(metadata_of(light_field))

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ..light_field import LightField
+from ..positions import grid_places
 from ._layout import Layout
 from ._pictures import colours_and_alpha, digits, plain_views, rounded_weights, write_views
 
@@ -18,10 +19,11 @@ def write_grid(light_field: LightField, path: Path) -> None:
 
 def write_stanford(light_field: LightField, path: Path) -> None:
     """Positions in view steps from the centre, V downwards as in the names that end with an underscore."""
-    rows, columns = light_field.grid
+    positions = light_field.positions
+    places = (grid_places(*light_field.grid) if positions is None else positions).tolist()
 
     def name(v: int, u: int) -> str:
-        return f"out_{v:02d}_{u:02d}_{v - (rows - 1) / 2:.6f}_{u - (columns - 1) / 2:.6f}_.png"
+        return f"out_{v:02d}_{u:02d}_{places[v][u][0]:.9f}_{places[v][u][1]:.9f}_.png"
 
     path.mkdir()
     write_views(path, plain_views(light_field), name)
@@ -58,9 +60,10 @@ STANFORD = Layout(
     "stanford",
     write_stanford,
     order=110,
-    writes="folder: `out_03_05_-1.000000_1.000000_.png`, positions in view steps",
+    writes="folder: `out_03_05_-1.0_1.0_.png`, positions in view steps",
     format="stanford",
     transfer="srgb",
+    keeps=("positions",),
     owns=r"out_\d+_\d+_-?[\d.]+_-?[\d.]+_?\.png",
 )
 POWER_TOOLS = Layout(

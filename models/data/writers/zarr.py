@@ -16,7 +16,7 @@ def write(light_field: LightField, path: Path) -> None:
     views = light_field.views.cpu().numpy()
     arrays, attributes = {"views": views}, {}
     for name, value in companions(light_field).items():
-        if name in ("weights", "disparity"):
+        if name in ("weights", "disparity", "view_positions"):
             arrays[name] = value
         else:
             attributes[name] = value.tolist() if isinstance(value, np.ndarray) else value
@@ -40,7 +40,7 @@ LAYOUT = Layout(
     endings=(".zarr",),
     keeps=KEPT,
     floats=True,
-    owns=r"zarr\.json|\.zgroup|\.zattrs|\.zmetadata|views|weights|disparity",
+    owns=r"zarr\.json|\.zgroup|\.zattrs|\.zmetadata|views|weights|disparity|view_positions",
     losses=metadata_losses,
     needs=("zarr",),
 )
