@@ -26,7 +26,7 @@ SUFFIXES = (".png", ".tif", ".tiff")  # of pictures that hold 8 and 16 bits with
 # Metadata that tell of the files that were read, and nothing of the scene: not told of other files.
 _OF_THE_FILES = frozenset(
     (
-        *("dataset", "axes", "attributes", "chunks", "matlab", "variables", "channels"),
+        *("dataset", "axes", "attributes", "chunks", "matlab", "variables", "channels", "columns"),
         *("first_row", "first_column", "ignored", "order", "lenslet", "padded", "aspect"),
     )
 )
@@ -128,7 +128,7 @@ class Layout:
         return tuple(self._lost(light_field))
 
     def _lost(self, light_field: LightField) -> Iterator[str]:
-        if self.transfer not in (None, light_field.transfer) and not light_field.dtype.is_floating_point:
+        if self.transfer not in (None, light_field.transfer) and not self._holds_light(light_field):
             means = (
                 f"it means {self.transfer}, read it with --transfer {light_field.transfer}, or write it with "
                 f"--encode {self.transfer}"

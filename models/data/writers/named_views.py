@@ -39,9 +39,29 @@ def write_power_tools(light_field: LightField, path: Path) -> None:
     write_views(path, plain_views(light_field), partial(name, light_field.scene))
 
 
+def write_inria(light_field: LightField, path: Path) -> None:
+    def name(scene: str, v: int, u: int) -> str:
+        return f"{scene}_{v}_{u}.png"
+
+    path.mkdir()
+    write_views(path, plain_views(light_field), partial(name, light_field.scene))
+
+
+def write_sequence(light_field: LightField, path: Path) -> None:
+    """Row by row."""
+    columns = light_field.grid[1]
+    path.mkdir()
+    write_views(path, plain_views(light_field), lambda v, u: f"frame_{v * columns + u:03d}.png")
+
+
+def _any_grid(light_field: LightField) -> str:
+    rows, columns = light_field.grid
+    return f"--grid {rows}x{columns}"
+
+
 def _grid_of(light_field: LightField) -> str:
     rows, columns = light_field.grid
-    return "" if rows == columns else f"--grid {rows}x{columns}"
+    return "" if rows == columns else _any_grid(light_field)
 
 
 VIEWS = Layout(
@@ -75,4 +95,24 @@ POWER_TOOLS = Layout(
     transfer="srgb",
     owns=r".*_view\d+_warp_image\d+\.png",
     hint=_grid_of,
+)
+INRIA = Layout(
+    "inria",
+    write_inria,
+    order=150,
+    writes="folder: `SCENE_3_5.png`, row and column",
+    format="inria",
+    transfer="srgb",
+    owns=r".+_\d+_\d+\.png",
+    hint=lambda light_field: "--format inria",
+)
+SEQUENCE = Layout(
+    "sequence",
+    write_sequence,
+    order=160,
+    writes="folder: `frame_000.png`, row by row",
+    format="sequence",
+    transfer="srgb",
+    owns=r"frame_\d+\.png",
+    hint=_any_grid,
 )

@@ -40,7 +40,9 @@ def place(folder, layout, light_field):
 
 def read_back(path, layout, light_field, **options):
     """With what has to be told of the grid."""
-    if layout in ("mosaic", "power-tools"):
+    if layout == "inria":
+        options["format"] = "inria"
+    if layout in ("mosaic", "power-tools", "sequence"):
         options["grid"] = light_field.grid
     if layout == "eslf":
         options["lenslet"] = light_field.grid

@@ -72,6 +72,8 @@ def test_what_a_layout_keeps_is_read_again_and_the_rest_is_named(tmp_path, layou
     got, known = read_back(written.path, layout, field), LAYOUTS[layout]
     lost = "\n".join(written.lost)
     for name in ("weights", "disparity", "disparity_range", "positions"):
+        if layout == "hci-old" and name == "disparity":
+            continue  # as depth, where the camera is known: below
         if layout == "stanford" and name == "positions":  # counted anew from the camera in the middle, and scaled
             torch.testing.assert_close(got.positions, positions_of_cameras(field.positions))
         elif name in known.keeps:
@@ -81,7 +83,9 @@ def test_what_a_layout_keeps_is_read_again_and_the_rest_is_named(tmp_path, layou
         else:
             assert f"{layout} holds no {name.replace('_', ' ')}: left out" in written.lost
             assert getattr(got, name) is None
-    if layout == "hci":
+    if layout == "hci-old":
+        assert "hci-old holds numbers and words as metadata: left out positions" in written.lost
+    elif layout == "hci":
         assert "hci holds numbers and single lines as metadata: left out positions" in written.lost
         kept = {key: value for key, value in field.metadata.items() if key != "positions"}
         assert {key: got.metadata[key] for key in kept} == kept
@@ -112,6 +116,9 @@ def test_a_real_light_field_with_true_disparity(tmp_path):
         assert torch.equal(got.views, field.views), layout
         assert torch.equal(got.disparity, field.disparity), layout
         assert got.disparity_range == field.disparity_range, layout
+    got = read_light_field(field.save(tmp_path / "old.h5", "hci-old").path)
+    assert got.metadata["columns"] == "left to right"  # as the views tell
+    assert torch.equal(got.views, field.views)
 
 
 def test_the_camera_of_the_benchmark_is_that_of_the_views(tmp_path):
@@ -126,6 +133,24 @@ def test_the_camera_of_the_benchmark_is_that_of_the_views(tmp_path):
         assert have.focal_length == pytest.approx(want.focal_length, rel=FEW_ROUNDINGS)
         assert (have.focus, got.metadata["focus_distance_m"]) == (want.focus, 9.0)
     assert got.metadata["image_resolution_x_px"] == 5
+
+
+def test_depth_of_the_first_benchmark(tmp_path):
+    """Disparities come back as they were, of coarser and smaller views too."""
+    camera = {"dH": 0.05, "focalLength": 9.3, "shift": 3.5, "note": "kept"}
+    whole = noise(5, 5, h=8, w=12, metadata=camera | {"list": [1]})
+    whole = whole.copy(disparity=torch.linspace(-2, 2, 96).view(8, 12), disparity_range=(-2.0, 2.0))
+    for index, field in enumerate((whole, whole.sub(step=2), whole.resize(0.5))):
+        written = field.save(tmp_path / f"{index}.h5", "hci-old")
+        assert "hci-old holds numbers and words as metadata: left out list" in written.lost
+        got = read_light_field(written.path)
+        assert torch.equal(got.disparity, field.disparity)
+        assert got.disparity_range == (float(field.disparity.min()), float(field.disparity.max()))
+        assert got.metadata["note"] == "kept"
+        assert camera_of(got).focal_length == pytest.approx(camera_of(field).focal_length, rel=FEW_ROUNDINGS)
+    far = whole.copy(disparity=whole.disparity - 2)  # -4 is beyond infinity, which is at -3.5
+    assert "the disparity is left out" in far.save(tmp_path / "far.h5", "hci-old").lost[-1]
+    assert read_light_field(tmp_path / "far.h5").disparity is None
 
 
 def test_weights_between_the_steps_of_alpha_are_rounded_and_named(tmp_path):
