@@ -47,7 +47,7 @@ def _attributes(light_field: LightField) -> dict[str, Any]:
 def _depth(light_field: LightField) -> np.ndarray | None:
     """``[H, W]`` float64; None where it is not known of every pixel."""
     told = _attributes(light_field)
-    numbers = [told[name] for name in _CAMERA if isinstance(told.get(name), (int, float))]
+    numbers = [float(told[name]) for name in _CAMERA if isinstance(told.get(name), (int, float))]
     if light_field.disparity is None or len(numbers) < len(_CAMERA) or not all(side % 2 for side in light_field.grid):
         return None
     baseline, focal_length, shift = numbers
