@@ -36,7 +36,8 @@ def losses(light_field: LightField) -> Iterator[str]:
 
 def _attributes(light_field: LightField) -> dict[str, Any]:
     """Numbers and words; the camera's are those of these views, as other programs know no ``view_step``."""
-    told = {key: value for key, value in metadata_of(light_field).items() if isinstance(value, (int, float, str))}
+    held = (int, float, str)
+    told: dict[str, Any] = {key: value for key, value in metadata_of(light_field).items() if isinstance(value, held)}
     step, scale = told.pop("view_step", 1), told.pop("pixel_scale", 1)
     for name, factor in zip(_CAMERA, (step, scale, step * scale), strict=True):
         if factor != 1 and isinstance(told.get(name), (int, float)):
