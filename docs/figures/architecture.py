@@ -21,12 +21,13 @@ FLOORS = (
 DATA = (
     ("conversion",),
     ("generation", "datasets", "overview"),
-    ("sources", "writers"),
+    ("sources", "depth", "writers"),
     ("readers", "rendering"),
     ("light_field",),
     ("derived_views", "epipolar", "labelled_array", "shown"),
     ("lazy_views", "resampling"),
-    ("transfer", "errors"),
+    ("bicubic", "positions", "transfer"),
+    ("errors",),
 )
 
 

@@ -100,6 +100,10 @@ def reading_options(
     transfer: Annotated[
         str | None, typer.Option(help="Of the views' values, where it is not the format's: srgb, linear.")
     ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="JSON or NPZ with homographies [V, U, 3, 3] that rectify the views."),
+    ] = None,
 ) -> ReadOptions:
     """The options of the command line that tell how light fields are read. Raises LightFieldError: a bad one."""
     check_format(format)
@@ -116,6 +120,7 @@ def reading_options(
         dataset=dataset,
         axes=axes,
         transfer=transfer,
+        calibration=calibration,
     )
 
 

@@ -35,6 +35,7 @@ from .rendering.exposure import refocus_light
 from .rendering.noise import Noise, parse_noise
 from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
 from .rendering.planes import content_planes, even_planes, parse_disparities
+from .rendering.regular_grid import on_regular_grid
 from .rendering.shot import Shot
 from .rendering.truth import all_in_focus_light, center_light, difference_of_truths
 from .sources.find import Reading, Source, find_sources, open_source
@@ -99,6 +100,7 @@ __all__ = [
     "light_field_from_stereo",
     "linear_light_field",
     "linear_to_srgb",
+    "on_regular_grid",
     "open_source",
     "parse_aperture",
     "parse_disparities",

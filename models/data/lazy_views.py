@@ -1,6 +1,7 @@
 """The views of a light field before they are read."""
 
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -121,6 +122,18 @@ class LazyViews:
         weights = None if self._weights is None else self._weights[part.rows, part.columns]
         window = self._window.inside(part)
         return LazyViews(self._whole, self.dtype, **self._told, transfer=self.transfer, weights=weights, window=window)
+
+    def through(self, change: Callable[[Read, Window], tuple[Tensor, Tensor | None]]) -> "LazyViews":
+        """Views of the same shape that are made of these as they are read.
+
+        Args:
+            change: gives what ``read`` gives, of a window; it takes how these are read, and the window. A function of a
+                module, or a partial of one.
+        """
+        told = self._told | {"read": partial(change, self._told["read"])}
+        return LazyViews(
+            self._whole, self.dtype, **told, transfer=self.transfer, weights=self._weights, window=self._window
+        )
 
     def check(self) -> None:
         """Raise LightFieldError where the files are seen to be unusable; nothing is decoded."""

@@ -24,9 +24,10 @@ from lfdeblur_models.data import (
     render_pair,
     srgb_to_linear,
 )
+from lfdeblur_models.data.rendering.view_disparity import fill_from_behind
 from lfdeblur_models.data.sources.from_depth import synthesise
 from lfdeblur_models.data.sources.from_photo import random_layers
-from lfdeblur_models.data.sources.warp import fill_from_behind, warp_to_light_field
+from lfdeblur_models.data.sources.warp import warp_to_light_field
 from lfdeblur_models.io.images import read_image, write_image
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 

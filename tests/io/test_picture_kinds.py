@@ -237,6 +237,8 @@ def test_exr_keeps_values_precision_and_primaries(tmp_path, exr, dtype, bands):
     assert (info.format, info.bits, info.transfer, picture.dtype) == ("exr", 32, "linear", torch.float32)
     assert np.array_equal(stored(picture, info), pixels)
     assert picture_header(tmp_path / "a.exr") == info
+    assert picture_header(tmp_path / "a.exr").metadata == info.metadata
+    assert ("exr-half" in info.metadata) == (dtype == np.float16)
     write_image(tmp_path / "b.exr", picture, like=info)
     written = exr.File(str(tmp_path / "b.exr"), separate_channels=True)
     assert written.header()["chromaticities"] == pytest.approx(primaries)

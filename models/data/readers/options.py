@@ -1,6 +1,7 @@
 """What a caller may tell the readers."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import LightFieldError
@@ -53,6 +54,7 @@ class ReadOptions:
         dataset: the name of the array or variable, for the formats of one file of arrays.
         axes: its axes in order, letters of ``vuyxc`` (view row, view column, y, x, channel), where they are unusual.
         transfer: ``srgb`` or ``linear``, where it is not what the format says.
+        calibration: a file of a homography per view, which rectifies them: JSON or NPZ, see ``docs/formats.md``.
 
     Raises:
         LightFieldError: ``flip``, ``order`` or ``transfer`` is none of its choices, or a pair has a number below 1.
@@ -71,6 +73,7 @@ class ReadOptions:
     dataset: str | None = None
     axes: str | None = None
     transfer: str | None = None
+    calibration: str | Path | None = None
 
     def __post_init__(self) -> None:
         for name, got, wanted in (("flip", self.flip, FLIPS), ("order", self.order, ORDERS)):

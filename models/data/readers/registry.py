@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import LightFieldError
 from ..light_field import LightField
 from ._format import Format, not_by_looking
+from ._rectification import rectified
 from .options import ReadOptions
 
 
@@ -28,7 +29,8 @@ MARKS = {mark for known in FORMATS.values() for mark in known.marks}
 _SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known.suffixes)
 _ENDINGS = tuple(ending for known in FORMATS.values() for ending in known.endings)
 _NAMES_OF_ALL = {name for known in FORMATS.values() for name in known.names_of_all}
-_OF_ALL = ("format", "views", "rows", "columns", "crop", "transfer", "lenslet")  # options; see ReadOptions on lenslet
+# Options; see ReadOptions on lenslet.
+_OF_ALL = ("format", "views", "rows", "columns", "crop", "transfer", "lenslet", "calibration")
 
 
 def read_light_field(path: str | Path, format: str | None = None, **options: Any) -> LightField:
@@ -43,7 +45,7 @@ def read_light_field(path: str | Path, format: str | None = None, **options: Any
             alpha becomes the views' ``weights``.
         format: its name; None: found by looking.
         options: the others of ``ReadOptions``: ``pattern``, ``lenslet``, ``views``, ``flip``, ``rows``, ``columns``,
-            ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``.
+            ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``, ``calibration``.
 
     Returns: the light field; views uint8 or uint16 as stored, or floating point. Views in the corners that a round lens
         left dark have weight 0 and stand in ``metadata["dark_views"]``, once the views are read (not for ``hci``,
@@ -73,6 +75,8 @@ def read_as_told(path: str | Path, options: ReadOptions) -> LightField:
     field = field.copy(format=known.name, scene=field.scene if known.names_scene else scene_name(path))
     if options.transfer is not None:
         field = field.with_transfer(options.transfer)
+    if options.calibration is not None:
+        field = rectified(field, options.calibration)
     field = _cropped(path, field, options)
     field.check()
     return field

@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+import torch
+
 from ..errors import LightFieldError
 from ..light_field import LightField
+from ..positions import positions_of_cameras
 from ._format import FOLDER, Format
 from ._picture_grid import add_position, arrange, file_pixels, flip, list_pictures
 from .options import ReadOptions
@@ -18,6 +21,8 @@ def fits(path: Path) -> bool:
 
 def read(path: Path, options: ReadOptions) -> LightField:
     """Views ordered by the camera positions in their names, which not all sets number in the same direction.
+
+    Where the cameras stood on no exact grid, ``positions`` tells it.
 
     The camera's U grows to the right; sets taken row by row in turns (lawn-mower order) number every second row
     backwards, so each row is ordered on its own. Its V grows downwards in the names that end with an underscore and
@@ -44,10 +49,12 @@ def read(path: Path, options: ReadOptions) -> LightField:
     backwards = [cameras[row[-1]][1] < cameras[row[0]][1] for row in files]
     files = [row[::-1] if turned else row for row, turned in zip(files, backwards, strict=True)]
     files = flip(files, options.flip)
+    places = torch.tensor([[cameras[file] for file in row] for row in files], dtype=torch.float64)
     return LightField.of_lazy_views(
         file_pixels(files),
+        positions=positions_of_cameras(places),
         metadata={
-            "camera_positions_vu": [[cameras[file] for file in row] for row in files],
+            "camera_positions_vu": places.tolist(),
             "order": "lawn-mower" if len(set(backwards)) == 2 else "rows",
         },
     )

@@ -14,8 +14,9 @@ from ...io.errors import ImageError
 from ...io.images import read_image
 from ...io.pfm import read_pfm
 from ..light_field import LightField, LightFieldError
+from ..rendering.view_disparity import fill_from_behind
 from ..transfer import to_linear
-from .warp import fill_from_behind, warp_to_light_field
+from .warp import warp_to_light_field
 
 OUTLIERS = 0.005  # share of the pixels at either end whose depth is cut to that of the rest
 

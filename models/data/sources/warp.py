@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import LightFieldError
-
-SAME_SURFACE = 0.25  # pixels per view step: neighbours closer than this belong to one surface
-UNSEEN = -np.inf
+from ..rendering.view_disparity import UNSEEN, disparity_seen, fill_from_behind
 
 
 def warp_to_light_field(light: Tensor, disparity: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -53,84 +51,13 @@ def warp_to_light_field(light: Tensor, disparity: Tensor, grid: tuple[int, int])
     return torch.from_numpy(views)
 
 
-def fill_from_behind(values: np.ndarray, known: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Fill gaps with the farthest of the nearest known pixels to the left, right, top and bottom.
-
-    Args:
-        values: ``[C, H, W]``.
-        known: ``[H, W]`` bool, at least one true.
-        depth: ``[H, W]`` disparity (larger is nearer); only known pixels count.
-
-    Returns: ``[C, H, W]``; where a whole row and column are unknown, what the filled pixels beside have.
-    """
-    if known.all():
-        return values
-    if not known.any():
-        raise LightFieldError("disparity: no pixel is known")
-    values, depth = values.copy(), np.where(known, depth, np.inf)
-    while not known.all():
-        gap = np.flatnonzero(~known)
-        candidates = np.stack([index.ravel()[gap] for index in _nearest_known(known)])
-        found = candidates >= 0
-        depths = np.where(found, depth.ravel()[candidates], np.inf)
-        farthest = depths.argmin(0)[None]
-        source = np.take_along_axis(candidates, farthest, 0)[0]
-        reached = np.take_along_axis(found, farthest, 0)[0]
-        gap, source = gap[reached], source[reached]
-        flat = values.reshape(len(values), -1)
-        flat[:, gap] = flat[:, source]
-        depth.ravel()[gap] = depth.ravel()[source]
-        known = known.copy()
-        known.ravel()[gap] = True
-    return values
-
-
-def _nearest_known(known: np.ndarray) -> list[np.ndarray]:
-    """For each pixel the flat index of the nearest known one to the left, right, top and bottom; -1: none."""
-    index = np.arange(known.size).reshape(known.shape)
-    before, after = np.where(known, index, -1), np.where(known, index, known.size)
-    found = []
-    for axis in (1, 0):
-        found.append(np.maximum.accumulate(before, axis))
-        beyond = np.flip(np.minimum.accumulate(np.flip(after, axis), axis), axis)
-        found.append(np.where(beyond < known.size, beyond, -1))
-    return found
-
-
 def _view(light: Tensor, disparity: np.ndarray, far_first: np.ndarray, offset: tuple[int, int]) -> np.ndarray:
     height, width = disparity.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    depth = _close_cracks(_forward(disparity, far_first, y - disparity * offset[0], x - disparity * offset[1]))
+    depth = disparity_seen(disparity, far_first, offset)
     seen = depth != UNSEEN
     depth = np.where(seen, depth, 0)
     at = np.stack([(x + depth * offset[1] + 0.5) / width, (y + depth * offset[0] + 0.5) / height], -1) * 2 - 1
     places = torch.from_numpy(at.astype(np.float32))[None]
     colours = F.grid_sample(light[None], places, "bilinear", "border", align_corners=False)[0]
     return fill_from_behind(colours.numpy(), seen, depth)
-
-
-def _forward(disparity: np.ndarray, far_first: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The nearest disparity that falls on each pixel; ``UNSEEN`` where none does."""
-    height, width = disparity.shape
-    row, column = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
-    inside = ((row >= 0) & (row < height) & (column >= 0) & (column < width)).ravel()[far_first]
-    source = far_first[inside]
-    depth = np.full(height * width, UNSEEN, np.float32)
-    depth[(row * width + column).ravel()[source]] = disparity.ravel()[source]  # of several, NumPy keeps the last
-    return depth.reshape(height, width)
-
-
-def _close_cracks(depth: np.ndarray) -> np.ndarray:
-    """Single pixels between two of one surface, left and right or above and below, take their mean.
-
-    Also those through which something farther shines.
-    """
-    for axis in (1, 0):
-        lines = np.moveaxis(depth, axis, -1).copy()
-        before, after = lines[..., :-2], lines[..., 2:]
-        with np.errstate(invalid="ignore"):
-            mean = (before + after) / 2
-            crack = (np.abs(before - after) < SAME_SURFACE) & (lines[..., 1:-1] < mean - SAME_SURFACE)
-        lines[..., 1:-1] = np.where(crack, mean, lines[..., 1:-1])
-        depth = np.moveaxis(lines, -1, axis)
-    return np.ascontiguousarray(depth)

@@ -1,5 +1,6 @@
 """OpenEXR, by its own library: linear light in half or single precision."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from .optional import need
 _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x and y of red, green, blue and white
 _HALF, _PRIMARIES = "exr-half", "exr-chromaticities"
 _LARGEST = 1 << 30  # pixels
+_CHANNELS, _HEADER = b"channels\0chlist\0", 1 << 16  # bytes
+_KIND_OF_HALF = 1
 _ERRORS = (RuntimeError, ValueError, TypeError, KeyError, IndexError)  # what the library raises of files
 
 
@@ -92,14 +95,14 @@ def _info(path: Path, file: Any) -> ImageInfo:
     data_width, data_height = (int(last) - int(first) + 1 for first, last in zip(*told["dataWindow"], strict=True))
     if min(width, height) < 1 or max(width * height, data_width * data_height) > _LARGEST:
         raise ImageError(f"{path}: damaged (a size of {width}x{height} pixels)")
-    names = _names(path, [channel.name for channel in told["channels"]])
+    there = _channel_names(path, told)
+    names = _names(path, there)
     kept: dict[str, tuple[int, Any]] = {}
-    first = file.channels().get(names[0]) if file.channels() else None
-    if first is not None and first.pixels.dtype == np.float16:
+    if _kinds_of_numbers(path).get(names[0]) == _KIND_OF_HALF:
         kept[_HALF] = 0, True
     if "chromaticities" in told:
         kept[_PRIMARIES] = 0, tuple(told["chromaticities"])
-    colours = names[0] == "R" or {"RY", "BY"} <= {channel.name for channel in told["channels"]}
+    colours = names[0] == "R" or {"RY", "BY"} <= set(there)
     return ImageInfo(
         format="exr",
         bits=32,
@@ -111,6 +114,29 @@ def _info(path: Path, file: Any) -> ImageInfo:
         has_alpha=names[-1] == "A" and len(names) > 1,
         at_once=True,
     )
+
+
+def _channel_names(path: Path, told: Any) -> list[str]:
+    try:
+        return [channel.name for channel in told["channels"]]
+    except _ERRORS as error:
+        raise ImageError(f"{path}: damaged (names of channels that are no text)") from error
+
+
+def _kinds_of_numbers(path: Path) -> dict[str, int]:
+    """Of each channel, from the first header; the library tells them only of pixels that are read."""
+    with path.open("rb") as file:
+        data = file.read(_HEADER)
+    listed = data.partition(_CHANNELS)[2]
+    found: dict[str, int] = {}
+    at = 4  # after the size of the list
+    while at < len(listed) and listed[at]:
+        end = listed.find(b"\0", at)
+        if not 0 < end <= len(listed) - 5:
+            break
+        (found[listed[at:end].decode("latin-1")],) = struct.unpack_from("<i", listed, end + 1)
+        at = end + 17
+    return found
 
 
 def _names(path: Path, there: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from .info import ImageInfo
 from .optional import need
 
 _CHANNELS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3}
+_ERRORS = (OSError, ValueError, RuntimeError, EOFError, SyntaxError, IndexError)  # what the library raises of files
 _BLOCKS = {"exif": "exif-data", "xmp": "xmp-data", "icc_profile": "icc-profile-data"}
 
 
@@ -23,20 +24,18 @@ def read(path: Path) -> tuple[np.ndarray, ImageInfo]:
     opened = _opened(path)
     info = _info(path, opened)
     try:
-        values = np.asarray(opened)
-    except (OSError, ValueError, RuntimeError, EOFError) as error:
+        values = np.asarray(opened).reshape(info.height, info.width, info.channels + info.has_alpha)
+    except _ERRORS as error:
         raise ImageError(f"{path}: truncated or damaged ({error})") from error
-    values = values.reshape(info.height, info.width, info.channels + info.has_alpha)
     return (values if info.bits == 8 else values | (values >> np.uint16(opened.info["bit_depth"]))), info
 
 
 def _opened(path: Path) -> Any:
     """The main picture of a file, its header read."""
+    library = need("pillow_heif", path)
     try:
-        return need("pillow_heif", path).open_heif(path, convert_hdr_to_8bit=False)
-    except (OSError, ValueError, RuntimeError, EOFError, SyntaxError) as error:
-        if isinstance(error, ImageError):
-            raise
+        return library.open_heif(path, convert_hdr_to_8bit=False)
+    except _ERRORS as error:
         raise ImageError(f"{path}: not a readable picture ({error})") from error
 
 
