@@ -12,7 +12,8 @@ import lfdeblur_ops
 
 from ..data import LightField, LytroContainer, ReadOptions, read_lytro
 from ..data.overview import overview
-from ..data.readers.lfp import DECODERS, is_lytro
+from ..data.lenslets.container import is_lytro
+from ..data.readers.lfp import DECODERS
 from ..data.readers.registry import read_as_told
 from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder

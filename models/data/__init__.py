@@ -8,8 +8,8 @@ from .generation.executors import Processes
 from .generation.generate import Generated, generate
 from .generation.on_ray import OnRay
 from .generation.recipe import Recipe
+from .lenslets.container import LytroContainer, read_lytro
 from .light_field import LightField, linear_light_field
-from .readers.lfp import LytroContainer, read_lytro
 from .readers.options import ReadOptions
 from .readers.registry import FORMATS, read_light_field
 from .rendering.aperture import (

@@ -1,12 +1,15 @@
 """What a caller may tell the readers."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import LightFieldError
+from ..lenslets.bayer import check_pattern
 from ..light_field import TRANSFERS
 
 FLIPS = ("none", "rows", "columns", "both")
+COLOURS = ("metadata", "camera")
 ORDERS = ("rows", "columns", "lawn-mower")
 
 
@@ -53,9 +56,17 @@ class ReadOptions:
         dataset: the name of the array or variable, for the formats of one file of arrays.
         axes: its axes in order, letters of ``vuyxc`` (view row, view column, y, x, channel), where they are unusual.
         transfer: ``srgb`` or ``linear``, where it is not what the format says.
+        white: for ``lfp``, calibration folder of the camera, one ``.RAW`` file of it, or a white picture; for
+            ``raw-lenslet``, which it implies for a picture, the white picture, where it is not beside the capture.
+        pitch: of lenslets in pixels, for ``lfp`` and ``raw-lenslet``, where it is not found by itself.
+        bayer: for ``raw-lenslet``, the pattern of a colour sensor, its upper left 2x2 pixels: ``RGGB``, ``GRBG``,
+            ``GBRG`` or ``BGGR``. None: grey.
+        colours: for ``lfp``, ``metadata`` (white balance and matrix of the picture: linear sRGB) or ``camera`` (those
+            of the sensor).
 
     Raises:
-        LightFieldError: ``flip``, ``order`` or ``transfer`` is none of its choices, or a pair has a number below 1.
+        LightFieldError: ``flip``, ``order``, ``transfer``, ``bayer`` or ``colours`` is none of its choices, a pair has
+            a number below 1, or ``pitch`` is none above it.
     """
 
     format: str | None = None
@@ -71,10 +82,18 @@ class ReadOptions:
     dataset: str | None = None
     axes: str | None = None
     transfer: str | None = None
+    white: str | Path | None = None
+    pitch: float | None = None
+    bayer: str | None = None
+    colours: str = "metadata"
 
     def __post_init__(self) -> None:
-        for name, got, wanted in (("flip", self.flip, FLIPS), ("order", self.order, ORDERS)):
+        for name, got, wanted in (("flip", self.flip, FLIPS), ("order", self.order, ORDERS), ("colours", self.colours, COLOURS)):
             if got not in wanted:
                 raise LightFieldError(f"{name}: got {got!r}, want one of {', '.join(wanted)}")
         if self.transfer not in (None, *TRANSFERS):
             raise LightFieldError(f"transfer: got {self.transfer!r}, want 'srgb' or 'linear'")
+        if self.pitch is not None and not 1 < self.pitch < float("inf"):
+            raise LightFieldError(f"pitch: got {self.pitch}, want pixels from a lenslet to the next, more than 1")
+        if self.bayer is not None:
+            check_pattern("bayer", self.bayer)
