@@ -18,6 +18,9 @@ PATTERNS = ("RGGB", "GRBG", "GBRG", "BGGR")
 REACH = 2  # pixels on every side that a demosaiced pixel depends on
 _T = TypeVar("_T")
 _TILE = [(0, 0), (0, 1), (1, 0), (1, 1)]
+_BESIDE = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+_FAR = [(-2, 0), (2, 0), (0, -2), (0, 2)]
+_OUTSIDE = 1e-3  # share of another lenslet's pixels: they count where there are no others
 
 # Green at red and blue; red at a green pixel whose row has red; red at a green pixel whose column has; red at blue.
 _GREEN = [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]]
@@ -43,12 +46,15 @@ def shifted(tile: Sequence[_T], y: int, x: int) -> tuple[_T, ...]:
     return tuple(tile[2 * ((row + y) % 2) + (column + x) % 2] for row, column in _TILE)
 
 
-def demosaic(mosaic: Tensor, pattern: str) -> Tensor:
+def demosaic(mosaic: Tensor, pattern: str, lenslets: Tensor | None = None) -> Tensor:
     """Red, green and blue of every pixel.
 
     Args:
         mosaic: ``[H, W]`` floating point, at least 3x3.
         pattern: one of ``PATTERNS``.
+        lenslets: ``[H, W]``, a number for each lenslet, the same in all pixels below it. Next to its edge, pixels of
+            its neighbours are left out: they see other places from other sides. (David, Le Pendu and Guillemot, "White
+            lenslet image guided demosaicing for plenoptic cameras", MMSP 2017, weigh them by the white picture.)
 
     Returns: ``[3, H, W]``; not cut to the range of the mosaic.
     """
@@ -66,4 +72,31 @@ def demosaic(mosaic: Tensor, pattern: str) -> Tensor:
         else:
             out[1][here] = green[here]
             out["BR".index(letter) * 2][here] = other[here]
+    if lenslets is not None:
+        numbers = F.pad(lenslets.to(mosaic)[None, None], (REACH,) * 4, mode="reflect")
+        _mend_edges(out, padded[0, 0], numbers[0, 0], pattern)
     return out
+
+
+def _mend_edges(out: Tensor, padded: Tensor, lenslets: Tensor, pattern: str) -> None:
+    """Where the filters reach into another lenslet: means of the own lenslet's pixels, corrected by its own gradient."""
+    for index, (letter, (y, x)) in enumerate(zip(pattern, _TILE, strict=True)):
+        here = (slice(y, None, 2), slice(x, None, 2))
+        height, width = out[0][here].shape
+
+        def at(picture: Tensor, way: tuple[int, int], y: int = y, x: int = x, size: tuple = (height, width)) -> Tensor:
+            part = picture[REACH + y + way[0] :: 2, REACH + x + way[1] :: 2]
+            return part[: size[0], : size[1]]
+
+        own, number = at(padded, (0, 0)), at(lenslets, (0, 0))
+        same = {way: (at(lenslets, way) == number).to(padded) for way in (*_BESIDE, *_FAR)}
+        edge = torch.stack(list(same.values())).amin(0) == 0
+        gradient = sum((own - at(padded, way)) * same[way] for way in _FAR) / len(_FAR)
+        for channel, wanted in enumerate("RGB"):
+            if wanted == letter:
+                continue
+            ways = [way for way in _BESIDE if pattern[2 * ((y + way[0]) % 2) + (x + way[1]) % 2] == wanted]
+            shares = [same[way] + _OUTSIDE for way in ways]
+            mean = sum(at(padded, way) * share for way, share in zip(ways, shares, strict=True)) / sum(shares)
+            plane = out[channel][here]
+            plane[edge] = (mean + gradient / 2)[edge]

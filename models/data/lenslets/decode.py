@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..lazy_views import Window
 from . import bayer, devignetting
-from .resample import ViewGrid, in_square_pixels, sampled
+from .grid import nearest
+from .resample import ViewGrid, in_square_pixels, sampled, sampled_within
 
-_ROWS_AT_ONCE = 32  # of lenslets, whose pixels are in memory as float64
+_ROWS_AT_ONCE = 32  # of lenslets, whose pixels are in memory in colour
 _HALO = bayer.REACH + devignetting.REACH
 
 Part = Callable[[slice, slice], np.ndarray]
@@ -65,16 +66,14 @@ def colour_views(
     for band in _bands(window):
         rows, columns = views.lenslets_of(band)
         y, x = _part(views, rows, columns, size)
-        outer = slice(max(0, y.start - _HALO), y.stop + _HALO), slice(max(0, x.start - _HALO), x.stop + _HALO)
-        raw = np.clip(devignetting.repaired(mosaic(*outer)), None, 1)
-        colours = bayer.demosaic(torch.from_numpy(raw), "".join(bayer.shifted(pattern, outer[0].start, outer[1].start)))
+        raw = np.clip(devignetting.repaired(mosaic(y, x)), None, 1)
+        numbers, own = _numbers(views, rows, columns, (y.start, x.start), raw.shape)
+        colours = bayer.demosaic(torch.from_numpy(raw), "".join(bayer.shifted(pattern, y.start, x.start)), numbers)
         colours = torch.tensordot(to_colours, colours, 1)
-        inner = [slice(a.start - b.start, a.stop - b.start) for a, b in ((y, outer[0]), (x, outer[1]))]
-        source = colours[:, inner[0], inner[1]].double()
         here = slice(band.y.start - window.y.start, band.y.stop - window.y.start)
         for v, at in enumerate(down[window.rows]):
-            points = views.points(rows, columns, at, across[window.columns])
-            seen = sampled(source, points, complex(x.start, y.start)).float()
+            points = views.points(rows, columns, at, across[window.columns]) - complex(x.start, y.start)
+            seen = sampled_within(colours, numbers, own, points)
             out[v, :, :, here] = in_square_pixels(seen, views, rows, columns, window.x).clamp_(0, 1)
     return out
 
@@ -85,9 +84,9 @@ def _bands(window: Window) -> Iterator[Window]:
 
 
 def _part(views: ViewGrid, rows: np.ndarray, columns: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
-    """The part of the picture that these lenslets see, and the pixel beyond it."""
+    """The part of the picture that these lenslets see, and what that depends on."""
     corners = views.grid.centers(rows[[0, -1], None], columns[[0, -1]])
-    reach = views.grid.pitch + 1
+    reach = views.grid.pitch + 1 + _HALO
     if len(rows) > 1:  # rows of hexagons reach half a lenslet further in turns
         corners = np.concatenate([corners, views.grid.centers(rows[[1, -2], None], columns[[0, -1]])])
     ends = [
@@ -95,3 +94,15 @@ def _part(views: ViewGrid, rows: np.ndarray, columns: np.ndarray, size: tuple[in
         for values, length in zip((corners.imag, corners.real), size, strict=True)
     ]
     return slice(*ends[0]), slice(*ends[1])
+
+
+def _numbers(
+    views: ViewGrid, rows: np.ndarray, columns: np.ndarray, corner: tuple[int, int], shape: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    """A number for each lenslet: ``[H, W]`` float32 of the pixels of a part, and ``[rows, columns]`` of these lenslets."""
+    y, x = (np.arange(start, start + length) for start, length in zip(corner, shape, strict=True))
+    found = nearest(views.grid, x + 1j * y[:, None])
+    first = [index.min() for index in found]
+    many = found[1].max() - first[1] + 1
+    pixels, own = ((row - first[0]) * many + column - first[1] for row, column in (found, (rows[:, None], columns)))
+    return torch.from_numpy(pixels.astype(np.float32)), torch.from_numpy(own.astype(np.float32))

@@ -3,20 +3,39 @@
 import numpy as np
 
 from .bayer import planes
+from .grid import LensletGrid, nearest
 
 FAINTEST = 0.02  # of the white picture's brightest: what is darker saw no light to be corrected
 REACH = 2  # pixels on every side that a repaired pixel depends on
-_BRIGHT = 0.99  # of the white picture's pixels are no brighter than what counts as fully lit
+_BRIGHT = 0.99  # of the white picture's pixels are no brighter
+_MIDDLE = 8  # rows and columns of lenslets that tell what is fully lit
 _ASTRAY, _MARGIN = 1.5, 0.1  # factor, and part of white, by which a broken pixel leaves the range of those around it
 
 
 def brightness(white: np.ndarray, pattern: str) -> tuple[float, ...]:
-    """Of the fully lit part of a white picture, for each of the four colours of the pattern.
+    """Of the bright part of a white picture, for each of the four pixels of the pattern.
 
     Args:
         white: ``[H, W]`` above the black level.
     """
     return tuple(float(np.quantile(plane[::2, ::2], _BRIGHT)) for _, plane in planes(white, pattern))
+
+
+def fully_lit(white: np.ndarray, pattern: str, grid: LensletGrid) -> tuple[float, ...]:
+    """Of the middles of the lenslets in a white picture's middle, the brightness of the four pixels of the pattern.
+
+    Args:
+        white: ``[H, W]`` above the black level.
+        grid: of its lenslets.
+    """
+    start = [max(0, (length - int(_MIDDLE * grid.pitch)) // 4 * 2) for length in white.shape]  # an even pixel
+    part = white[start[0] : start[0] + int(_MIDDLE * grid.pitch), start[1] : start[1] + int(_MIDDLE * grid.pitch)]
+    y, x = (np.arange(first, first + length) for first, length in zip(start, part.shape, strict=True))
+    points = x + 1j * y[:, None]
+    out = np.abs(points - grid.centers(*nearest(grid, points)))
+    bright = out <= max(1.5, 0.15 * grid.pitch)  # the least that has pixels of every colour
+    pairs = zip(planes(part, pattern), planes(bright, pattern), strict=True)
+    return tuple(float(plane[shown].mean()) for (_, plane), (_, shown) in pairs)
 
 
 def devignetted(light: np.ndarray, white: np.ndarray, lit: tuple[float, ...], pattern: str) -> np.ndarray:
@@ -27,7 +46,7 @@ def devignetted(light: np.ndarray, white: np.ndarray, lit: tuple[float, ...], pa
     Args:
         light: ``[H, W]`` float32 above the black level; changed in place.
         white: of the same part, likewise.
-        lit: what ``brightness`` gives of the whole white picture, in the order of this part's pattern.
+        lit: what ``fully_lit`` gives of the whole white picture, in the order of this part's pattern.
 
     Returns: ``light``.
     """

@@ -78,6 +78,23 @@ class LensletGrid:
         return np.maximum(np.abs(own.real), np.maximum(np.abs(slanted.real), np.abs((own * np.exp(1j * np.pi / 3)).real)))
 
 
+def nearest(grid: LensletGrid, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of the lenslet that each point lies below."""
+    at = (points - grid.origin) / grid.step
+    row = at.imag / grid.turn.imag
+    column = at.real - row * grid.turn.real
+    best_row = best_column = np.zeros(())
+    least: np.ndarray | float = np.inf
+    for candidate in (np.floor(row), np.floor(row) + 1):
+        own = np.rint(column - grid.shift(candidate))
+        away = (column - own - grid.shift(candidate)) + grid.turn * (row - candidate)
+        distance = away.real**2 + away.imag**2
+        closer = distance < least
+        best_row, best_column = np.where(closer, candidate, best_row), np.where(closer, own, best_column)
+        least = np.where(closer, distance, least)
+    return best_row, best_column
+
+
 def middle_part(grid: LensletGrid, size: tuple[int, int], rows: int, columns: int) -> LensletGrid:
     """The grid, counted from the first of so many rows and columns of lenslets around a picture's middle.
 

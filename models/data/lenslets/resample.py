@@ -10,6 +10,7 @@ from torch import Tensor
 from ..lazy_views import Window
 from .grid import LensletGrid
 
+_OUTSIDE = 1e-3  # share of another lenslet's pixels: they count where there are no others
 _EDGE = 1e-6  # of a pixel: what rounding may take from the last one
 
 
@@ -72,22 +73,51 @@ def view_size(lenslets: tuple[int, int], turn: complex, hexagonal: bool) -> tupl
     return (rows, int((columns - 0.5) / turn.imag + _EDGE) + 1) if hexagonal else lenslets
 
 
-def sampled(picture: Tensor, points: np.ndarray, corner: complex = 0j) -> Tensor:
+def sampled(picture: Tensor, points: np.ndarray) -> Tensor:
     """A picture between its pixels.
 
     Args:
         picture: ``[C, H, W]`` float64.
         points: ``[N, H', W']`` of ``x + iy``; beyond the picture, its nearest pixel counts.
-        corner: of the picture, if it is a part of the one that the points are in.
 
     Returns: ``[N, C, H', W']`` float64.
     """
     height, width = picture.shape[1:]
-    points = points - corner if corner else points
     at = np.stack([points.real * (2 / (width - 1)) - 1, points.imag * (2 / (height - 1)) - 1], -1)
     flat = torch.from_numpy(at.reshape(1, -1, at.shape[2], 2))
     seen = F.grid_sample(picture[None], flat, mode="bilinear", padding_mode="border", align_corners=True)
     return seen.view(len(picture), *at.shape[:3]).transpose(0, 1)
+
+
+def sampled_within(picture: Tensor, numbers: Tensor, own: Tensor, points: np.ndarray) -> Tensor:
+    """A picture between its pixels, those below another lenslet left out.
+
+    Args:
+        picture: ``[C, H, W]`` float32.
+        numbers: ``[H, W]``, a number for each lenslet, the same in all pixels below it.
+        own: ``[H', W']`` numbers of the lenslets that the points are in.
+        points: ``[N, H', W']`` of ``x + iy``, counted from the picture's corner; beyond it, its nearest pixel counts.
+
+    Returns: ``[N, C, H', W']`` float32.
+    """
+    height, width = picture.shape[1:]
+    flat, below = picture.flatten(1), numbers.flatten()
+    x, y = torch.from_numpy(points.real.clip(0, width - 1)), torch.from_numpy(points.imag.clip(0, height - 1))
+    left, top = x.floor().clamp_max(width - 2), y.floor().clamp_max(height - 2)
+    across, down = (x - left).float(), (y - top).float()
+    corner = (top * width + left).long()
+    total, shares = torch.zeros((len(flat), *x.shape)), torch.zeros(x.shape)
+    for step, share in (
+        (0, (1 - across) * (1 - down)),
+        (1, across * (1 - down)),
+        (width, (1 - across) * down),
+        (width + 1, across * down),
+    ):
+        at = corner + step
+        share *= (below[at] == own) + _OUTSIDE
+        total += flat[:, at] * share
+        shares += share
+    return (total / shares).transpose(0, 1)
 
 
 def in_square_pixels(values: Tensor, views: ViewGrid, rows: np.ndarray, columns: np.ndarray, x: slice) -> Tensor:

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import LightFieldError
 from ..light_field import LightField, linear_light_field
 from .bayer import planes
 from .camera import CAMERAS, LensletCamera
-from .grid import LensletGrid
+from .grid import nearest
 
 _ROWS_AT_ONCE = 256  # of the sensor
 _WHITE = 0.9  # of the white level: what a white picture reaches
+_EXPOSURES = 16  # whose mean the white and the dark picture are
 _LUMA = (0.2126, 0.7152, 0.0722)
 _AROUND = 2  # times the place in the centre view is looked up again with its disparity
 
@@ -64,7 +66,8 @@ def simulate_capture(
         camera: or a name in ``CAMERAS``: ``f01``, ``illum`` (Lytro's), ``lab`` (square lenslets, grey, 16 bits).
         disparity: ``[H, W]`` of the centre view, or one for all, pixels per view step; None: the light field's own, else
             0.
-        noise: ``(shot, read)`` as ``Noise`` has them, in units of the white level.
+        noise: ``(shot, read)`` as ``Noise`` has them, in units of the white level. White and dark picture are means of
+            16 exposures.
         seed: of the noise.
 
     Raises:
@@ -85,6 +88,7 @@ def simulate_capture(
     generator = torch.Generator().manual_seed(seed)
     raw, white, dark = (np.empty(size, np.uint16) for _ in range(3))
     grey = scene.white()
+    calm = noise[0] / _EXPOSURES, noise[1] / _EXPOSURES**0.5
     for rows in _bands(size[0]):
         light, lit = scene.on(rows, size)
         brightness = np.empty_like(lit)
@@ -92,7 +96,7 @@ def simulate_capture(
         for letter, plane in planes(brightness, pattern):
             plane[:] = _WHITE * grey["RGB".index(letter)]
         for out, shown in ((raw, light * lit), (white, brightness * lit), (dark, np.zeros_like(lit))):
-            out[rows] = _exposed(shown, camera, noise, generator)
+            out[rows] = _exposed(shown, camera, noise if out is raw else calm, generator)
     return Capture(raw, white, dark, camera, scale, light_field.scene)
 
 
@@ -145,7 +149,7 @@ class Rays:
         for index, (letter, plane) in enumerate(planes(light, camera.bayer or "GGGG")):
             y, x = divmod(index, 2)
             pixels = np.arange(x, size[1], 2) + 1j * np.arange(rows.start + y, rows.stop, 2)[:, None]
-            center = nearest_centers(grid, pixels)
+            center = grid.centers(*nearest(grid, pixels))
             own, place = (pixels - center) / grid.step, (center - middle) / grid.step
             channel = "RGB".index(letter) if camera.bayer else 0
             plane[:] = self.light(place, own, channel)
@@ -183,36 +187,12 @@ class Rays:
 
 def averaged(views: Tensor, scale: float) -> Tensor:
     """Views ``[V, U, C, H, W]`` averaged over squares of ``scale`` pixels: what a lenslet of that size sees."""
-    reach = int(np.ceil(scale / 2)) + 1
-    # Of a tent as wide as a pixel on either side (linear interpolation), the part that lies in the square.
+    reach = int(np.ceil(scale / 2 - 0.5))
     offsets = np.arange(-reach, reach + 1)
-    upper, lower = (_tent_integral(side * scale / 2 - offsets) for side in (1, -1))
-    kernel = torch.from_numpy(((upper - lower) / scale).astype(np.float32))
-    shape = views.shape
-    flat = views.reshape(-1, 1, *shape[-2:])
-    flat = torch.nn.functional.pad(flat, (reach,) * 4, mode="replicate")
-    flat = torch.nn.functional.conv2d(flat, kernel[None, None, :, None])
-    return torch.nn.functional.conv2d(flat, kernel[None, None, None, :]).reshape(shape)
-
-
-def _tent_integral(x: np.ndarray) -> np.ndarray:
-    """Of ``max(0, 1 - |t|)`` from minus infinity to ``x``."""
-    x = np.clip(x, -1, 1)
-    return 0.5 + x - np.sign(x) * x * x / 2
-
-
-def nearest_centers(grid: LensletGrid, points: np.ndarray) -> np.ndarray:
-    """``x + iy`` of the lenslet that each point lies below."""
-    at = (points - grid.origin) / grid.step
-    row = at.imag / grid.turn.imag
-    column = at.real - row * grid.turn.real
-    best, least = np.empty_like(points), np.full(points.shape, np.inf)
-    for candidate in (np.floor(row), np.floor(row) + 1):
-        center = grid.centers(candidate, np.rint(column - grid.shift(candidate)))
-        distance = np.abs(points - center)
-        closer = distance < least
-        best[closer], least[closer] = center[closer], distance[closer]
-    return best
+    shared = np.minimum(offsets + 0.5, scale / 2) - np.maximum(offsets - 0.5, -scale / 2)  # of each pixel's width
+    kernel = torch.from_numpy((shared / shared.sum()).astype(np.float32))
+    flat = F.pad(views.reshape(-1, 1, *views.shape[-2:]), (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(flat, kernel[None, None, :, None]), kernel[None, None, None, :]).reshape(views.shape)
 
 
 def _neighbours(at: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -21,7 +21,7 @@ from ..lazy_views import DARK, whole_window
 from .bayer import planes
 from .container import LytroContainer
 from .decode import white_views
-from .devignetting import brightness
+from .devignetting import brightness, fully_lit
 from .fit import fit_lenslets
 from .grid import GridError, LensletGrid, middle_part
 from .resample import ViewGrid
@@ -218,4 +218,6 @@ def examined(white: WhitePicture, pitch: float | None, views: tuple[int, int]) -
     middle = ViewGrid(middle_part(grid, light.shape, rows, columns), (rows, columns), views, (rows, columns))
     window = whole_window((*views, 1, rows, columns - grid.hexagonal))
     seen = white_views(light.astype(np.float64), middle, window).mean((2, 3)).numpy()
-    return Lit(grid, lenslets, lit, seen / np.median(seen))
+    for (_, plane), full in zip(planes(light, white.sensor.pattern), lit, strict=True):
+        plane *= np.float32(full)
+    return Lit(grid, lenslets, fully_lit(light, white.sensor.pattern, grid), seen / np.median(seen))
