@@ -80,23 +80,35 @@ def demosaic(mosaic: Tensor, pattern: str, lenslets: Tensor | None = None) -> Te
 
 def _mend_edges(out: Tensor, padded: Tensor, lenslets: Tensor, pattern: str) -> None:
     """Where the filters reach into another lenslet: means of the own lenslet's pixels, corrected by its own gradient."""
+    values, numbers = ([picture[y::2, x::2].contiguous() for y, x in _TILE] for picture in (padded, lenslets))
     for index, (letter, (y, x)) in enumerate(zip(pattern, _TILE, strict=True)):
-        here = (slice(y, None, 2), slice(x, None, 2))
-        height, width = out[0][here].shape
+        planes_of_out = [plane[y::2, x::2] for plane in out]
+        height, width = planes_of_out[0].shape
 
-        def at(picture: Tensor, way: tuple[int, int], y: int = y, x: int = x, size: tuple = (height, width)) -> Tensor:
-            part = picture[REACH + y + way[0] :: 2, REACH + x + way[1] :: 2]
-            return part[: size[0], : size[1]]
+        def at(planes: list[Tensor], way: tuple[int, int], y: int = y + REACH, x: int = x + REACH) -> Tensor:
+            row, column = y + way[0], x + way[1]
+            plane = planes[2 * (row % 2) + column % 2]
+            return plane[row // 2 :, column // 2 :]
 
-        own, number = at(padded, (0, 0)), at(lenslets, (0, 0))
-        same = {way: (at(lenslets, way) == number).to(padded) for way in (*_BESIDE, *_FAR)}
-        edge = torch.stack(list(same.values())).amin(0) == 0
-        gradient = sum((own - at(padded, way)) * same[way] for way in _FAR) / len(_FAR)
+        def fit(plane: Tensor, height: int = height, width: int = width) -> Tensor:
+            return plane[:height, :width]
+
+        own, number = fit(at(values, (0, 0))), fit(at(numbers, (0, 0)))
+        same = {way: (fit(at(numbers, way)) == number).to(own) for way in (*_BESIDE, *_FAR)}
+        edge = number.new_ones(number.shape)
+        for share in same.values():
+            edge *= share
+        gradient = torch.zeros_like(own)
+        for way in _FAR:
+            gradient.addcmul_(own - fit(at(values, way)), same[way], value=0.5 / len(_FAR))
         for channel, wanted in enumerate("RGB"):
             if wanted == letter:
                 continue
-            ways = [way for way in _BESIDE if pattern[2 * ((y + way[0]) % 2) + (x + way[1]) % 2] == wanted]
-            shares = [same[way] + _OUTSIDE for way in ways]
-            mean = sum(at(padded, way) * share for way, share in zip(ways, shares, strict=True)) / sum(shares)
-            plane = out[channel][here]
-            plane[edge] = (mean + gradient / 2)[edge]
+            total, shares = torch.zeros_like(own), torch.zeros_like(own)
+            for way in _BESIDE:
+                if pattern[2 * ((y + way[0]) % 2) + (x + way[1]) % 2] == wanted:
+                    share = same[way] + _OUTSIDE
+                    shares += share
+                    total.addcmul_(fit(at(values, way)), share)
+            plane = planes_of_out[channel]
+            plane.copy_(torch.where(edge == 0, total.div_(shares).add_(gradient), plane))

@@ -34,17 +34,16 @@ def grey_views(picture: np.ndarray, white: np.ndarray, floor: float, views: View
     seen = white_views(picture, views, window)
     seen.div_(white_views(white, views, window).clamp_min_(floor))
     rows, columns = views.lenslets_of(window)
-    return in_square_pixels(seen, views, rows, columns, window.x)
+    return in_square_pixels(seen.permute(2, 3, 0, 1), views, rows, columns, window.x).permute(2, 3, 0, 1)
 
 
 def white_views(white: np.ndarray, views: ViewGrid, window: Window) -> Tensor:
     """``[V, U, rows, columns]`` float64: a picture's values at each view's place in each lenslet of a window."""
     rows, columns = views.lenslets_of(window)
-    source = torch.from_numpy(white)[None]
+    source = torch.from_numpy(white)
     down, across = views.offsets()
-    return torch.stack(
-        [sampled(source, views.points(rows, columns, v, across[window.columns]))[:, 0] for v in down[window.rows]]
-    )
+    seen = [sampled(source, views.points(rows, columns, v, across[window.columns])) for v in down[window.rows]]
+    return torch.stack(seen).permute(0, 3, 1, 2)
 
 
 def colour_views(
@@ -70,11 +69,12 @@ def colour_views(
         numbers, own = _numbers(views, rows, columns, (y.start, x.start), raw.shape)
         colours = bayer.demosaic(torch.from_numpy(raw), "".join(bayer.shifted(pattern, y.start, x.start)), numbers)
         colours = torch.tensordot(to_colours, colours, 1)
+        pixels = torch.cat([colours, numbers[None]]).permute(1, 2, 0).contiguous()
         here = slice(band.y.start - window.y.start, band.y.stop - window.y.start)
         for v, at in enumerate(down[window.rows]):
             points = views.points(rows, columns, at, across[window.columns]) - complex(x.start, y.start)
-            seen = sampled_within(colours, numbers, own, points)
-            out[v, :, :, here] = in_square_pixels(seen, views, rows, columns, window.x).clamp_(0, 1)
+            seen = in_square_pixels(sampled_within(pixels, own, points), views, rows, columns, window.x)
+            out[v, :, :, here] = seen.permute(2, 3, 0, 1).clamp_(0, 1)
     return out
 
 

@@ -83,12 +83,15 @@ def nearest(grid: LensletGrid, points: np.ndarray) -> tuple[np.ndarray, np.ndarr
     at = (points - grid.origin) / grid.step
     row = at.imag / grid.turn.imag
     column = at.real - row * grid.turn.real
+    if not grid.hexagonal:
+        return np.rint(row), np.rint(column)
     best_row = best_column = np.zeros(())
     least: np.ndarray | float = np.inf
     for candidate in (np.floor(row), np.floor(row) + 1):
         own = np.rint(column - grid.shift(candidate))
-        away = (column - own - grid.shift(candidate)) + grid.turn * (row - candidate)
-        distance = away.real**2 + away.imag**2
+        down = row - candidate
+        across = column - own - grid.shift(candidate) + grid.turn.real * down
+        distance = across * across + (grid.turn.imag * down) ** 2
         closer = distance < least
         best_row, best_column = np.where(closer, candidate, best_row), np.where(closer, own, best_column)
         least = np.where(closer, distance, least)

@@ -60,8 +60,8 @@ class ViewGrid(NamedTuple):
         return rows, np.arange(ends.min(), ends.max() + 1)
 
     def points(self, rows: np.ndarray, columns: np.ndarray, down: float, across: np.ndarray) -> np.ndarray:
-        """``[across, rows, columns]`` of ``x + iy``: one place ``(down, across)`` in each of these lenslets."""
-        grid, rows, across = self.grid, rows[:, None], across[:, None, None]
+        """``[rows, columns, across]`` of ``x + iy``: one place ``(down, across)`` in each of these lenslets."""
+        grid, rows, columns = self.grid, rows[:, None, None], columns[:, None]
         if not grid.hexagonal:
             return grid.points(rows + down, columns + across)
         return grid.centers(rows, columns) + grid.step * (across + 1j * down)
@@ -77,67 +77,67 @@ def sampled(picture: Tensor, points: np.ndarray) -> Tensor:
     """A picture between its pixels.
 
     Args:
-        picture: ``[C, H, W]`` float64.
-        points: ``[N, H', W']`` of ``x + iy``; beyond the picture, its nearest pixel counts.
+        picture: ``[H, W]`` float64.
+        points: ``[H', W', N]`` of ``x + iy``; beyond the picture, its nearest pixel counts.
 
-    Returns: ``[N, C, H', W']`` float64.
+    Returns: ``[H', W', N]`` float64.
     """
-    height, width = picture.shape[1:]
+    height, width = picture.shape
     at = np.stack([points.real * (2 / (width - 1)) - 1, points.imag * (2 / (height - 1)) - 1], -1)
-    flat = torch.from_numpy(at.reshape(1, -1, at.shape[2], 2))
-    seen = F.grid_sample(picture[None], flat, mode="bilinear", padding_mode="border", align_corners=True)
-    return seen.view(len(picture), *at.shape[:3]).transpose(0, 1)
+    flat = torch.from_numpy(at.reshape(1, len(at), -1, 2))
+    seen = F.grid_sample(picture[None, None], flat, mode="bilinear", padding_mode="border", align_corners=True)
+    return seen.view(points.shape)
 
 
-def sampled_within(picture: Tensor, numbers: Tensor, own: Tensor, points: np.ndarray) -> Tensor:
+def sampled_within(pixels: Tensor, own: Tensor, points: np.ndarray) -> Tensor:
     """A picture between its pixels, those below another lenslet left out.
 
     Args:
-        picture: ``[C, H, W]`` float32.
-        numbers: ``[H, W]``, a number for each lenslet, the same in all pixels below it.
-        own: ``[H', W']`` numbers of the lenslets that the points are in.
-        points: ``[N, H', W']`` of ``x + iy``, counted from the picture's corner; beyond it, its nearest pixel counts.
+        pixels: ``[H, W, C + 1]`` float32: colours, then a number for each lenslet, the same in all pixels below it.
+        own: ``[H', W']`` float32, the numbers of the lenslets that the points are in.
+        points: ``[H', W', N]`` of ``x + iy``; beyond the picture, its nearest pixel counts.
 
-    Returns: ``[N, C, H', W']`` float32.
+    Returns: ``[H', W', N, C]`` float32.
     """
-    height, width = picture.shape[1:]
-    flat, below = picture.flatten(1), numbers.flatten()
+    height, width, channels = pixels.shape
+    flat, number = pixels.flatten(0, 1), own[..., None].expand(points.shape).flatten()
     x, y = torch.from_numpy(points.real.clip(0, width - 1)), torch.from_numpy(points.imag.clip(0, height - 1))
-    left, top = x.floor().clamp_max(width - 2), y.floor().clamp_max(height - 2)
-    across, down = (x - left).float(), (y - top).float()
-    corner = (top * width + left).long()
-    total, shares = torch.zeros((len(flat), *x.shape)), torch.zeros(x.shape)
+    left, top = x.floor().clamp_max_(width - 2), y.floor().clamp_max_(height - 2)
+    across, down = (x - left).float().flatten(), (y - top).float().flatten()
+    corner = (top * width + left).long().flatten()
+    total = torch.zeros(len(corner), channels)  # and, in place of the number, the shares
     for step, share in (
         (0, (1 - across) * (1 - down)),
         (1, across * (1 - down)),
         (width, (1 - across) * down),
         (width + 1, across * down),
     ):
-        at = corner + step
-        share *= (below[at] == own) + _OUTSIDE
-        total += flat[:, at] * share
-        shares += share
-    return (total / shares).transpose(0, 1)
+        near = flat.index_select(0, corner + step)
+        share *= (near[:, -1] == number) + _OUTSIDE
+        near[:, -1] = 1
+        total.addcmul_(near, share[:, None])
+    return (total[:, :-1] / total[:, -1:]).view(*points.shape, channels - 1)
 
 
 def in_square_pixels(values: Tensor, views: ViewGrid, rows: np.ndarray, columns: np.ndarray, x: slice) -> Tensor:
     """Values of hexagonal lenslets at the places of a view's pixels, along their rows; of square ones as they are.
 
     Args:
-        values: ``[..., rows, columns]`` of these lenslets.
+        values: ``[rows, columns, ...]`` of these lenslets.
         x: pixels of the views.
 
-    Returns: ``[..., rows, x]``.
+    Returns: ``[rows, x, ...]``.
     """
     if not views.grid.hexagonal:
         return values
     index, weights = _taps(views, rows, np.arange(x.start, x.stop))
-    shape = (*values.shape[:-1], x.stop - x.start)
-    out = values.new_zeros(shape)
-    for tap in range(index.shape[-1]):
-        at = torch.from_numpy(index[..., tap] - columns[0]).expand(shape)
-        out += values.gather(-1, at) * torch.from_numpy(weights[..., tap]).to(values)
-    return out
+    places = np.arange(len(rows))[:, None, None] * len(columns) + index - columns[0]
+    flat = values.reshape(len(rows) * len(columns), -1)
+    out = flat.new_zeros((places[..., 0].size, flat.shape[1]))
+    for tap in range(places.shape[-1]):
+        near = flat.index_select(0, torch.from_numpy(places[..., tap].ravel()))
+        out.addcmul_(near, torch.from_numpy(weights[..., tap].reshape(-1, 1)).to(flat))
+    return out.view(len(rows), x.stop - x.start, *values.shape[2:])
 
 
 def _taps(views: ViewGrid, rows: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
