@@ -8,7 +8,10 @@ from .generation.executors import Processes
 from .generation.generate import Generated, generate
 from .generation.on_ray import OnRay
 from .generation.recipe import Recipe
+from .lenslets.camera import CAMERAS, LensletCamera
+from .lenslets.capture_files import write_capture
 from .lenslets.container import LytroContainer, read_lytro
+from .lenslets.simulate import Capture, simulate_capture
 from .light_field import LightField, linear_light_field
 from .readers.options import ReadOptions
 from .readers.registry import FORMATS, read_light_field
@@ -38,11 +41,14 @@ from .sources.from_photo import light_field_from_photo
 from .transfer import linear_to_srgb, srgb_to_linear
 
 __all__ = [
+    "CAMERAS",
     "FORMATS",
     "Aperture",
+    "Capture",
     "DataError",
     "Generated",
     "ImageError",
+    "LensletCamera",
     "LfdeblurError",
     "LightField",
     "LightFieldError",
@@ -95,6 +101,8 @@ __all__ = [
     "render_pair",
     "render_pairs",
     "right_half",
+    "simulate_capture",
     "square",
     "srgb_to_linear",
+    "write_capture",
 ]

@@ -1,31 +1,27 @@
 """Bayer patterns: colours of single pixels made into pictures, after Malvar, He and Cutler (ICASSP 2004).
 
-"High-quality linear interpolation for demosaicing of Bayer-patterned color images": bilinear interpolation, corrected by
-the gradient of the colour that a pixel has.
+"High-quality linear interpolation for demosaicing of Bayer-patterned color images": the mean of the nearest pixels of the
+colour that is missing, corrected by how far the pixel's own colour is from that of its surroundings.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from ..errors import LightFieldError
 
 PATTERNS = ("RGGB", "GRBG", "GBRG", "BGGR")
 REACH = 2  # pixels on every side that a demosaiced pixel depends on
 _T = TypeVar("_T")
-_TILE = [(0, 0), (0, 1), (1, 0), (1, 1)]
-_BESIDE = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
-_FAR = [(-2, 0), (2, 0), (0, -2), (0, 2)]
-_OUTSIDE = 1e-3  # share of another lenslet's pixels: they count where there are no others
-
-# Green at red and blue; red at a green pixel whose row has red; red at a green pixel whose column has; red at blue.
-_GREEN = [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]]
-_ROW = [[0, 0, 1, 0, 0], [0, -2, 0, -2, 0], [-2, 8, 10, 8, -2], [0, -2, 0, -2, 0], [0, 0, 1, 0, 0]]
-_OTHER = [[0, 0, -3, 0, 0], [0, 4, 0, 4, 0], [-3, 0, 12, 0, -3], [0, 4, 0, 4, 0], [0, 0, -3, 0, 0]]
+_Way = tuple[int, int]
+_TILE: list[_Way] = [(0, 0), (0, 1), (1, 0), (1, 1)]
+_ACROSS: list[_Way] = [(0, -1), (0, 1)]
+_DOWN: list[_Way] = [(-1, 0), (1, 0)]
+_DIAGONAL: list[_Way] = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
+_FAR_ACROSS: list[_Way] = [(0, -2), (0, 2)]
+_FAR_DOWN: list[_Way] = [(-2, 0), (2, 0)]
+_OUTSIDE = np.float32(1e-3)  # share of another lenslet's pixels: they count where there are no others
 
 
 def check_pattern(name: str, pattern: str) -> str:
@@ -46,11 +42,11 @@ def shifted(tile: Sequence[_T], y: int, x: int) -> tuple[_T, ...]:
     return tuple(tile[2 * ((row + y) % 2) + (column + x) % 2] for row, column in _TILE)
 
 
-def demosaic(mosaic: Tensor, pattern: str, lenslets: Tensor | None = None) -> Tensor:
+def demosaic(mosaic: np.ndarray, pattern: str, lenslets: np.ndarray | None = None) -> np.ndarray:
     """Red, green and blue of every pixel.
 
     Args:
-        mosaic: ``[H, W]`` floating point, at least 3x3.
+        mosaic: ``[H, W]`` float32, at least 3x3.
         pattern: one of ``PATTERNS``.
         lenslets: ``[H, W]``, a number for each lenslet, the same in all pixels below it. Next to its edge, pixels of
             its neighbours are left out: they see other places from other sides. (David, Le Pendu and Guillemot, "White
@@ -58,57 +54,71 @@ def demosaic(mosaic: Tensor, pattern: str, lenslets: Tensor | None = None) -> Te
 
     Returns: ``[3, H, W]``; not cut to the range of the mosaic.
     """
-    row = torch.tensor(_ROW)
-    kernels = torch.stack([torch.tensor(_GREEN), row, row.T, torch.tensor(_OTHER)])[:, None].to(mosaic) / 16
-    padded = F.pad(mosaic[None, None], (REACH,) * 4, mode="reflect")  # keeps the order of the colours
-    green, of_row, of_column, other = F.conv2d(padded, kernels)[0]
-    out = mosaic.repeat(3, 1, 1)
+    out = np.empty((3, *mosaic.shape), np.float32)
+    values = _Planes(mosaic)
+    numbers = None if lenslets is None else _Planes(lenslets)
     for index, (letter, (y, x)) in enumerate(zip(pattern, _TILE, strict=True)):
-        here = (slice(y, None, 2), slice(x, None, 2))
+        own = values.near((y, x), (0, 0))
+        out["RGB".index(letter), y::2, x::2] = own
         if letter == "G":
-            beside = pattern[index ^ 1]  # the other colour of this row
-            out["RB".index(beside) * 2][here] = of_row[here]
-            out["BR".index(beside) * 2][here] = of_column[here]
+            diagonal = values.sum((y, x), _DIAGONAL)
+            across, down = values.sum((y, x), _FAR_ACROSS), values.sum((y, x), _FAR_DOWN)
+            for wanted, ways, along, beside in (
+                (pattern[index ^ 1], _ACROSS, across, down),
+                (pattern[index ^ 2], _DOWN, down, across),
+            ):
+                bend = (5 * own - diagonal - along + beside / 2) / 8
+                out["RGB".index(wanted), y::2, x::2] = values.sum((y, x), ways) / 2 + bend
         else:
-            out[1][here] = green[here]
-            out["BR".index(letter) * 2][here] = other[here]
-    if lenslets is not None:
-        numbers = F.pad(lenslets.to(mosaic)[None, None], (REACH,) * 4, mode="reflect")
-        _mend_edges(out, padded[0, 0], numbers[0, 0], pattern)
+            bend = own - values.sum((y, x), [*_FAR_ACROSS, *_FAR_DOWN]) / 4
+            out[1, y::2, x::2] = values.sum((y, x), [*_ACROSS, *_DOWN]) / 4 + bend / 2
+            out["BR".index(letter) * 2, y::2, x::2] = values.sum((y, x), _DIAGONAL) / 4 + bend * 0.75
+        if numbers is not None:
+            _mend_edges(out, values, numbers, pattern, index)
     return out
 
 
-def _mend_edges(out: Tensor, padded: Tensor, lenslets: Tensor, pattern: str) -> None:
+class _Planes:
+    """The four pictures of every second pixel, and what lies near their pixels; borders are mirrored."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        padded = np.pad(picture, REACH, mode="reflect")  # keeps the order of the colours
+        self._planes = [np.ascontiguousarray(padded[y::2, x::2]) for y, x in _TILE]
+        self._shape = picture.shape
+
+    def near(self, first: _Way, way: _Way) -> np.ndarray:
+        """Of the pixels that begin with ``first``, the ones that lie ``way`` off."""
+        height, width = ((side - start + 1) // 2 for side, start in zip(self._shape, first, strict=True))
+        y, x = (start + step + REACH for start, step in zip(first, way, strict=True))
+        return self._planes[2 * (y % 2) + x % 2][y // 2 : y // 2 + height, x // 2 : x // 2 + width]
+
+    def sum(self, first: _Way, ways: Sequence[_Way]) -> np.ndarray:
+        total = self.near(first, ways[0]) + self.near(first, ways[1])
+        for way in ways[2:]:
+            total += self.near(first, way)
+        return total
+
+
+def _mend_edges(out: np.ndarray, values: _Planes, numbers: _Planes, pattern: str, index: int) -> None:
     """Where the filters reach into another lenslet: means of the own lenslet's pixels, corrected by its own gradient."""
-    values, numbers = ([picture[y::2, x::2].contiguous() for y, x in _TILE] for picture in (padded, lenslets))
-    for index, (letter, (y, x)) in enumerate(zip(pattern, _TILE, strict=True)):
-        planes_of_out = [plane[y::2, x::2] for plane in out]
-        height, width = planes_of_out[0].shape
-
-        def at(planes: list[Tensor], way: tuple[int, int], y: int = y + REACH, x: int = x + REACH) -> Tensor:
-            row, column = y + way[0], x + way[1]
-            plane = planes[2 * (row % 2) + column % 2]
-            return plane[row // 2 :, column // 2 :]
-
-        def fit(plane: Tensor, height: int = height, width: int = width) -> Tensor:
-            return plane[:height, :width]
-
-        own, number = fit(at(values, (0, 0))), fit(at(numbers, (0, 0)))
-        same = {way: (fit(at(numbers, way)) == number).to(own) for way in (*_BESIDE, *_FAR)}
-        edge = number.new_ones(number.shape)
-        for share in same.values():
-            edge *= share
-        gradient = torch.zeros_like(own)
-        for way in _FAR:
-            gradient.addcmul_(own - fit(at(values, way)), same[way], value=0.5 / len(_FAR))
-        for channel, wanted in enumerate("RGB"):
-            if wanted == letter:
-                continue
-            total, shares = torch.zeros_like(own), torch.zeros_like(own)
-            for way in _BESIDE:
-                if pattern[2 * ((y + way[0]) % 2) + (x + way[1]) % 2] == wanted:
-                    share = same[way] + _OUTSIDE
-                    shares += share
-                    total.addcmul_(fit(at(values, way)), share)
-            plane = planes_of_out[channel]
-            plane.copy_(torch.where(edge == 0, total.div_(shares).add_(gradient), plane))
+    first = y, x = _TILE[index]
+    far = [*_FAR_ACROSS, *_FAR_DOWN]
+    own, number = values.near(first, (0, 0)), numbers.near(first, (0, 0))
+    same = {way: numbers.near(first, way) == number for way in (*_ACROSS, *_DOWN, *_DIAGONAL, *far)}
+    edge = ~np.logical_and.reduce(list(same.values()))
+    bend = np.zeros(own.shape, np.float32)
+    for way in far:
+        bend += (own - values.near(first, way)) * same[way]
+    bend *= 0.5 / len(far)
+    beside = {pattern[index ^ 1]: _ACROSS, pattern[index ^ 2]: _DOWN}
+    if pattern[index] != "G":
+        beside = {"G": [*_ACROSS, *_DOWN], pattern[index ^ 3]: _DIAGONAL}
+    for wanted, ways in beside.items():
+        total, shares = np.zeros(own.shape, np.float32), np.zeros(own.shape, np.float32)
+        for way in ways:
+            share = same[way] + _OUTSIDE
+            shares += share
+            total += values.near(first, way) * share
+        total /= shares
+        total += bend
+        np.copyto(out["RGB".index(wanted), y::2, x::2], total, where=edge)

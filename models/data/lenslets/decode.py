@@ -5,7 +5,9 @@ turn and scale to the grid of the lenslets, take one pixel of each lenslet for e
 into square pixels. Here the third and fourth step are one sampling between pixels, so nothing is resampled twice.
 """
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -16,10 +18,12 @@ from . import bayer, devignetting
 from .grid import nearest
 from .resample import ViewGrid, in_square_pixels, sampled, sampled_within
 
-_ROWS_AT_ONCE = 32  # of lenslets, whose pixels are in memory in colour
+_ROWS_AT_ONCE = 16  # of lenslets, whose pixels are in memory in colour
+_DIM = 0.1  # of full light: pixels that are darker, between the lenslets, count for nothing
 _HALO = bayer.REACH + devignetting.REACH
 
-Part = Callable[[slice, slice], np.ndarray]
+# Of a part of a picture, its values and the part of full light that came through to each.
+Part = Callable[[slice, slice], tuple[np.ndarray, np.ndarray]]
 
 
 def grey_views(picture: np.ndarray, white: np.ndarray, floor: float, views: ViewGrid, window: Window) -> Tensor:
@@ -34,7 +38,7 @@ def grey_views(picture: np.ndarray, white: np.ndarray, floor: float, views: View
     seen = white_views(picture, views, window)
     seen.div_(white_views(white, views, window).clamp_min_(floor))
     rows, columns = views.lenslets_of(window)
-    return in_square_pixels(seen.permute(2, 3, 0, 1), views, rows, columns, window.x).permute(2, 3, 0, 1)
+    return torch.from_numpy(in_square_pixels(seen.numpy(), views, rows, columns, window.x))
 
 
 def white_views(white: np.ndarray, views: ViewGrid, window: Window) -> Tensor:
@@ -43,7 +47,7 @@ def white_views(white: np.ndarray, views: ViewGrid, window: Window) -> Tensor:
     source = torch.from_numpy(white)
     down, across = views.offsets()
     seen = [sampled(source, views.points(rows, columns, v, across[window.columns])) for v in down[window.rows]]
-    return torch.stack(seen).permute(0, 3, 1, 2)
+    return torch.stack(seen)
 
 
 def colour_views(
@@ -52,30 +56,38 @@ def colour_views(
     """Views of a picture behind a Bayer pattern.
 
     Args:
-        mosaic: gives a part ``[y, x]`` of the devignetted picture, float32, 1 = white; slices of the whole picture.
+        mosaic: gives a part ``[y, x]`` of the devignetted picture, float32, 1 = white, and its share of light; slices
+            of the whole picture. It is called by several threads.
         size: of the whole picture.
         pattern: of the whole picture, one of ``bayer.PATTERNS``.
         matrix: ``[3, 3]``, from the sensor's colours to those of the views.
 
     Returns: ``[V, U, 3, H, W]`` float32 of the window, in [0, 1].
     """
-    out = torch.from_numpy(np.empty((*window.shape[:2], 3, *window.shape[2:]), np.float32))
+    out = np.empty((*window.shape[:2], 3, *window.shape[2:]), np.float32)
     down, across = views.offsets()
-    to_colours = torch.from_numpy(matrix.astype(np.float32))
-    for band in _bands(window):
+    to_colours = matrix.astype(np.float32)
+
+    # In NumPy, a band in a thread: torch's threads would wait for each other after each of many small steps.
+    def decode(band: Window) -> None:
         rows, columns = views.lenslets_of(band)
         y, x = _part(views, rows, columns, size)
-        raw = np.clip(devignetting.repaired(mosaic(y, x)), None, 1)
+        values, light = mosaic(y, x)
+        raw = np.minimum(devignetting.repaired(values), 1)
         numbers, own = _numbers(views, rows, columns, (y.start, x.start), raw.shape)
-        colours = bayer.demosaic(torch.from_numpy(raw), "".join(bayer.shifted(pattern, y.start, x.start)), numbers)
-        colours = torch.tensordot(to_colours, colours, 1)
-        pixels = torch.cat([colours, numbers[None]]).permute(1, 2, 0).contiguous()
+        numbers[light < _DIM] = -1
+        colours = bayer.demosaic(raw, "".join(bayer.shifted(pattern, y.start, x.start)), numbers)
+        colours = np.einsum("ij,jyx->iyx", to_colours, colours)
         here = slice(band.y.start - window.y.start, band.y.stop - window.y.start)
         for v, at in enumerate(down[window.rows]):
             points = views.points(rows, columns, at, across[window.columns]) - complex(x.start, y.start)
-            seen = in_square_pixels(sampled_within(pixels, own, points), views, rows, columns, window.x)
-            out[v, :, :, here] = seen.permute(2, 3, 0, 1).clamp_(0, 1)
-    return out
+            seen = sampled_within(colours, numbers, own, points)
+            in_pixels = in_square_pixels(seen, views, rows, columns, window.x)
+            np.clip(in_pixels.swapaxes(0, 1), 0, 1, out=out[v, :, :, here])
+
+    with ThreadPoolExecutor(max(1, min(torch.get_num_threads(), os.cpu_count() or 1))) as pool:
+        list(pool.map(decode, _bands(window)))
+    return torch.from_numpy(out)
 
 
 def _bands(window: Window) -> Iterator[Window]:
@@ -98,11 +110,11 @@ def _part(views: ViewGrid, rows: np.ndarray, columns: np.ndarray, size: tuple[in
 
 def _numbers(
     views: ViewGrid, rows: np.ndarray, columns: np.ndarray, corner: tuple[int, int], shape: tuple[int, ...]
-) -> tuple[Tensor, Tensor]:
-    """A number for each lenslet: ``[H, W]`` float32 of the pixels of a part, and ``[rows, columns]`` of these lenslets."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """A number for each lenslet: ``[H, W]`` int32 of the pixels of a part, and ``[rows, columns]`` of these lenslets."""
     y, x = (np.arange(start, start + length) for start, length in zip(corner, shape, strict=True))
     found = nearest(views.grid, x + 1j * y[:, None])
     first = [index.min() for index in found]
     many = found[1].max() - first[1] + 1
     pixels, own = ((row - first[0]) * many + column - first[1] for row, column in (found, (rows[:, None], columns)))
-    return torch.from_numpy(pixels.astype(np.float32)), torch.from_numpy(own.astype(np.float32))
+    return pixels.astype(np.int32), own.astype(np.int32)

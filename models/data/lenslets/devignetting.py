@@ -38,8 +38,10 @@ def fully_lit(white: np.ndarray, pattern: str, grid: LensletGrid) -> tuple[float
     return tuple(float(plane[shown].mean()) for (_, plane), (_, shown) in pairs)
 
 
-def devignetted(light: np.ndarray, white: np.ndarray, lit: tuple[float, ...], pattern: str) -> np.ndarray:
-    """Light as if all of the sensor were fully lit.
+def devignetted(
+    light: np.ndarray, white: np.ndarray, lit: tuple[float, ...], pattern: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Light as if all of the sensor were fully lit, and the part of full light that came through to each pixel.
 
     The white picture's own colour goes: each colour is divided by its own share of light.
 
@@ -47,12 +49,11 @@ def devignetted(light: np.ndarray, white: np.ndarray, lit: tuple[float, ...], pa
         light: ``[H, W]`` float32 above the black level; changed in place.
         white: of the same part, likewise.
         lit: what ``fully_lit`` gives of the whole white picture, in the order of this part's pattern.
-
-    Returns: ``light``.
     """
-    for (_, values), (_, seen), full in zip(planes(light, pattern), planes(white, pattern), lit, strict=True):
-        values /= np.maximum(seen * np.float32(1 / full), np.float32(FAINTEST))
-    return light
+    for (_, seen), full in zip(planes(white, pattern), lit, strict=True):
+        seen *= np.float32(1 / full)
+    light /= np.maximum(white, np.float32(FAINTEST))
+    return light, white
 
 
 def repaired(picture: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..lazy_views import Window
 from .grid import LensletGrid
 
-_OUTSIDE = 1e-3  # share of another lenslet's pixels: they count where there are no others
+_OUTSIDE = np.float32(1e-3)  # share of another lenslet's pixels: they count where there are no others
 _EDGE = 1e-6  # of a pixel: what rounding may take from the last one
 
 
@@ -60,8 +60,8 @@ class ViewGrid(NamedTuple):
         return rows, np.arange(ends.min(), ends.max() + 1)
 
     def points(self, rows: np.ndarray, columns: np.ndarray, down: float, across: np.ndarray) -> np.ndarray:
-        """``[rows, columns, across]`` of ``x + iy``: one place ``(down, across)`` in each of these lenslets."""
-        grid, rows, columns = self.grid, rows[:, None, None], columns[:, None]
+        """``[across, rows, columns]`` of ``x + iy``: one place ``(down, across)`` in each of these lenslets."""
+        grid, rows, across = self.grid, rows[:, None], across[:, None, None]
         if not grid.hexagonal:
             return grid.points(rows + down, columns + across)
         return grid.centers(rows, columns) + grid.step * (across + 1j * down)
@@ -78,66 +78,69 @@ def sampled(picture: Tensor, points: np.ndarray) -> Tensor:
 
     Args:
         picture: ``[H, W]`` float64.
-        points: ``[H', W', N]`` of ``x + iy``; beyond the picture, its nearest pixel counts.
+        points: ``[N, H', W']`` of ``x + iy``; beyond the picture, its nearest pixel counts.
 
-    Returns: ``[H', W', N]`` float64.
+    Returns: ``[N, H', W']`` float64.
     """
     height, width = picture.shape
     at = np.stack([points.real * (2 / (width - 1)) - 1, points.imag * (2 / (height - 1)) - 1], -1)
-    flat = torch.from_numpy(at.reshape(1, len(at), -1, 2))
+    flat = torch.from_numpy(at.reshape(1, -1, at.shape[2], 2))
     seen = F.grid_sample(picture[None, None], flat, mode="bilinear", padding_mode="border", align_corners=True)
     return seen.view(points.shape)
 
 
-def sampled_within(pixels: Tensor, own: Tensor, points: np.ndarray) -> Tensor:
+def sampled_within(colours: np.ndarray, numbers: np.ndarray, own: np.ndarray, points: np.ndarray) -> np.ndarray:
     """A picture between its pixels, those below another lenslet left out.
 
     Args:
-        pixels: ``[H, W, C + 1]`` float32: colours, then a number for each lenslet, the same in all pixels below it.
-        own: ``[H', W']`` float32, the numbers of the lenslets that the points are in.
-        points: ``[H', W', N]`` of ``x + iy``; beyond the picture, its nearest pixel counts.
+        colours: ``[C, H, W]`` float32.
+        numbers: ``[H, W]``, a number for each lenslet, the same in all pixels below it.
+        own: ``[H', W']``, the numbers of the lenslets that the points are in.
+        points: ``[N, H', W']`` of ``x + iy``; beyond the picture, its nearest pixel counts.
 
-    Returns: ``[H', W', N, C]`` float32.
+    Returns: ``[C, N, H', W']`` float32.
     """
-    height, width, channels = pixels.shape
-    flat, number = pixels.flatten(0, 1), own[..., None].expand(points.shape).flatten()
-    x, y = torch.from_numpy(points.real.clip(0, width - 1)), torch.from_numpy(points.imag.clip(0, height - 1))
-    left, top = x.floor().clamp_max_(width - 2), y.floor().clamp_max_(height - 2)
-    across, down = (x - left).float().flatten(), (y - top).float().flatten()
-    corner = (top * width + left).long().flatten()
-    total = torch.zeros(len(corner), channels)  # and, in place of the number, the shares
+    height, width = numbers.shape
+    x, y = points.real.clip(0, width - 1), points.imag.clip(0, height - 1)
+    left, top = np.minimum(np.floor(x), width - 2), np.minimum(np.floor(y), height - 2)
+    across, down = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    corner = (top * width + left).astype(np.intp)
+    total, shares = np.zeros((len(colours), *points.shape), np.float32), np.zeros(points.shape, np.float32)
     for step, share in (
         (0, (1 - across) * (1 - down)),
         (1, across * (1 - down)),
         (width, (1 - across) * down),
         (width + 1, across * down),
     ):
-        near = flat.index_select(0, corner + step)
-        share *= (near[:, -1] == number) + _OUTSIDE
-        near[:, -1] = 1
-        total.addcmul_(near, share[:, None])
-    return (total[:, :-1] / total[:, -1:]).view(*points.shape, channels - 1)
+        at = corner + step
+        share *= (numbers.take(at) == own) + _OUTSIDE
+        shares += share
+        for sum_of_one, colour in zip(total, colours, strict=True):
+            sum_of_one += colour.take(at) * share
+    total /= shares
+    return total
 
 
-def in_square_pixels(values: Tensor, views: ViewGrid, rows: np.ndarray, columns: np.ndarray, x: slice) -> Tensor:
+def in_square_pixels(
+    values: np.ndarray, views: ViewGrid, rows: np.ndarray, columns: np.ndarray, x: slice
+) -> np.ndarray:
     """Values of hexagonal lenslets at the places of a view's pixels, along their rows; of square ones as they are.
 
     Args:
-        values: ``[rows, columns, ...]`` of these lenslets.
+        values: ``[..., rows, columns]`` of these lenslets.
         x: pixels of the views.
 
-    Returns: ``[rows, x, ...]``.
+    Returns: ``[..., rows, x]``.
     """
     if not views.grid.hexagonal:
         return values
     index, weights = _taps(views, rows, np.arange(x.start, x.stop))
     places = np.arange(len(rows))[:, None, None] * len(columns) + index - columns[0]
-    flat = values.reshape(len(rows) * len(columns), -1)
-    out = flat.new_zeros((places[..., 0].size, flat.shape[1]))
+    flat = values.reshape(-1, len(rows) * len(columns))
+    out = np.zeros((len(flat), places[..., 0].size), values.dtype)
     for tap in range(places.shape[-1]):
-        near = flat.index_select(0, torch.from_numpy(places[..., tap].ravel()))
-        out.addcmul_(near, torch.from_numpy(weights[..., tap].reshape(-1, 1)).to(flat))
-    return out.view(len(rows), x.stop - x.start, *values.shape[2:])
+        out += flat.take(places[..., tap].ravel(), 1) * weights[..., tap].ravel().astype(values.dtype)
+    return out.reshape(*values.shape[:-1], x.stop - x.start)
 
 
 def _taps(views: ViewGrid, rows: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

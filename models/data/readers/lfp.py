@@ -130,14 +130,14 @@ def _read(raw: _Raw, window: Window) -> tuple[Tensor, Tensor]:
     picture, white_picture = read_raw(raw.path, raw.offset, sensor), white.read()
     gains = (1.0,) * 4 if raw.as_seen else sensor.gains
 
-    def mosaic(y: slice, x: slice) -> np.ndarray:
+    def mosaic(y: slice, x: slice) -> tuple[np.ndarray, np.ndarray]:
         corner = y.start, x.start
         pattern = "".join(shifted(sensor.pattern, *corner))
-        light = sensor.light(picture[y, x], *corner)
-        devignetted(light, white.sensor.light(white_picture[y, x], *corner), shifted(seen.lit, *corner), pattern)
+        light, white_light = sensor.light(picture[y, x], *corner), white.sensor.light(white_picture[y, x], *corner)
+        light, through = devignetted(light, white_light, shifted(seen.lit, *corner), pattern)
         for (_, values), gain in zip(planes(light, pattern), shifted(gains, *corner), strict=True):
             values *= np.float32(gain)
-        return light
+        return light, through
 
     matrix = np.eye(3) if raw.as_seen else np.reshape(sensor.matrix, (3, 3))
     pixels = colour_views(mosaic, sensor.size, sensor.pattern, matrix, views, window)

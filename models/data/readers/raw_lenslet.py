@@ -166,7 +166,8 @@ def _beside_told_white(path: Path, white: Path, found: RawFiles | None) -> RawFi
             f"{white}: the white picture has {kind[1]}x{kind[0]} pixels of {kind[3]} bits, the capture {path.name} "
             f"{wanted[1]}x{wanted[0]} of {wanted[3]}"
         )
-    return RawFiles(white, None if found is None else found.dark, [path])
+    darks = [near for near in sorted(path.parent.iterdir()) if is_image_name(near) and _DARK_FRAME.search(near.stem)]
+    return RawFiles(white, darks[0] if len(darks) == 1 and found is None else found and found.dark, [path])
 
 
 def _evened(white: np.ndarray, bayer: str | None) -> np.ndarray:
@@ -199,8 +200,9 @@ def _read(raw: _Raw, window: Window) -> tuple[Tensor, None]:
         views.div_(top).clamp_(0, 1)
         return views.float()[:, :, None], None
 
-    def mosaic(y: slice, x: slice) -> np.ndarray:
-        return (light[y, x] / np.maximum(white[y, x], floor) / top).astype(np.float32)
+    def mosaic(y: slice, x: slice) -> tuple[np.ndarray, np.ndarray]:
+        values = light[y, x] / np.maximum(white[y, x], floor) / top
+        return values.astype(np.float32), (white[y, x] / white.max()).astype(np.float32)
 
     return colour_views(mosaic, light.shape, raw.bayer, np.eye(3), raw.views, window), None
 
