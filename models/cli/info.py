@@ -11,8 +11,8 @@ from rich.table import Table
 import lfdeblur_ops
 
 from ..data import LightField, LightFieldError, LytroContainer, ReadOptions, read_lytro
-from ..data.overview import overview
 from ..data.lenslets.container import is_lytro
+from ..data.overview import overview
 from ..data.readers.lfp import DECODERS
 from ..data.readers.registry import read_as_told
 from ..drawing.contact_sheet import write_contact_sheet
@@ -45,7 +45,8 @@ def info(
             for backend, state in lfdeblur_ops.backends(op).items():
                 rows[f"{op}, {backend}"] = state
     elif is_lytro(light_field):
-        rows = _decoded(light_field, out, read_options) | _describe_container(read_lytro(light_field))
+        container = _describe_container(read_lytro(light_field))
+        rows = container | _decoded(light_field, out, read_options) | {"format": container["format"]}
     else:
         rows = _describe_field(read_as_told(light_field, read_options), out)
     table = Table(show_header=False, box=None)

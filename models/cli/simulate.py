@@ -22,7 +22,9 @@ def simulate(
     light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
     out: Annotated[
         Path,
-        typer.Option(help="FILE.lfp or FILE.lfr: a Lytro container; else a folder for capture, white and dark picture."),
+        typer.Option(
+            help="FILE.lfp or FILE.lfr: a Lytro container; else a folder for capture, white and dark picture."
+        ),
     ],
     camera: Annotated[str, typer.Option(help=f"Sensor and lenslets: {', '.join(CAMERAS)}.")] = "f01",
     lenslets: Annotated[str | None, typer.Option(help="hexagonal or square. Default: the camera's.")] = None,

@@ -1,7 +1,7 @@
 """Bayer patterns: colours of single pixels made into pictures, after Malvar, He and Cutler (ICASSP 2004).
 
-"High-quality linear interpolation for demosaicing of Bayer-patterned color images": the mean of the nearest pixels of the
-colour that is missing, corrected by how far the pixel's own colour is from that of its surroundings.
+"High-quality linear interpolation for demosaicing of Bayer-patterned color images": the mean of the nearest pixels of
+the colour that is missing, corrected by how far the pixel's own colour is from that of its surroundings.
 """
 
 from collections.abc import Iterator, Sequence
@@ -100,7 +100,7 @@ class _Planes:
 
 
 def _mend_edges(out: np.ndarray, values: _Planes, numbers: _Planes, pattern: str, index: int) -> None:
-    """Where the filters reach into another lenslet: means of the own lenslet's pixels, corrected by its own gradient."""
+    """Where filters reach into another lenslet: means of the own lenslet's pixels, corrected by its own gradient."""
     first = y, x = _TILE[index]
     far = [*_FAR_ACROSS, *_FAR_DOWN]
     own, number = values.near(first, (0, 0)), numbers.near(first, (0, 0))

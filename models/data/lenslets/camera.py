@@ -71,7 +71,9 @@ class LensletCamera:
             raise LightFieldError(f"offset, gains: got {self.offset} and {self.gains}, want numbers, gains not below 1")
         if self.size is not None and min(self.size) < 8 * self.pitch:
             height, width = self.size
-            raise LightFieldError(f"size: got {width}x{height} pixels, want 8 lenslets of {self.pitch:g} pixels each way")
+            raise LightFieldError(
+                f"size: got {width}x{height} pixels, want 8 lenslets of {self.pitch:g} pixels each way"
+            )
         if self.bayer is not None:
             check_pattern("bayer", self.bayer)
 

@@ -33,7 +33,9 @@ def check_target(path: str | Path, camera: LensletCamera, calibration: str | Pat
             raise LightFieldError(f"calibration: only containers ({', '.join(SUFFIXES)}) have one, got {path}")
         return path
     if camera.bayer is None:
-        raise LightFieldError(f"{path}: a container holds the picture of a Bayer sensor; name a folder for {camera.model!r}")
+        raise LightFieldError(
+            f"{path}: a container holds the picture of a Bayer sensor; name a folder for {camera.model!r}"
+        )
     camera.packing.check(str(path))
     return path
 
@@ -128,7 +130,10 @@ def _metadata(camera: LensletCamera, *, first: bool) -> dict[str, Any]:
 
 
 def _private(*, first: bool) -> dict[str, Any]:
-    return {"devices": {"sensor": {"sensorSerial" if first else "serialNumber": "0"}}, "camera": {"serialNumber": SERIAL}}
+    return {
+        "devices": {"sensor": {"sensorSerial" if first else "serialNumber": "0"}},
+        "camera": {"serialNumber": SERIAL},
+    }
 
 
 def _upper_left(bayer: str) -> str:

@@ -111,7 +111,7 @@ def _part(views: ViewGrid, rows: np.ndarray, columns: np.ndarray, size: tuple[in
 def _numbers(
     views: ViewGrid, rows: np.ndarray, columns: np.ndarray, corner: tuple[int, int], shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A number for each lenslet: ``[H, W]`` int32 of the pixels of a part, and ``[rows, columns]`` of these lenslets."""
+    """A number for each lenslet: ``[H, W]`` int32 of a part's pixels, and ``[rows, columns]`` of these lenslets."""
     y, x = (np.arange(start, start + length) for start, length in zip(corner, shape, strict=True))
     found = nearest(views.grid, x + 1j * y[:, None])
     first = [index.min() for index in found]

@@ -67,9 +67,7 @@ def repaired(picture: np.ndarray) -> np.ndarray:
     """
     padded = np.pad(picture, REACH, mode="reflect")
     height, width = picture.shape
-    around = [
-        padded[y : y + height, x : x + width] for y in (0, 2, 4) for x in (0, 2, 4) if (y, x) != (REACH, REACH)
-    ]
+    around = [padded[y : y + height, x : x + width] for y in (0, 2, 4) for x in (0, 2, 4) if (y, x) != (REACH, REACH)]
     low, high = around[0].copy(), around[0].copy()
     for values in around[1:]:
         np.minimum(low, values, out=low)

@@ -2,8 +2,8 @@
 
 As Dansereau, Pizarro and Williams (CVPR 2013) do: a coarse grid, the centre of every lenslet's bright spot, and least
 squares over all of them. With points as complex numbers ``x + iy``, a square grid is
-``origin + step * (column + i * row)`` with one complex ``step``; in a hexagonal one the way to the next row is free, for
-Lytro's sensors are stretched by some parts in ten thousand. Both fits are linear.
+``origin + step * (column + i * row)`` with one complex ``step``; in a hexagonal one the way to the next row is free,
+for Lytro's sensors are stretched by some parts in ten thousand. Both fits are linear.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,9 @@ def _coarse(white: np.ndarray, pitch: float | None) -> LensletGrid:
     if pitch is not None:  # the waves of a hexagonal grid are shorter than its pitch: its rows are closer
         lenslets &= (distance > (1 - 2 * _TOLD) / pitch) & (distance < (1 + 2 * _TOLD) / abs(HEXAGONAL_TURN) / pitch)
         if not lenslets.any():
-            raise GridError(f"pitch: got {pitch:g} pixels, want {SMALLEST_PITCH:g} or more, and {FEWEST} in the picture")
+            raise GridError(
+                f"pitch: got {pitch:g} pixels, want {SMALLEST_PITCH:g} or more, and {FEWEST} in the picture"
+            )
     across = _peak(spectrum, lenslets & (x > np.abs(y)))
     down = _peak(spectrum, lenslets & (y > np.abs(x)))
     # Where the crests of both waves meet is a lenslet; counted from the middle, where their phases are known best.
@@ -99,8 +101,8 @@ def _hexagonal(across: complex, down: complex, middle: complex, *crests: float) 
     step = max((way * sign for way in shortest for sign in (1, -1)), key=lambda way: way.real / abs(way))
     if abs(np.degrees(np.angle(step))) > 15:
         raise GridError(
-            "the hexagonal grid stands on end, its columns shifted in turns, want rows that are: turn the pictures by 90 "
-            "degrees"
+            "the hexagonal grid stands on end, its columns shifted in turns, want rows that are: turn the pictures by "
+            "90 degrees"
         )
     return LensletGrid(middle + ways[0] * crests[0] + ways[1] * crests[1], step, hexagonal=True, turn=HEXAGONAL_TURN)
 

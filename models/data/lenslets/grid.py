@@ -75,7 +75,9 @@ class LensletGrid:
         if not self.hexagonal:
             return np.maximum(np.abs(own.real), np.abs(own.imag))
         slanted = own * np.exp(-1j * np.pi / 3)
-        return np.maximum(np.abs(own.real), np.maximum(np.abs(slanted.real), np.abs((own * np.exp(1j * np.pi / 3)).real)))
+        return np.maximum(
+            np.abs(own.real), np.maximum(np.abs(slanted.real), np.abs((own * np.exp(1j * np.pi / 3)).real))
+        )
 
 
 def nearest(grid: LensletGrid, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,10 +28,15 @@ class Packing(NamedTuple):
             known = "; ".join(map(str, _PACKINGS))
             raise LightFieldError(f"{name}: unknown pixel format: got {self}, want one of: {known}")
 
+    def bytes_of(self, size: tuple[int, int]) -> int:
+        """How many bytes a picture of this height and width takes; pixels that are packed together are never parted."""
+        group, size_of_group, _, _ = _PACKINGS[self]
+        return -(-size[0] * size[1] // group) * size_of_group
+
     def check_size(self, name: str, have: int, size: tuple[int, int]) -> None:
         """Raise LightFieldError that begins with ``name`` where so many bytes are not a picture of this size."""
         height, width = size
-        want = -(-height * width * self.bits // 8)
+        want = self.bytes_of(size)
         if have < want:
             raise LightFieldError(f"{name}: truncated: got {have} bytes, want {want} for {width}x{height} of {self}")
         if have - want >= width:  # less than a row more is padding
@@ -39,20 +44,15 @@ class Packing(NamedTuple):
 
     def unpack(self, data: bytes, size: tuple[int, int]) -> np.ndarray:
         """``[H, W]`` uint16 of a raw picture's bytes."""
-        pixels = size[0] * size[1]
-        group, size_of_group, unpack, _ = _PACKINGS[self]
-        groups = -(-pixels // group)
-        buffer = np.frombuffer(data, np.uint8, min(len(data), groups * size_of_group))
-        missing = groups * size_of_group - len(buffer)
-        if missing > 0:  # the last group is not full
-            buffer = np.pad(buffer, (0, missing))
-        return unpack(buffer.reshape(groups, size_of_group)).reshape(-1)[:pixels].reshape(size)
+        _, size_of_group, unpack, _ = _PACKINGS[self]
+        buffer = np.frombuffer(data, np.uint8, self.bytes_of(size)).reshape(-1, size_of_group)
+        return unpack(buffer).reshape(-1)[: size[0] * size[1]].reshape(size)
 
     def pack(self, picture: np.ndarray) -> bytes:
         """The bytes of ``[H, W]`` uint16; what ``unpack`` reads."""
         group, _, _, pack = _PACKINGS[self]
         pixels = np.pad(picture.reshape(-1), (0, -picture.size % group))
-        return pack(pixels.reshape(-1, group)).tobytes()[: -(-picture.size * self.bits // 8)]
+        return pack(pixels.reshape(-1, group)).tobytes()
 
 
 def _unpack_10(data: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Views sampled from a picture below lenslets: places in every lenslet, and rows of hexagons made into square pixels."""
+"""Views sampled from a picture below lenslets: a place in every lenslet, and rows of hexagons as square pixels."""
 
 from typing import NamedTuple
 

@@ -83,7 +83,9 @@ def sensor_of(name: str, metadata: Mapping[str, Any], private: Mapping[str, Any]
     packing = Packing(int(_number(name, packed, "bitsPerPixel")), str(packed.get("endianness", "")))
     packing.check(name)
     pattern, phases = _pattern(name, mosaic)
-    black, white = ([_number(name, _object(name, levels, key), phase) for phase in phases] for key in ("black", "white"))
+    black, white = (
+        [_number(name, _object(name, levels, key), phase) for phase in phases] for key in ("black", "white")
+    )
     if not all(high > low for low, high in zip(black, white, strict=True)):
         raise LightFieldError(f"{name}: got black levels {black} and white levels {white}, want white above black")
     color = image.get("color", {})

@@ -1,10 +1,10 @@
 """Raw pictures of sensors behind lenslets, made from light fields.
 
-A pixel sees, through its lenslet, the place of the scene that the lenslet lies on from the direction that its offset from
-the lenslet's centre stands for. Its light is taken from the light field's views: at that place, averaged over the
-lenslet's area, and between the four views around that direction. Where the disparity is known, each of these is read where
-the ray meets it; without it, neighbouring views are mixed as they are, which is right while they are less than a pixel
-apart.
+A pixel sees, through its lenslet, the place of the scene that the lenslet lies on from the direction that its offset
+from the lenslet's centre stands for. Its light is taken from the light field's views: at that place, averaged over the
+lenslet's area, and between the four views around that direction. Where the disparity is known, each of these is read
+where the ray meets it; without it, neighbouring views are mixed as they are, which is right while they are less than a
+pixel apart.
 """
 
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def simulate_capture(
     Args:
         light_field: any; white is the white level of the camera.
         camera: or a name in ``CAMERAS``: ``f01``, ``illum`` (Lytro's), ``lab`` (square lenslets, grey, 16 bits).
-        disparity: ``[H, W]`` of the centre view, or one for all, pixels per view step; None: the light field's own, else
-            0.
+        disparity: ``[H, W]`` of the centre view, or one for all, pixels per view step; None: the light field's own,
+            else 0.
         noise: ``(shot, read)`` as ``Noise`` has them, in units of the white level. White and dark picture are means of
             16 exposures.
         seed: of the noise.
@@ -116,9 +116,7 @@ class Rays:
         disparity: ``[H, W]`` of the centre view, or one for all.
     """
 
-    def __init__(
-        self, light_field: LightField, camera: LensletCamera, scale: float, disparity: Tensor | float
-    ) -> None:
+    def __init__(self, light_field: LightField, camera: LensletCamera, scale: float, disparity: Tensor | float) -> None:
         views = linear_light_field(light_field).views.float()
         if camera.bayer is None:
             luma = torch.tensor(_LUMA)[:, None, None] if views.shape[2] == 3 else 1.0

@@ -1,4 +1,4 @@
-"""White pictures of Lytro's cameras: in a container, or in a calibration folder as ``MOD_0000.RAW`` beside its ``.TXT``.
+"""White pictures of Lytro's cameras: in a container, or ``MOD_0000.RAW`` and ``.TXT`` in a calibration folder.
 
 Of a folder, the one of the same camera with the nearest zoom step, and of those the nearest focus step, as LFToolbox
 chooses.
@@ -29,8 +29,8 @@ from .sensor import Sensor, sensor_of
 
 ENVIRONMENT = "LFDEBLUR_LYTRO_CALIBRATION"
 HOW = (
-    "give the camera's calibration with white (a folder of MOD_00NN.RAW and .TXT, one of these files, or a picture), set "
-    f"${ENVIRONMENT} to that folder, or put it beside the file"
+    "give the camera's calibration with white (a folder of MOD_00NN.RAW and .TXT, one of these files, or a picture), "
+    f"set ${ENVIRONMENT} to that folder, or put it beside the file"
 )
 _MIDDLE = 48  # rows and columns of lenslets in which the light of the views is measured
 
@@ -67,10 +67,9 @@ class WhitePicture:
 
 def read_raw(path: Path, offset: int, sensor: Sensor) -> np.ndarray:
     """``[H, W]`` uint16 of a raw picture in a file."""
-    height, width = sensor.size
     with path.open("rb") as file:
         file.seek(offset)
-        data = file.read(-(-height * width * sensor.packing.bits // 8))
+        data = file.read(sensor.packing.bytes_of(sensor.size))
     sensor.packing.check_size(str(path), len(data), sensor.size)
     return sensor.packing.unpack(data, sensor.size) >> sensor.right_shift
 
@@ -142,7 +141,8 @@ def _choose(found: list[WhitePicture], sensor: Sensor, where: str, path: str = "
     usual = np.mean([white.sensor.exposure for white in own])
     own = [white for white in own if white.sensor.exposure >= usual or white.sensor.model != "F01"]
     return min(
-        own, key=lambda white: (abs(white.sensor.zoom - sensor.zoom), abs(white.sensor.focus - sensor.focus), white.path)
+        own,
+        key=lambda white: (abs(white.sensor.zoom - sensor.zoom), abs(white.sensor.focus - sensor.focus), white.path),
     )
 
 

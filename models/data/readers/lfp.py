@@ -1,7 +1,7 @@
 """Lytro's containers, ``.lfp`` (F01) and ``.lfr`` (Illum): the raw picture of the sensor, decoded to views.
 
-As Dansereau, Pizarro and Williams (CVPR 2013) decode it (``lenslets/decode.py``). No real Lytro file was to be had: this
-was proved on files that ``lfdeblur simulate`` writes, whose structure is that of real ones.
+As Dansereau, Pizarro and Williams (CVPR 2013) decode it (``lenslets/decode.py``). No real Lytro file was to be had:
+this was proved on files that ``lfdeblur simulate`` writes, whose structure is that of real ones.
 """
 
 from functools import partial
@@ -31,6 +31,7 @@ DECODERS = (
     "writes views) or the Lytro Power Tools (lfptool raw; writes warp pictures)"
 )
 _SAME_PITCH = 0.1  # relative
+_FITTED = 0.1  # pixels by which a fitted pitch may be below an even number and count as that
 _FEWEST = 5  # rows and columns of lenslets
 
 
@@ -61,7 +62,7 @@ def read(path: Path, options: ReadOptions) -> LightField:
     sensor, offset = _raw_picture(path, container)
     white = find_white(path, container, sensor, options.white)
     pitch = _pitch(path, sensor, white, options)
-    usual = 2 * int(pitch / 2) + 1
+    usual = 2 * int((pitch + _FITTED) / 2) + 1
     views = options.lenslet or (usual, usual)
     lenslets = whole_lenslets(pitch, sensor.turn, sensor.rotation, sensor.size)
     if min(lenslets) < _FEWEST:
@@ -88,8 +89,8 @@ def _raw_picture(path: Path, container: LytroContainer) -> tuple[Sensor, int]:
     if section is None or "metadataRef" not in container.metadata:
         what = "no raw picture" if section is None else "a raw picture without metadata"
         raise LightFieldError(
-            f"{path}: a Lytro container with {what} (of {len(container.sections)} sections); export views from it, with "
-            f"{DECODERS}, and read these"
+            f"{path}: a Lytro container with {what} (of {len(container.sections)} sections); export views from it, "
+            f"with {DECODERS}, and read these"
         )
     private = container.metadata.get("privateMetadataRef", {})
     sensor = sensor_of(str(path), container.metadata["metadataRef"], private)
@@ -117,8 +118,8 @@ def _view_grid(raw: _Raw, window: Window | None) -> ViewGrid:
     if grid.hexagonal != sensor.hexagonal:
         kinds = ("square", "hexagonal")
         raise LightFieldError(
-            f"{raw.white.path}: the white picture shows a {kinds[grid.hexagonal]} grid of lenslets, but the metadata of "
-            f"{raw.path} tell a {kinds[sensor.hexagonal]} one"
+            f"{raw.white.path}: the white picture shows a {kinds[grid.hexagonal]} grid of lenslets, but the metadata "
+            f"of {raw.path} tell a {kinds[sensor.hexagonal]} one"
         )
     return ViewGrid(middle_part(grid, sensor.size, *raw.lenslets), raw.lenslets, raw.views, raw.size)
 

@@ -88,7 +88,11 @@ class ReadOptions:
     colours: str = "metadata"
 
     def __post_init__(self) -> None:
-        for name, got, wanted in (("flip", self.flip, FLIPS), ("order", self.order, ORDERS), ("colours", self.colours, COLOURS)):
+        for name, got, wanted in (
+            ("flip", self.flip, FLIPS),
+            ("order", self.order, ORDERS),
+            ("colours", self.colours, COLOURS),
+        ):
             if got not in wanted:
                 raise LightFieldError(f"{name}: got {got!r}, want one of {', '.join(wanted)}")
         if self.transfer not in (None, *TRANSFERS):

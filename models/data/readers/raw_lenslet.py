@@ -1,7 +1,7 @@
 """Raw pictures of a camera or microscope behind lenslets, beside its white picture and, mostly, its dark frame.
 
-As Dansereau, Pizarro and Williams (CVPR 2013) decode them: the grid of the lenslets, square or hexagonal, is found in the
-white picture, the capture is divided by it, and both are sampled on the grid.
+As Dansereau, Pizarro and Williams (CVPR 2013) decode them: the grid of the lenslets, square or hexagonal, is found in
+the white picture, the capture is divided by it, and both are sampled on the grid.
 """
 
 import re

@@ -16,7 +16,16 @@ QUIET = (0.0, 0.0)
 # As Lytro's, with fewer pixels, turned and moved.
 F01 = replace(CAMERAS["f01"], size=(440, 500), rotation=0.3, offset=(2.3, -1.7))
 ILLUM = replace(CAMERAS["illum"], size=(520, 600), rotation=-0.4, offset=(-3.2, 4.6))
-SQUARE = replace(CAMERAS["illum"], size=(440, 500), pitch=11.3, hexagonal=False, stretch=1.0, rotation=0.5, bayer="RGGB")
+SQUARE = replace(
+    CAMERAS["illum"],
+    size=(440, 500),
+    pitch=11.3,
+    hexagonal=False,
+    stretch=1.0,
+    rotation=0.5,
+    offset=(2.6, 1.4),
+    bayer="RGGB",
+)
 
 
 def scene(y, x):

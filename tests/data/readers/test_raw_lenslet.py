@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lfdeblur_models.data import LightFieldError, find_sources, read_light_field
-from lfdeblur_models.data.readers._lenslet_grid import GridError, fit_lenslets
+from lfdeblur_models.data.lenslets.fit import fit_lenslets
+from lfdeblur_models.data.lenslets.grid import GridError
 from lfdeblur_models.io.images import write_image
 from lfdeblur_ops.testing import FEW_ROUNDINGS
 
@@ -126,7 +127,7 @@ def test_what_is_no_raw_picture_is_refused(tmp_path):
     black = write_raw(tmp_path / "black", [white, dark, dark])
     with pytest.raises(LightFieldError, match="no brighter than its dark frame"):
         read_light_field(black).views  # noqa: B018
-    with pytest.raises(GridError, match="want a square grid"):
+    with pytest.raises(GridError, match="want a square or hexagonal grid"):
         fit_lenslets(np.subtract(*(p.astype(float) for p in raw_pictures(skew=0.5)[:2])))
 
 
