@@ -22,6 +22,7 @@ DATA = (
     ("generation", "datasets", "overview"),
     ("sources",),
     ("readers", "rendering"),
+    ("lenslets",),
     ("light_field",),
     ("lazy_views",),
     ("transfer", "errors"),

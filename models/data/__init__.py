@@ -11,6 +11,7 @@ from .generation.recipe import Recipe
 from .lenslets.camera import CAMERAS, LensletCamera
 from .lenslets.capture_files import write_capture
 from .lenslets.container import LytroContainer, read_lytro
+from .lenslets.grid import GridError
 from .lenslets.simulate import Capture, simulate_capture
 from .light_field import LightField, linear_light_field
 from .readers.options import ReadOptions
@@ -47,6 +48,7 @@ __all__ = [
     "Capture",
     "DataError",
     "Generated",
+    "GridError",
     "ImageError",
     "LensletCamera",
     "LfdeblurError",

@@ -42,6 +42,11 @@ def shifted(tile: Sequence[_T], y: int, x: int) -> tuple[_T, ...]:
     return tuple(tile[2 * ((row + y) % 2) + (column + x) % 2] for row, column in _TILE)
 
 
+def transposed(pattern: str) -> str:
+    """The pattern of a picture whose rows and columns have changed places."""
+    return pattern[0] + pattern[2] + pattern[1] + pattern[3]
+
+
 def demosaic(mosaic: np.ndarray, pattern: str, lenslets: np.ndarray | None = None) -> np.ndarray:
     """Red, green and blue of every pixel.
 

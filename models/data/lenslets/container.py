@@ -106,9 +106,12 @@ def read_lytro(path: str | Path) -> LytroContainer:
             contents = next(iter(documents.values()))
             roles = dict(_references(contents))
             sections = [Section(s.kind, s.sha1, s.offset, s.size, roles.get(s.sha1, "")) for s in sections]
-            metadata = {
-                section.role: _json(path, file, section) for section in sections if section.role in _JSON_REFERENCES
-            }
+            frame = first_frame(contents)
+            metadata = {}
+            for section in sections:  # of several, the first frame's
+                role = section.role
+                if role in _JSON_REFERENCES and frame.get(role, section.sha1) == section.sha1:
+                    metadata[role] = _json(path, file, section)
     except OSError as error:
         raise LightFieldError(f"{path}: cannot be read ({error.strerror})") from error
     return LytroContainer(tuple(sections), contents, metadata)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .grid import HEXAGONAL_TURN, GridError, LensletGrid
+from .grid import HEXAGONAL_TURN, GridError, LensletGrid, StandsOnEnd
 
 SMALLEST_PITCH = 5.0  # pixels; below, a lenslet has too few pixels to have a centre, or to make views of
 FEWEST = 5  # rows and columns of lenslets
@@ -21,6 +21,7 @@ _STRAY = 4.0  # of the usual residual: beyond, dust or a reflection moved the br
 _WORST = 0.1  # of the pitch: the usual residual of what is still a grid
 _ENOUGH = 20000  # lenslets: more make the fit slower and no better
 _AT_ONCE = 4096  # lenslets whose pixels are in memory
+_SEEN = 0.75  # of the lenslets, at least, that are to be seen where the grid has them
 _TOLD = 0.1  # relative: how far the pitch may be from what was told of it
 
 
@@ -47,6 +48,11 @@ def fit_lenslets(white: np.ndarray, pitch: float | None = None) -> tuple[Lenslet
     rows, columns = _inside(white.shape, grid, whole=True)
     if min(len(rows), len(columns)) < FEWEST:
         raise GridError(f"{len(rows)}x{len(columns)} whole lenslets, want at least {FEWEST}x{FEWEST}")
+    if (seen := _seen(white, grid)) < _SEEN:
+        raise GridError(
+            f"no {kind} grid of pitch {grid.pitch:.4g} pixels: only {seen:.0%} of its lenslets are brighter than what "
+            "lies between them"
+        )
     return grid.starting_at(int(rows[0]), int(columns[0])), (len(rows), len(columns))
 
 
@@ -100,10 +106,7 @@ def _hexagonal(across: complex, down: complex, middle: complex, *crests: float) 
     shortest = sorted(around, key=abs)[:3]
     step = max((way * sign for way in shortest for sign in (1, -1)), key=lambda way: way.real / abs(way))
     if abs(np.degrees(np.angle(step))) > 15:
-        raise GridError(
-            "the hexagonal grid stands on end, its columns shifted in turns, want rows that are: turn the pictures by "
-            "90 degrees"
-        )
+        raise StandsOnEnd("the hexagonal grid stands on end: its columns are shifted in turns, want rows that are")
     return LensletGrid(middle + ways[0] * crests[0] + ways[1] * crests[1], step, hexagonal=True, turn=HEXAGONAL_TURN)
 
 
@@ -180,6 +183,19 @@ def _bright_spots(white: np.ndarray, centers: np.ndarray, grid: LensletGrid) -> 
     total = weights.sum((1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(total > 0, (weights * places).sum((1, 2)) / total, np.nan)
+
+
+def _seen(white: np.ndarray, grid: LensletGrid) -> float:
+    """The part of the lenslets whose middle is brighter than half the way to the next one.
+
+    Of a multiple of the true grid, or one laid through nothing, it is about a half.
+    """
+    rows, columns = _inside(white.shape, grid, whole=True)
+    centers = grid.centers(rows[:, None], columns[:-1])
+    middles, between = (
+        white[np.rint(at.imag).astype(int), np.rint(at.real).astype(int)] for at in (centers, centers + grid.step / 2)
+    )
+    return float((middles > between).mean())
 
 
 def _inside(shape: tuple[int, ...], grid: LensletGrid, *, whole: bool) -> tuple[np.ndarray, np.ndarray]:

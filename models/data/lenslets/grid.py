@@ -18,6 +18,10 @@ class GridError(LfdeblurError, ValueError):
     """No grid of lenslets is seen; the message says what is."""
 
 
+class StandsOnEnd(GridError):
+    """Columns are shifted in turns, not rows: the grid is found in the transposed picture."""
+
+
 @dataclass(frozen=True)
 class LensletGrid:
     """Where lenslets are.

@@ -18,11 +18,11 @@ from ...io.images import ImageInfo, decode, is_image_name, open_image
 from ...io.truncation import check_whole
 from ..errors import LightFieldError
 from ..lazy_views import DARK, LazyViews, Window, whole_window
-from ..lenslets.bayer import planes
+from ..lenslets.bayer import planes, transposed
 from ..lenslets.decode import colour_views, grey_views, white_views
 from ..lenslets.devignetting import FAINTEST, brightness
 from ..lenslets.fit import fit_lenslets
-from ..lenslets.grid import GridError
+from ..lenslets.grid import GridError, StandsOnEnd
 from ..lenslets.resample import ViewGrid, view_size
 from ..light_field import LightField
 from ._format import PICTURE, Format
@@ -42,12 +42,18 @@ class RawFiles(NamedTuple):
 
 
 class _Raw(NamedTuple):
-    """All that is needed to decode a capture; ``bayer`` is None for a grey one."""
+    """All that is needed to decode a capture.
+
+    Attributes:
+        bayer: None for a grey one.
+        on_end: rows and columns change places in all pictures, and the pattern, first, and in the views last.
+    """
 
     capture: Path
     white: Path
     dark: Path | None
     bayer: str | None
+    on_end: bool
     views: ViewGrid
 
 
@@ -98,17 +104,24 @@ def read(path: Path, options: ReadOptions) -> LightField:
     colour sensor's views are balanced as if what it shows were grey.
     """
     files = _files(path, options)
-    capture, bayer = files.captures[0], None if options.bayer is None else options.bayer.upper()
+    capture, bayer, on_end = files.captures[0], None if options.bayer is None else options.bayer.upper(), False
     white = _light(files.white, files.dark)
     try:
-        grid, lenslets = fit_lenslets(_evened(white, bayer), options.pitch)
+        try:
+            grid, lenslets = fit_lenslets(_evened(white, bayer), options.pitch)
+        except StandsOnEnd:
+            white, bayer, on_end = white.T.copy(), bayer and transposed(bayer), True
+            grid, lenslets = fit_lenslets(_evened(white, bayer), options.pitch)
     except GridError as error:
         raise LightFieldError(f"{files.white}: no grid of lenslets is seen: {error}") from error
     usual = max(1, round(grid.pitch))
     size = view_size(lenslets, grid.turn, grid.hexagonal)
-    views = ViewGrid(grid, lenslets, options.lenslet or (usual, usual), size)
-    shape = (*views.views, 1 if bayer is None else 3, *size)
-    through = white_views(white, views, whole_window(shape)).mean((2, 3))  # the light that came through to each view
+    told = options.lenslet or (usual, usual)
+    views = ViewGrid(grid, lenslets, told[::-1] if on_end else told, size)
+    shape = (*told, 1 if bayer is None else 3, *(size[::-1] if on_end else size))
+    through = white_views(white, views, whole_window((*views.views, 1, *size))).mean(
+        (2, 3)
+    )  # the light that came through to each view
     used = through >= DARK * through.median()
     if grid.hexagonal:
         used &= views.in_disc()
@@ -116,9 +129,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
         LazyViews(
             shape,
             torch.float32,
-            partial(_read, _Raw(capture, files.white, files.dark, bayer, views)),
+            partial(_read, _Raw(capture, files.white, files.dark, bayer, on_end, views)),
             check=partial(_check, capture),
-            weights=used.float(),
+            weights=(used.T if on_end else used).float(),
             transfer="linear",
             lens=True,
         ),
@@ -189,7 +202,17 @@ def _check(capture: Path, window: Window) -> None:
 
 def _read(raw: _Raw, window: Window) -> tuple[Tensor, None]:
     """What the scene sent, relative to its brightest part; a window has the same values as in the whole."""
+    if raw.on_end:
+        turned = Window(window.columns, window.rows, window.x, window.y)
+        return _decoded(raw, turned).permute(1, 0, 2, 4, 3).contiguous(), None
+    return _decoded(raw, window), None
+
+
+def _decoded(raw: _Raw, window: Window) -> Tensor:
+    """``[V, U, C, H, W]`` float32 of a window of views whose rows of lenslets are those of the grid."""
     light, white = _light(raw.capture, raw.dark), _light(raw.white, raw.dark)
+    if raw.on_end:
+        light, white = light.T.copy(), white.T.copy()
     floor = FAINTEST * white.max()
     bright = white > 0.5 * white.max()
     top = np.quantile(light[bright] / white[bright], _BRIGHTEST)
@@ -198,13 +221,13 @@ def _read(raw: _Raw, window: Window) -> tuple[Tensor, None]:
     if raw.bayer is None:
         views = grey_views(light, white, floor, raw.views, window)
         views.div_(top).clamp_(0, 1)
-        return views.float()[:, :, None], None
+        return views.float()[:, :, None]
 
     def mosaic(y: slice, x: slice) -> tuple[np.ndarray, np.ndarray]:
         values = light[y, x] / np.maximum(white[y, x], floor) / top
         return values.astype(np.float32), (white[y, x] / white.max()).astype(np.float32)
 
-    return colour_views(mosaic, light.shape, raw.bayer, np.eye(3), raw.views, window), None
+    return colour_views(mosaic, light.shape, raw.bayer, np.eye(3), raw.views, window)
 
 
 def _light(path: Path, dark: Path | None) -> np.ndarray:

@@ -8,8 +8,8 @@ import torch
 
 from lfdeblur_models.data import CAMERAS, LightField, read_light_field, simulate_capture, write_capture
 from lfdeblur_models.data.lenslets.simulate import Rays
-from lfdeblur_models.io.images import write_image
-from lfdeblur_ops.testing import FEW_ROUNDINGS
+from lfdeblur_models.io.images import read_image, write_image
+from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS
 
 from ...data_paths import data_folder
 from . import captures
@@ -49,7 +49,7 @@ def test_views_are_those_of_the_scene(tmp_path, camera, disparity):
 def test_a_nearer_plane_has_the_greater_disparity(tmp_path):
     found = []
     for disparity in (-0.4, 0.0, 0.4):
-        written(tmp_path / "a.lfr", ILLUM, disparity)
+        written(tmp_path / "a.lfr", replace(ILLUM, size=(300, 320)), disparity)
         found.append(np.mean(parallax(read_light_field(tmp_path / "a.lfr").views)))
     assert found[0] < -0.1 < found[1] < 0.1 < found[2]
 
@@ -141,6 +141,25 @@ def test_a_white_picture_elsewhere_is_told(tmp_path):
     assert field.format == "raw-lenslet"
     assert field.metadata["dark"] == "dark.png"
     torch.testing.assert_close(field.views, expected, rtol=0, atol=FEW_ROUNDINGS)
+
+
+@pytest.mark.parametrize("bayer", [None, "GRBG"], ids=["grey", "bayer"])
+def test_hexagons_that_stand_on_end(tmp_path, bayer):
+    """A camera turned by 90 degrees sees the transposed scene: all that is decoded is transposed."""
+    camera = replace(CAMERAS["lab"], size=(300, 360), pitch=11.4, hexagonal=True, offset=(1.2, 3.4), bayer=bayer)
+    written(tmp_path / "lab", camera, noise=FIRST_NOISE)
+    (tmp_path / "turned").mkdir()
+    for path in (tmp_path / "lab").iterdir():
+        write_image(tmp_path / "turned" / path.name, read_image(path)[0].mT.contiguous())
+    turned = None if bayer is None else "GBRG"
+    upright = read_light_field(tmp_path / "lab", bayer=bayer, lenslet=(9, 7))
+    on_end = read_light_field(tmp_path / "turned", bayer=turned, lenslet=(7, 9))
+    expected = upright.views.permute(1, 0, 2, 4, 3)
+    assert on_end.shape == expected.shape
+    torch.testing.assert_close(on_end.views, expected, rtol=0, atol=MANY_ROUNDINGS)
+    torch.testing.assert_close(on_end.weights, upright.weights.T)
+    part = read_light_field(tmp_path / "turned", bayer=turned, lenslet=(7, 9), rows=slice(2, 5), crop=(4, 3, 9, 12))
+    torch.testing.assert_close(part.views, on_end.views[2:5, :, :, 4:13, 3:15], rtol=0, atol=FEW_ROUNDINGS)
 
 
 def held_against_source(source, camera, path, disparity):
