@@ -19,12 +19,14 @@ FLOORS = (
     ("io",),
 )
 DATA = (
+    ("conversion",),
     ("generation", "datasets", "overview"),
-    ("sources",),
+    ("sources", "depth", "writers"),
     ("readers", "rendering"),
     ("lenslets",),
     ("light_field",),
-    ("lazy_views",),
+    ("derived_views", "epipolar", "labelled_array", "shown"),
+    ("lazy_views", "resampling"),
     ("transfer", "errors"),
 )
 

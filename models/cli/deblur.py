@@ -17,6 +17,7 @@ from ..inference.photos import Photo, Pipeline, open_photo
 from ..inference.tiled_network import SMALL, TiledNetwork, default_memory
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.errors import ImageError
+from ..io.images import KINDS, READ
 from ..networks import DRBNet
 from ..networks.shipped import weights_file
 from ..networks.weights import load_network
@@ -28,7 +29,7 @@ FAILED = 1
 
 
 def deblur(
-    images: Annotated[list[Path], typer.Argument(metavar="IMG...", help="8- or 16-bit PNG, TIFF, JPEG or WebP.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMG...", help=f"{READ}; of 8 or 16 bits or floating point.")],
     out: Out = Path("restored"),
     weights: Annotated[
         Path | None,
@@ -60,8 +61,10 @@ def deblur(
     """Deblur pictures of any size with DRBNet.
 
     Each result has the name, format, depth, alpha, colour profile and EXIF of its picture; the pixels stay as they are
-    stored, and the EXIF orientation with them. Files that cannot be read or restored are reported at the end, with exit
-    code 1; the others are done. Dual-view weights take one IMG, both views together, with --left and --right.
+    stored, and the EXIF orientation with them. Of HEIC and of BMP with alpha the result is a PNG. Floating point is
+    linear light: the network sees it up to 1, and what is brighter keeps what it has above that. Files that cannot be
+    read or restored are reported at the end, with exit code 1; the others are done. Dual-view weights take one IMG,
+    both views together, with --left and --right.
     """
     if runtime is not None and device == "cuda":
         raise CommandError("--device: got cuda, but --runtime runs on the CPU")
@@ -80,7 +83,7 @@ def deblur(
     written: list[Photo] = []
     if photos:
         return_large_blocks()
-        precise = any(photo.info.bits == 16 for photo in photos)
+        precise = any(photo.info.bits > 8 for photo in photos)
         ready = _ready(network, dtype, where, precise)
         del network  # the optimised one has weights of its own
         tiled = TiledNetwork(ready, tile=tile, overlap=overlap, strength=strength)
@@ -91,6 +94,9 @@ def deblur(
                 pipeline = Pipeline(tiled, allowed, advance)
             make_output_folder(out)
             failed += pipeline.run(photos, written.append)
+    for photo in written:
+        if photo.note:
+            typer.echo(f"lfdeblur: note: {' '.join(photo.note.split())}", err=True)
     for reason in failed:
         typer.echo(f"lfdeblur: error: {' '.join(reason.split())}", err=True)
     typer.echo(f"{len(written)} picture{'s' * (len(written) != 1)} in {out}")
@@ -114,14 +120,21 @@ def _check_files(images: Sequence[Path], left: Path | None, right: Path | None, 
     check_output_folder(out)
     names: dict[str, Path] = {}
     for path in images:
-        if path.name in names:
-            raise CommandError(f"{names[path.name]} and {path}: both results would be {out / path.name}")
-        names[path.name] = path
+        name = _result_name(path)
+        if name in names:
+            raise CommandError(f"{names[name]} and {path}: both results would be {out / name}")
+        names[name] = path
     for path in (path for path in (*images, left, right) if path is not None):
         if not path.is_file():
             raise CommandError(f"{path}: {'is a folder, want a picture' if path.is_dir() else 'no such file'}")
         if path.resolve() in {(out / name).resolve() for name in names}:
             raise CommandError(f"{path}: the result would replace it; choose another folder than {out}")
+
+
+def _result_name(path: Path) -> str:
+    """As far as the picture's name tells: of a kind that is read alone the result is a PNG."""
+    read_only = any(path.suffix.lower() in kind.suffixes for kind in KINDS.values() if not kind.bits)
+    return path.with_suffix(".png").name if read_only else path.name
 
 
 def _network(
@@ -169,12 +182,20 @@ def _ready(
 
 def _headers(images: Sequence[Path], left: Path | None, right: Path | None, out: Path) -> tuple[list[Photo], list[str]]:
     """The files that can be opened, and why the others cannot."""
-    photos, failed = [], []
+    photos: list[Photo] = []
+    failed = []
+    taken = {(out / _result_name(path)).resolve(): path for path in images} | {path.resolve(): path for path in images}
     for path in images:
         try:
-            photos.append(open_photo([p for p in (path, left, right) if p is not None], out / path.name))
+            photo = open_photo([p for p in (path, left, right) if p is not None], out / path.name)
         except ImageError as error:
             failed.append(str(error))
+            continue
+        other = taken.setdefault(photo.target.resolve(), path)
+        if other is path:
+            photos.append(photo)
+        else:
+            failed.append(f"{path}: its result would be {photo.target}, and {other} is or becomes that")
     return photos, failed
 
 

@@ -8,22 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# The curve: a line to LINEAR_END (as light) or ENCODED_END (as sRGB), then a power.
-LINEAR_END, ENCODED_END, STEEPNESS = 0.0031308, 0.04045, 12.92
-GAIN, OFFSET, POWER = 1.055, 0.055, 2.4
+from ..io.srgb import GAIN, LINEAR_END, OFFSET, POWER, STEEPNESS, linear_to_srgb, srgb_to_linear
+
+__all__ = [
+    "empty_light",
+    "encoded_values",
+    "linear_to_srgb",
+    "quantise",
+    "srgb_to_linear",
+    "to_linear",
+]
+
 _WORTH_THREADS = 1 << 20  # elements; for fewer, starting threads takes as long as the work
 _INDEX_BITS = 20  # of the table for 8 bits: its thresholds are off by less than 0.002 of a step
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
-
-
-def srgb_to_linear(x: Tensor) -> Tensor:
-    """sRGB values in [0, 1] to linear light in [0, 1]; any shape, floating point."""
-    return torch.where(x <= ENCODED_END, x / STEEPNESS, ((x.clamp_min(ENCODED_END) + OFFSET) / GAIN) ** POWER)
-
-
-def linear_to_srgb(x: Tensor) -> Tensor:
-    """Linear light in [0, 1] to sRGB values in [0, 1]; any shape, floating point; the inverse of ``srgb_to_linear``."""
-    return torch.where(x <= LINEAR_END, x * STEEPNESS, GAIN * x.clamp_min(LINEAR_END) ** (1 / POWER) - OFFSET)
 
 
 def to_linear(x: Tensor, transfer: str = "srgb", *, out: Tensor | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from ..data.datasets.picture_files import KINDS, PictureFiles, find_pictures, pi
 from ..data.datasets.picture_pairs import as_float
 from ..data.errors import DataError
 from ..io.errors import ImageError
-from ..io.images import ImageInfo, open_image, read_image
+from ..io.images import ImageInfo, image_info, read_encoded
 from .disk_blur import disk_blurred
 
 PIXEL4, DISK_BLUR, STACK = "pixel4", "disk-blur", "stack"
@@ -22,7 +22,7 @@ SHIPPED_STACK = Path(__file__).parents[1] / "assets" / "stack"
 
 @dataclass(frozen=True)
 class Scene:
-    """The pictures of one item: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded as the files are.
+    """The pictures of one item: ``[C, H, W]`` float32 in [0, 1], sRGB-encoded, as most files are.
 
     C is 1 where all of them are grey, else 3.
 
@@ -104,7 +104,7 @@ class PictureSet:
             )
         self.middle = middle
         self.names = _names(self.items)
-        headers = [open_image(item.defocused)[1] for item in self.items]
+        headers = [image_info(item.defocused) for item in self.items]
         self.sizes = [(header.height, header.width) for header in headers]
         self.truth = self.items[0].sharp is not None
 
@@ -118,7 +118,7 @@ class PictureSet:
             grey: dict[str, Any] = {kind: self._middle(view[:1]) for kind, view in views.items() if kind != "name"}
             return Scene(**grey)
         item = self.items[index]
-        picture, info = read_image(item.defocused)
+        picture, info = read_encoded(item.defocused)
         if self.blur is not None:
             truth = self._middle(as_float(picture))
             return Scene(disk_blurred(truth, *self.blur), truth, info=info)
@@ -126,7 +126,7 @@ class PictureSet:
         pictures: dict[str, Tensor] = {"defocused": as_float(picture)}
         for kind, path in files.items():
             if path is not None and kind != "defocused":
-                pictures[kind] = as_float(read_image(path)[0])
+                pictures[kind] = as_float(read_encoded(path)[0])
                 if pictures[kind].shape[-2:] != picture.shape[-2:]:
                     raise ImageError(f"{path}: changed while others were processed")
         channels = max(len(one) for one in pictures.values())

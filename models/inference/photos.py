@@ -12,7 +12,7 @@ import pyvips
 import torch
 
 from ..io.errors import ImageError, OutputError
-from ..io.images import ImageInfo, check_writable, decode_pixels, open_image, write_pixels
+from ..io.images import KINDS, ImageInfo, check_writable, decode_pixels, image_info, open_image, write_pixels
 from ..system.memory import held, show_size, trim
 from .exported import ExportedFileError
 from .picture_buffer import PictureBuffer
@@ -21,9 +21,10 @@ from .tiles import Grid, run_tiles
 
 WORTH = 1.1  # how much more may be computed, in smaller tiles, so that neighbours are decoded and encoded meanwhile
 # Bytes per pixel and byte of a channel that libvips takes beside the pixels, measured on 6 and 24 megapixels:
-# WebP holds and compresses whole pictures; interlaced files are decoded whole.
-_DECODE, _DECODE_INTERLACED, _DECODE_WEBP = 1.5, 7.5, 12.0
-_ENCODE, _ENCODE_WEBP = 1.0, 44.0
+# WebP and AVIF hold and compress whole pictures; interlaced files, and kinds that libvips does not read, are decoded
+# whole.
+_DECODE, _DECODE_AT_ONCE, _DECODE_WHOLE = 1.5, 7.5, {"webp": 12.0, "bmp": 12.0, "avif": 22.0, "heic": 12.0}
+_ENCODE, _ENCODE_WHOLE = 1.0, {".webp": 44.0, ".avif": 50.0, ".bmp": 7.5, ".exr": 7.5}
 _SPARE = 32 << 20  # bytes for what no model counts: threads' stacks, caches of kernels
 
 
@@ -35,15 +36,18 @@ class Photo:
         paths: the picture and, for a dual-view network, its left and right views.
         target: where the result goes.
         info: of the picture.
-        bands: channels with alpha.
-        interlaced: decoding takes the whole picture at once.
+        note: why the result has another name than the picture; empty: it has not.
     """
 
     paths: tuple[Path, ...]
     target: Path
     info: ImageInfo
-    bands: int
-    interlaced: bool
+    note: str = ""
+
+    @property
+    def bands(self) -> int:
+        """Channels with alpha."""
+        return self.info.channels + self.info.has_alpha
 
     @property
     def pixels(self) -> int:
@@ -57,13 +61,13 @@ class Photo:
     @property
     def decoding(self) -> int:
         """Bytes at the peak of decoding."""
-        beside = _DECODE_WEBP if self.info.format == "webp" else _DECODE_INTERLACED if self.interlaced else _DECODE
+        beside = _DECODE_WHOLE.get(self.info.format, _DECODE_AT_ONCE if self.info.at_once else _DECODE)
         return self.own + int(beside * self.pixels * self.info.bits // 8)
 
     @property
     def encoding(self) -> int:
         """Bytes at the peak of encoding."""
-        beside = _ENCODE_WEBP if self.target.suffix.lower() == ".webp" else _ENCODE
+        beside = _ENCODE_WHOLE.get(self.target.suffix.lower(), _ENCODE)
         return self.own + int(beside * self.pixels * self.info.bits // 8)
 
     def running(self, tiles: Grid) -> int:
@@ -75,21 +79,29 @@ class Photo:
 def open_photo(paths: Sequence[Path], target: Path) -> Photo:
     """Read the headers of a picture and its views.
 
+    Where the picture's own kind cannot be written (HEIC, BMP with alpha), the result is a PNG.
+
     Raises: ImageError: one cannot be read, the views differ, or the result's name cannot hold the picture's kind.
     """
-    image, info = open_image(paths[0], upright=False)
-    check_writable(target, info.bits, image.bands)
+    info = image_info(paths[0], upright=False)
+    note, named = "", target
+    try:
+        check_writable(target, info.bits, info.channels + info.has_alpha)
+    except ImageError as error:
+        if target.suffix.lower() not in KINDS[info.format].suffixes:
+            raise
+        target = target.with_suffix(".png")
+        note = str(error).replace(str(named), str(paths[0]), 1).partition(": write")[0] + f": the result is {target}"
+        check_writable(target, info.bits, info.channels + info.has_alpha)
     for path in paths[1:]:
-        other, other_info = open_image(path, upright=False)
-        if (other.bands, other_info.bits, other_info.height, other_info.width) != (
-            image.bands,
-            info.bits,
-            info.height,
-            info.width,
-        ):
+        other = image_info(path, upright=False)
+        if _form(other) != _form(info):
             raise ImageError(f"{path}: differs from {paths[0]} in size, depth or channels")
-    interlaced = "interlaced" in image.get_fields() and image.get("interlaced") == 1
-    return Photo(tuple(paths), target, info, image.bands, interlaced)
+    return Photo(tuple(paths), target, info, note)
+
+
+def _form(info: ImageInfo) -> tuple[int, ...]:
+    return info.channels, info.has_alpha, info.bits, info.height, info.width
 
 
 class Pipeline:
@@ -222,6 +234,8 @@ class Pipeline:
                 pixels = decode_pixels(path, image)
             if pixels.shape != (photo.info.height, photo.info.width, photo.bands) or info.bits != photo.info.bits:
                 raise ImageError(f"{path}: changed while others were processed")
+            if pixels.dtype == np.float32 and np.isnan(pixels).any():
+                raise ImageError(f"{path}: holds NaN, want light")
             pictures.append(pixels)
         return pictures
 

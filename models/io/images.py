@@ -1,12 +1,10 @@
-"""Pictures in and out: 8- and 16-bit PNG, TIFF, JPEG and WebP, bit-exact, the same kind out as in."""
+"""Pictures in and out, bit-exact, the same kind out as in: 8 and 16 bits, and floating point, which is linear light."""
 
-import logging
 import mmap
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyvips
@@ -15,117 +13,85 @@ from torch import Tensor
 
 from .atomic import atomic_path
 from .errors import ImageError, OutputError
-from .truncation import check_whole, missing_bytes, png_chunks
+from .pictures import bmp, exr, heic, pnm, vips_files
+from .pictures.info import ImageInfo, full_scale
+from .pictures.kinds import KINDS, READ, SUFFIXES, check_holds, kind_of, kind_of_name
+from .srgb import linear_to_srgb
+from .truncation import check_whole, png_chunks
 
-# libvips' warnings come as log records, which Python prints where nobody asked for them; errors say it all.
-logging.getLogger("pyvips").addHandler(logging.NullHandler())
+__all__ = [
+    "KINDS",
+    "READ",
+    "SUFFIXES",
+    "ImageInfo",
+    "check_writable",
+    "decode",
+    "decode_pixels",
+    "full_scale",
+    "image_info",
+    "is_image_name",
+    "open_image",
+    "picture_header",
+    "read_encoded",
+    "read_image",
+    "to_integers",
+    "write_image",
+    "write_pixels",
+]
 
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
-_LOADERS = {"pngload": "png", "jpegload": "jpeg", "tiffload": "tiff", "webpload": "webp"}
-_BY_SUFFIX = dict(zip(SUFFIXES, ("png", "tiff", "tiff", "jpeg", "jpeg", "webp"), strict=True))
-_DTYPES = {"uchar": 8, "ushort": 16}
-_COLOURS = ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband")
-_KEPT = ("icc-profile-data", "exif-data", "xmp-data", "iptc-data", "resolution-unit", "xres", "yres")
-_TURNED = "orientation"  # libvips' name for the EXIF orientation
-
-
-@dataclass(frozen=True)
-class ImageInfo:
-    """What a picture file holds besides its colours.
-
-    Attributes:
-        format: ``png``, ``jpeg``, ``tiff`` or ``webp``.
-        bits: 8 or 16 per channel.
-        channels: 1 (grey) or 3 (RGB), without alpha.
-        height, width: pixels, after the EXIF orientation is applied (as stored, where it is not).
-        alpha: ``[1, H, W]`` uint8 or uint16, or None.
-        metadata: ICC profile, EXIF, XMP, IPTC and resolution as libvips names them: ``name: (GType, value)``; and
-            ``orientation`` where it is not applied.
-    """
-
-    format: str
-    bits: int
-    channels: int
-    height: int
-    width: int
-    alpha: Tensor | None = field(default=None, compare=False)
-    metadata: dict[str, tuple[int, Any]] = field(default_factory=dict, compare=False)
+_OWN = {"pnm": pnm, "bmp": bmp, "heic": heic, "exr": exr}  # kinds with a file of their own
 
 
 def is_image_name(path: Path) -> bool:
-    """Whether the name has the suffix of a format that can be read; files whose name starts with a dot do not."""
+    """Whether the name has the suffix of a kind that can be read; files whose name starts with a dot do not."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
+def image_info(path: str | Path, *, upright: bool = True) -> ImageInfo:
+    """What ``open_image`` tells of a picture; nothing is decoded but a picture that has to be turned.
+
+    Raises: ImageError: as ``open_image``.
+    """
+    path, kind = _kind_of_file(path)
+    return _OWN[kind].header(path) if kind in _OWN else vips_files.opened(path, kind, upright)[1]
+
+
 def open_image(path: str | Path, *, upright: bool = True) -> tuple[pyvips.Image, ImageInfo]:
-    """Read a picture's header only; the pixels are decoded later, by ``decode`` or ``decode_pixels``.
+    """Open a picture. Where libvips has a loader, its header alone is read, and ``decode`` or ``decode_pixels`` decode.
 
     Args:
-        path: the file.
+        path: the file. What kind it is, its first bytes tell, not its name.
         upright: apply the EXIF orientation (which decodes the picture). False: the pixels come as they are stored, and
-            the metadata tell the orientation.
+            the metadata tell the orientation. (HEIC and AVIF are always upright.)
 
     Raises:
-        ImageError: missing, not a picture, or of a kind that is not read (CMYK, float, several pages).
+        ImageError: missing, not a picture, of a form that is not read (CMYK, 32-bit integers, several pages), or of a
+            kind whose library, of the extra ``pictures``, is missing.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ImageError(f"{path}: {'is a folder, want a picture' if path.is_dir() else 'no such file'}")
-    _check_name(path)
-    try:
-        image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated", revalidate=True)
-    except pyvips.Error as error:
-        raise ImageError(f"{path}: not a readable picture ({_reason(error)})") from error
-    fields = image.get_fields()
-    loader = str(image.get("vips-loader")).removesuffix("_source")
-    if loader not in _LOADERS:
-        raise ImageError(f"{path}: a picture of kind {loader.removesuffix('load')!r}, want PNG, TIFF, JPEG or WebP")
-    if "n-pages" in fields and image.get("n-pages") > 1:
-        raise ImageError(f"{path}: holds {image.get('n-pages')} pages, want one picture per file")
-    if image.interpretation == "cmyk":
-        raise ImageError(f"{path}: a CMYK picture; its colours depend on a printer's profile: convert it to RGB first")
-    if image.format not in _DTYPES or image.interpretation not in _COLOURS or image.bands > 4:
-        raise ImageError(
-            f"{path}: {image.bands} channels of {image.format} ({image.interpretation}), "
-            "want grey or RGB of 8 or 16 bits, with or without alpha"
-        )
-    if loader == "tiffload":
-        _check_whole_tiff(path)
-    if upright and _TURNED in fields and image.get(_TURNED) > 1:
-        image = _evaluate(path, image).autorot()
-    info = ImageInfo(
-        format=_LOADERS[loader],
-        bits=_DTYPES[image.format],
-        channels=1 if image.bands <= 2 else 3,
-        height=image.height,
-        width=image.width,
-        metadata={
-            name: (image.get_typeof(name), image.get(name))
-            for name in fields
-            if (not upright and name == _TURNED)
-            or ((name in _KEPT or name.startswith("exif-ifd")) and not (upright and name.endswith("-Orientation")))
-        },
-    )
-    return image, info
+    path, kind = _kind_of_file(path)
+    if kind not in _OWN:
+        return vips_files.opened(path, kind, upright)
+    pixels, info = _OWN[kind].read(path)
+    return vips_files.of_pixels(np.ascontiguousarray(pixels)), info
 
 
 def decode_pixels(path: str | Path, image: pyvips.Image) -> np.ndarray:
     """The pixels of an opened picture, in one block of memory that may be written to.
 
-    Returns: ``[H, W, 1 to 4]`` uint8 or uint16: grey or RGB, then alpha where there is one.
+    Returns: ``[H, W, 1 to 4]`` uint8, uint16 or float32: grey or RGB, then alpha where there is one.
     Raises: ImageError: the file is truncated or damaged.
     """
     try:
         pixels = image.numpy()
     except pyvips.Error as error:
-        raise ImageError(f"{path}: truncated or damaged ({_reason(error)})") from error
+        raise ImageError(f"{path}: truncated or damaged ({vips_files.reason(error)})") from error
     return pixels.reshape(image.height, image.width, image.bands)
 
 
 def decode(path: str | Path, image: pyvips.Image) -> tuple[np.ndarray, np.ndarray | None]:
     """The pixels of an opened picture, colours and alpha apart.
 
-    Returns: ``[H, W, C]`` colours with C = 1 or 3, and ``[H, W]`` alpha or None; uint8 or uint16.
+    Returns: ``[H, W, C]`` colours with C = 1 or 3, and ``[H, W]`` alpha or None; uint8, uint16 or float32.
     Raises: ImageError: the file is truncated or damaged.
     """
     pixels = decode_pixels(path, image)
@@ -136,9 +102,10 @@ def read_image(path: str | Path) -> tuple[Tensor, ImageInfo]:
     """Read a picture, bit-exact, with its EXIF orientation applied.
 
     Args:
-        path: an 8- or 16-bit grey or RGB PNG, TIFF, JPEG or WebP, with or without alpha.
+        path: a grey or RGB picture of 8 or 16 bits or floating point, with or without alpha.
 
-    Returns: ``[C, H, W]`` uint8 or uint16 in the file's own encoding (C = 1 or 3), and what else the file holds.
+    Returns: ``[C, H, W]`` uint8, uint16 or float32 in the file's own encoding (C = 1 or 3), and what else the file
+        holds. Floating point is linear light, and may exceed 1.
 
     Raises:
         ImageError: missing, not a picture, truncated, or of a kind that is not read.
@@ -147,30 +114,47 @@ def read_image(path: str | Path) -> tuple[Tensor, ImageInfo]:
     colours, alpha = decode(path, image)
     kept = None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None]
     tensor = torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1)))
-    return tensor, ImageInfo(**{**vars(info), "alpha": kept})
+    return tensor, replace(info, alpha=kept)
+
+
+def read_encoded(path: str | Path) -> tuple[Tensor, ImageInfo]:
+    """``read_image``, but linear light is encoded for display: float32 in [0, 1], cut off there, told as of 16 bits.
+
+    Raises: ImageError: as ``read_image``, or values that are NaN.
+    """
+    picture, info = read_image(path)
+    if info.transfer == "linear":
+        if bool(torch.isnan(picture).any()):
+            raise ImageError(f"{path}: the picture holds NaN")
+        picture, info = linear_to_srgb(picture.clamp(0, 1)), replace(info, bits=16, transfer="srgb")
+    return picture, info
 
 
 def write_image(path: str | Path, image: Tensor, *, bits: int | None = None, like: ImageInfo | None = None) -> None:
     """Write a picture; the file appears whole or not at all, and replaces an older one.
 
     Args:
-        path: ``.png``, ``.tif``, ``.tiff``, ``.jpg``, ``.jpeg`` or ``.webp`` (written lossless; JPEG at quality 95
-            without chroma subsampling).
+        path: ``.png``, ``.tif``, ``.tiff``, ``.jpg``, ``.jpeg`` (at quality 95 without chroma subsampling), ``.webp``
+            or ``.avif`` (both lossless; of 16 bits AVIF keeps the upper 12, or as many as that of ``like``), ``.bmp``,
+            ``.ppm``, ``.pgm``, ``.pnm`` or ``.exr``.
         image: ``[C, H, W]``, C = 1 or 3: uint8 or uint16 written as they are, or floating point in [0, 1], clamped
             and rounded to ``bits``.
-        bits: 8 or 16; default: those of ``like``, else of an integer ``image``, else 8.
+        bits: 8, 16, or 32: floating point as it is, which readers take for linear light (TIFF and OpenEXR); default:
+            those of ``like``, else of an integer ``image``, else 8, in OpenEXR 32.
         like: depth, alpha, ICC profile, EXIF and resolution of the picture that ``image`` was made from.
 
     Raises:
-        ImageError: the format cannot hold the picture, or its shape, dtype or values are wrong.
+        ImageError: the format cannot hold the picture, its shape, dtype or values are wrong, or a library is missing.
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = _kind_of_name(path)
     if image.dim() != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
         raise ImageError(f"{path}: got a tensor of shape {list(image.shape)}, want [1 or 3, H, W]")
-    pixels = to_integers(path, image, bits or (like.bits if like else None))
-    if like is not None and like.alpha is not None and kind != "jpeg":
+    if bits is None:
+        bits = like.bits if like else 32 if kind == "exr" and image.is_floating_point() else None
+    pixels = _to_floats(path, image) if bits == 32 else to_integers(path, image, bits)
+    if like is not None and like.alpha is not None and KINDS[kind].alpha:
         pixels = np.concatenate([pixels, _alpha(path, like.alpha, pixels)])
     write_pixels(path, np.ascontiguousarray(pixels.transpose(1, 2, 0)), like=like)
 
@@ -186,45 +170,51 @@ def write_pixels(
 
     Args:
         path: as for ``write_image``.
-        pixels: ``[H, W, 1 to 4]`` uint8 or uint16, contiguous: grey or RGB, then alpha where there is one.
+        pixels: ``[H, W, 1 to 4]`` uint8, uint16 or float32, contiguous: grey or RGB, then alpha where there is one.
         like: ICC profile, EXIF, orientation and resolution of the picture that the pixels were made from.
-        started: is given the picture before it is encoded: ``set_kill(True)`` on it, from any thread, ends this call
-            with an OutputError.
+        started: is given the picture before libvips encodes it: ``set_kill(True)`` on it, from any thread, ends this
+            call with an OutputError.
 
     Raises:
         ImageError: the format cannot hold the picture.
         OutputError: the file cannot be written.
     """
     path = Path(path)
-    height, width, bands = pixels.shape
-    kind = check_writable(path, 8 * pixels.itemsize, bands)
-    eight = pixels.dtype == np.uint8
-    picture = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "uchar" if eight else "ushort")
-    grey, colour = ("b-w", "srgb") if eight else ("grey16", "rgb16")
-    picture = picture.copy(interpretation=grey if bands <= 2 else colour)
-    for name, (gtype, value) in (like.metadata if like else {}).items():
-        if name in ("xres", "yres"):
-            picture = picture.copy(**{name: value})
-        else:
-            picture.set_type(gtype, name, value)
-    if like is not None and "exif-data" in like.metadata and _TURNED not in like.metadata:
-        picture.set_type(pyvips.GValue.gint_type, _TURNED, 1)  # it is applied, but the EXIF block still has it
-    started(picture)
+    kind = check_writable(path, 8 * pixels.itemsize, pixels.shape[2])
     with atomic_path(path) as temporary:
-        try:
-            _save(picture, kind, str(temporary))
-        except pyvips.Error as error:
-            raise OutputError(f"cannot write {path}: {_reason(error)}") from error
+        if kind == "pnm":
+            pnm.write(temporary, pixels)
+        elif kind == "bmp":
+            bmp.write(temporary, pixels, like)
+        elif kind == "exr":
+            exr.write(temporary, pixels, like)
+        else:
+            picture = vips_files.with_metadata(vips_files.of_pixels(pixels), like)
+            started(picture)
+            try:
+                vips_files.save(picture, kind, str(temporary), like)
+            except pyvips.Error as error:
+                raise OutputError(f"cannot write {path}: {vips_files.reason(error)}") from error
 
 
 def check_writable(path: Path, bits: int, bands: int) -> str:
-    """The format that the name asks for. Raises ImageError where that cannot hold ``bands`` channels of ``bits``."""
-    kind = _kind(path)
-    if bits == 16 and kind in ("jpeg", "webp"):
-        raise ImageError(f"{path}: {kind.upper()} holds 8 bits per channel, not 16: write PNG or TIFF")
-    if kind == "jpeg" and bands in (2, 4):
-        raise ImageError(f"{path}: JPEG holds no alpha: write PNG, TIFF or WebP")
+    """The kind that the name asks for. Raises ImageError where that cannot hold ``bands`` channels of ``bits``."""
+    kind = _kind_of_name(path)
+    check_holds(path, kind, bits, bands)
     return kind
+
+
+def _kind_of_file(path: str | Path) -> tuple[Path, str]:
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"{path}: {'is a folder, want a picture' if path.is_dir() else 'no such file'}")
+    _check_name(path)
+    return path, kind_of(path)
+
+
+def _kind_of_name(path: Path) -> str:
+    _check_name(path)
+    return kind_of_name(path)
 
 
 def _check_name(path: Path) -> None:
@@ -236,34 +226,14 @@ def _check_name(path: Path) -> None:
         ) from None
 
 
-def _kind(path: Path) -> str:
-    _check_name(path)
-    kind = _BY_SUFFIX.get(path.suffix.lower())
-    if kind is None:
-        raise ImageError(f"{path}: cannot write {path.suffix or 'a name without suffix'!r}, want {', '.join(SUFFIXES)}")
-    return kind
-
-
-def _save(picture: pyvips.Image, kind: str, path: str) -> None:
-    if kind == "png":
-        picture.pngsave(path)
-    elif kind == "jpeg":
-        picture.jpegsave(path, Q=95, subsample_mode="off")
-    elif kind == "tiff":
-        picture.tiffsave(path, compression="deflate", predictor="horizontal")
-    else:
-        picture.webpsave(path, lossless=True, exact=True)  # exact: colours below alpha 0, too
-
-
 def to_integers(path: str | Path, image: Tensor, bits: int | None) -> np.ndarray:
     """The values that ``write_image`` writes, ``[C, H, W]`` uint8 or uint16; ``path`` is named in errors."""
     image = image.detach().cpu()
     if image.is_floating_point():
         bits = bits or 8
         if bits not in (8, 16):
-            raise ImageError(f"{path}: got bits = {bits}, want 8 or 16")
-        if not bool(torch.isfinite(image).all()):
-            raise ImageError(f"{path}: the picture holds NaN or infinite values")
+            raise ImageError(f"{path}: got bits = {bits}, want 8 or 16, or 32 for floating point as it is")
+        _check_finite(path, image)
         levels = 255 if bits == 8 else 65535
         steps = (image.double().clamp(0, 1) * levels).round().numpy()
         return steps.astype(np.uint8 if bits == 8 else np.uint16)
@@ -275,36 +245,29 @@ def to_integers(path: str | Path, image: Tensor, bits: int | None) -> np.ndarray
     return image.numpy()
 
 
+def _to_floats(path: Path, image: Tensor) -> np.ndarray:
+    if not image.is_floating_point():
+        raise ImageError(f"{path}: got dtype {image.dtype} to write with 32 bits, want floating point in linear light")
+    _check_finite(path, image)
+    return image.detach().cpu().float().numpy()
+
+
+def _check_finite(path: str | Path, image: Tensor) -> None:
+    if not bool(torch.isfinite(image).all()):
+        raise ImageError(f"{path}: the picture holds NaN or infinite values")
+
+
 def _alpha(path: Path, alpha: Tensor, pixels: np.ndarray) -> np.ndarray:
     values = alpha.numpy()
     if values.shape[1:] != pixels.shape[1:]:
         raise ImageError(f"{path}: alpha of size {list(values.shape[1:])} for a picture of {list(pixels.shape[1:])}")
     if values.dtype == pixels.dtype:
         return values
+    if pixels.dtype == np.float32 or values.dtype == np.float32:
+        share = np.clip(values / full_scale(values.dtype), 0, 1) * full_scale(pixels.dtype)
+        return (share if pixels.dtype == np.float32 else np.rint(share)).astype(pixels.dtype)
     wide = values.astype(np.uint16)
     return wide * 257 if pixels.dtype == np.uint16 else ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _check_whole_tiff(path: Path) -> None:
-    try:
-        missing = missing_bytes(path)
-    except (struct.error, OSError) as error:
-        raise ImageError(f"{path}: truncated or damaged ({error})") from error
-    if missing:
-        raise ImageError(f"{path}: truncated or damaged ({missing} bytes of the picture are missing)")
-
-
-def _evaluate(path: Path, image: pyvips.Image) -> pyvips.Image:
-    try:
-        return image.copy_memory()
-    except pyvips.Error as error:
-        raise ImageError(f"{path}: truncated or damaged ({_reason(error)})") from error
-
-
-def _reason(error: pyvips.Error) -> str:
-    """libvips' message in one line."""
-    lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
-    return lines[0] if lines else "empty, cut off, or of an unknown kind"
 
 
 def picture_header(path: Path) -> ImageInfo:
@@ -318,7 +281,7 @@ def picture_header(path: Path) -> ImageInfo:
     info = _plain_png(path)
     if info is None:
         check_whole(path)
-        info = open_image(path)[1]
+        info = image_info(path)
     return info
 
 

@@ -6,13 +6,42 @@ TIFF decoding lacks such a check: libtiff reads the missing end of an uncompress
 import mmap
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import ImageError
 from .png import SIGNATURE
 
 _OFFSETS_AND_COUNTS = {273: 279, 324: 325}  # of strips, of tiles
+_SUBFILE, _WIDTH, _HEIGHT = 254, 256, 257
+_TAGS = {_SUBFILE, _WIDTH, _HEIGHT, *_OFFSETS_AND_COUNTS, *_OFFSETS_AND_COUNTS.values()}
 _WIDTHS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
+_MOST_PAGES = 1000
+
+Directory = dict[int, tuple[int, ...]]
+
+
+class Page(NamedTuple):
+    """Of a TIFF file. ``reduced``: it says, or its size does, that it is a smaller copy of the first."""
+
+    reduced: bool
+
+
+def tiff_pages(path: Path) -> list[Page]:
+    """The pages of a TIFF file, without those that hang below others.
+
+    Raises:
+        struct.error: a directory lies beyond the end.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        directories = list(islice(_directories(data), _MOST_PAGES))
+    pages = []
+    for index, page in enumerate(directories):
+        says = bool(page.get(_SUBFILE, (0,))[0] & 1)
+        sizes = ((page.get(tag, (0,))[0], directories[0].get(tag, (0,))[0]) for tag in (_WIDTH, _HEIGHT))
+        pages.append(Page(index > 0 and (says or all(own < first for own, first in sizes))))
+    return pages
 
 
 def missing_bytes(path: Path) -> int:
@@ -22,34 +51,40 @@ def missing_bytes(path: Path) -> int:
         struct.error: the directory itself lies beyond the end.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _missing(data)
+        found: Directory = next(_directories(data), {})
+        ends = [
+            offset + count
+            for offsets, counts in _OFFSETS_AND_COUNTS.items()
+            for offset, count in zip(found.get(offsets, ()), found.get(counts, ()), strict=False)
+        ]
+        return max(0, max(ends, default=0) - len(data))
 
 
-def _missing(data: mmap.mmap) -> int:
+def _directories(data: mmap.mmap) -> Iterator[Directory]:
+    """What the pages say of themselves, in the file's order; none where it is no TIFF."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
-        return 0
+        return
     big = struct.unpack_from(order + "H", data, 2)[0] == 43
     word, entry_size = ("Q", 20) if big else ("I", 12)
     start = struct.unpack_from(order + word, data, 8 if big else 4)[0]
-    (entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
-    start += 8 if big else 2
-    found: dict[int, tuple[int, ...]] = {}
-    for i in range(entries):
-        at = start + i * entry_size
-        tag, kind, count = struct.unpack_from(order + "HH" + word, data, at)
-        if kind in _WIDTHS and (tag in _OFFSETS_AND_COUNTS or tag in _OFFSETS_AND_COUNTS.values()):
-            values = order + str(count) + _WIDTHS[kind]
-            inline = at + 4 + struct.calcsize(order + word)
-            if struct.calcsize(values) > struct.calcsize(order + word):
-                (inline,) = struct.unpack_from(order + word, data, inline)
-            found[tag] = struct.unpack_from(values, data, inline)
-    ends = [
-        offset + count
-        for offsets, counts in _OFFSETS_AND_COUNTS.items()
-        for offset, count in zip(found.get(offsets, ()), found.get(counts, ()), strict=False)
-    ]
-    return max(0, max(ends, default=0) - len(data))
+    seen: set[int] = set()
+    while start and start not in seen:
+        seen.add(start)
+        (entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+        start += 8 if big else 2
+        found: Directory = {}
+        for i in range(entries):
+            at = start + i * entry_size
+            tag, kind, count = struct.unpack_from(order + "HH" + word, data, at)
+            if kind in _WIDTHS and tag in _TAGS:
+                values = order + str(count) + _WIDTHS[kind]
+                inline = at + 4 + struct.calcsize(order + word)
+                if struct.calcsize(values) > struct.calcsize(order + word):
+                    (inline,) = struct.unpack_from(order + word, data, inline)
+                found[tag] = struct.unpack_from(values, data, inline)
+        yield found
+        (start,) = struct.unpack_from(order + word, data, start + entries * entry_size)
 
 
 _JPEG, _RIFF = b"\xff\xd8\xff", b"RIFF"

@@ -15,7 +15,7 @@ from ..data.datasets.rendered_pairs import RenderedPairs
 from ..data.datasets.shard_pairs import ShardPairs
 from ..data.errors import DataError
 from ..data.rendering.layered import RenderingOptions
-from ..io.images import open_image
+from ..io.images import image_info
 from .augment import augment
 from .config import AugmentConfig, DataConfig
 
@@ -135,7 +135,7 @@ def open_pairs(
     )
     if crop is not None:
         for item in items:
-            info = open_image(item.defocused)[1]
+            info = image_info(item.defocused)
             if min(info.height, info.width) < crop:
                 raise DataError(f"{item.defocused}: {info.width}x{info.height} pixels, smaller than the crop of {crop}")
     return PicturePairs(items, cache=config.cache)

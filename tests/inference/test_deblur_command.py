@@ -20,6 +20,7 @@ from lfdeblur_models.inference.memory_need import Need
 from lfdeblur_models.inference.photos import Pipeline, open_photo
 from lfdeblur_models.inference.tiled_network import TiledNetwork
 from lfdeblur_models.io.images import ImageInfo, decode_pixels, open_image, read_image, write_image
+from lfdeblur_models.io.srgb import linear_to_srgb, srgb_to_linear
 
 from ..data_paths import data_folder
 from ..natural import natural, psnr
@@ -398,3 +399,54 @@ def test_files_in_work_are_told_apart_by_identity():
             assert list(pipeline._busy) == [id(two), id(three)]
         assert list(pipeline._busy) == [id(two)]
     assert not pipeline._busy
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "ppm", "avif"])
+def test_other_kinds_stay_what_they_are(run, tmp_path, weights, suffix):
+    source = tmp_path / f"a.{suffix}"
+    write_image(source, colours(64, 72))
+    code, _, err = run(source, "--out", tmp_path / "out", "--weights", weights, *EXACT)
+    assert (code, err) == (0, "")
+    got, info = read_image(tmp_path / "out" / source.name)
+    assert info == read_image(source)[1]
+    assert (got.double() - expected(weights, colours(64, 72))).abs().max() <= 0.51
+
+
+@pytest.mark.parametrize("suffix", ["exr", "tif"])
+def test_linear_light_is_restored_encoded_and_keeps_what_is_above_white(run, tmp_path, weights, suffix):
+    if suffix == "exr":
+        pytest.importorskip("OpenEXR", reason="needs the extra pictures")
+    light = torch.rand(3, 64, 72, generator=torch.Generator().manual_seed(0)) * 1.5 - 0.1
+    light[:, 20:24, 30:34] = 90.0
+    source = tmp_path / f"a.{suffix}"
+    write_image(source, light, bits=32)
+    assert run(source, "--out", tmp_path / "out", "--weights", weights)[0] == 0
+    got, info = read_image(tmp_path / "out" / source.name)
+    assert (info.bits, info.transfer) == (32, "linear")
+    seen = light.clamp(0, 1)
+    want = srgb_to_linear(deblur(load_network(weights), linear_to_srgb(seen))) + light - seen
+    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+    assert run(source, "--out", tmp_path / "same", "--weights", weights, "--strength", "0")[0] == 0
+    torch.testing.assert_close(read_image(tmp_path / "same" / source.name)[0], light, atol=1e-5, rtol=1e-5)
+    light[0, 0, 0] = float("nan")
+    pyvips.Image.new_from_array(light.permute(1, 2, 0).numpy()).tiffsave(str(tmp_path / "n.tif"))
+    code, _, err = run(tmp_path / "n.tif", "--out", tmp_path / "out", "--weights", weights)
+    assert code == 1
+    assert "n.tif: holds NaN, want light" in err
+
+
+def test_what_is_read_and_not_written_becomes_a_png(run, tmp_path, weights):
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra pictures")
+    pixels = colours(64, 72)
+    heif.from_bytes("RGB", (72, 64), pixels.permute(1, 2, 0).contiguous().numpy().tobytes()).save(tmp_path / "a.heic")
+    stored = read_image(tmp_path / "a.heic")[0]
+    code, _, err = run(tmp_path / "a.heic", "--out", tmp_path / "out", "--weights", weights, *EXACT)
+    assert code == 0
+    result = tmp_path / "out" / "a.png"
+    assert err == f"lfdeblur: note: {tmp_path / 'a.heic'}: HEIC is read, not written: the result is {result}\n"
+    got, _ = read_image(result)
+    assert (got.double() - expected(weights, stored)).abs().max() <= 0.51
+    write_image(tmp_path / "a.png", pixels)
+    code, _, err = run(tmp_path / "a.heic", tmp_path / "a.png", "--out", tmp_path / "out", "--weights", weights)
+    assert code == 2
+    assert f"both results would be {result}" in err

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from websockets.sync.client import connect
 
 from lfdeblur_models.cli.main import app as command
-from lfdeblur_models.io.images import open_image
+from lfdeblur_models.io.images import ImageInfo, open_image
 from lfdeblur_models.viewer.photographs import networks, picture, routes
 from lfdeblur_models.viewer.photographs.result import result_name
 from lfdeblur_models.viewer.photographs.turn import Turn
@@ -406,13 +406,17 @@ def test_names_are_no_paths(given, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "format", "expected"),
+    ("name", "format", "alpha", "expected"),
     [
-        ("a.JPG", "jpeg", "a_restored.JPG"),
-        ("a.png", "jpeg", "a_restored.jpg"),
-        ("v1.2", "png", "v1.2_restored.png"),
-        ("a.tiff", "tiff", "a_restored.tiff"),
+        ("a.JPG", "jpeg", False, "a_restored.JPG"),
+        ("a.png", "jpeg", False, "a_restored.jpg"),
+        ("v1.2", "png", True, "v1.2_restored.png"),
+        ("a.tiff", "tiff", False, "a_restored.tiff"),
+        ("a.bmp", "bmp", False, "a_restored.bmp"),
+        ("a.bmp", "bmp", True, "a_restored.png"),
+        ("a.heic", "heic", False, "a_restored.png"),
     ],
 )
-def test_names_of_results(name, format, expected):
-    assert result_name(name, format) == expected
+def test_names_of_results(name, format, alpha, expected):
+    info = ImageInfo(format, 8, 3, 4, 4, has_alpha=alpha)
+    assert result_name(name, info) == expected

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...io.errors import ImageError
-from ...io.images import is_image_name, open_image
+from ...io.images import image_info, is_image_name
 from ...io.natural_order import natural_key
 from ..errors import DataError
 
@@ -95,7 +95,7 @@ def check_sizes(items: Sequence[PictureFiles]) -> None:
     def size(path: Path) -> tuple[int, int]:
         if path not in known:
             try:
-                info = open_image(path)[1]
+                info = image_info(path)
             except ImageError as error:
                 raise DataError(str(error)) from error
             known[path] = info.height, info.width

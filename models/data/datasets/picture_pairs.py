@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ...io.images import read_image
+from ...io.images import read_encoded
 from .picture_files import PictureFiles
 
 LEVELS = {torch.uint8: 255.0, torch.uint16: 65535.0}
@@ -23,7 +23,8 @@ class PicturePairs(Dataset[dict[str, Any]]):
         cache: decoded pictures kept in memory, the least recently used one let go; 8-bit ones take 3 bytes per pixel.
 
     ``pairs[index]`` has ``defocused`` and, where the set has them, ``sharp``, ``left`` and ``right``: ``[3, H, W]``
-    uint8 or uint16 as stored (see ``as_float``), alpha dropped, grey in three equal channels; and ``name``.
+    uint8 or uint16 as stored (see ``as_float``), of linear light float32, encoded; alpha dropped, grey in three equal
+    channels; and ``name``.
     """
 
     def __init__(self, items: Sequence[PictureFiles], *, cache: int = 0) -> None:
@@ -44,7 +45,7 @@ class PicturePairs(Dataset[dict[str, Any]]):
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]
-        picture = read_image(path)[0].expand(3, -1, -1)
+        picture = read_encoded(path)[0].expand(3, -1, -1)
         if self.cache:
             self._kept[path] = picture
             while len(self._kept) > self.cache:

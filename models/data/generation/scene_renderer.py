@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...drawing.contact_sheet import Tile, contact_sheet
+from ...drawing.contact_sheet import Row, Tile, contact_sheet, disparity_label
 from ...io.png import png
+from ..depth.disparity import disparity_of
+from ..depth.disparity_range import estimate_disparity_range
 from ..light_field import LightField
 from ..rendering.defocus import STEPS, ZERO, aperture_diameter, defocus_map, encode_defocus
-from ..rendering.disparity_map import disparity_of
-from ..rendering.disparity_range import estimate_disparity_range
 from ..rendering.exposure import expose
 from ..rendering.planes import content_planes, even_planes
 from ..rendering.truth import all_in_focus_light, center_light, difference_of_truths, enlarge_map
@@ -30,7 +30,7 @@ from .manifest import PairRow, Seed, pair_key
 from .recipe import Recipe
 
 BUDGET = 256 << 20  # bytes of light that are rendered at once
-TILE = 240  # width of a contact sheet's pictures
+TILE, COLUMNS = 240, 8  # width of a contact sheet's pictures, and how many of them are in a line at most
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class SceneRenderer:
         self._diameters = [aperture_diameter(aperture, light_field.grid) for aperture in recipe.apertures]
         seed = [recipe.seed, zlib.crc32(light_field.scene.encode())]
         self._noise_seeds = np.random.default_rng(seed).integers(2**63, size=(len(recipe.apertures), len(self.planes)))
-        self._tiles: list[Tile] = []
+        self._tiles: dict[int | None, list[Tile]] = {}  # of each aperture; None: truths
         self.rows: list[PairRow] = []
 
     def pictures(self) -> Iterator[Picture]:
@@ -136,22 +136,23 @@ class SceneRenderer:
                             picture, pixels = job.result()
                         yield picture
                         if picture.kind == "defocused":
-                            self._add_tile(len(self._tiles), pixels, f"aperture {a + 1}, plane {self.planes[p]:+.2f}")
+                            self._add_tile(a, pixels, disparity_label(self.planes[p]))
                     coc: tuple[float | None, float | None] = (None, None)
                     if encoded_map is not None:
                         with self.stages.time("encode"):
                             picture, coc = encoded_map.result()
                         yield picture
                     self.rows.append(self._row(a, p, *coc))
-            for job in truths[::-1]:
+            for job in truths:
                 with self.stages.time("encode"):
                     picture, pixels = job.result()
                 yield picture
-                kind = "refocus" if "refocus" in (self.recipe.truth, picture.kind.removeprefix("truth_")) else "center"
-                self._add_tile(0, pixels, f"truth ({kind}), {self._truths_psnr:.1f} dB from the other")
+                refocused = "refocus" in (self.recipe.truth, picture.kind.removeprefix("truth_"))
+                one, other = ("all views refocused", "the centre view")[:: 1 if refocused else -1]
+                self._add_tile(None, pixels, f"truth: {one}", f"{self._truths_psnr:.1f} dB from {other}")
         if self.recipe.contact_sheets:
             with self.stages.time("contact sheet"):
-                sheet = _sheet(self.light_field.scene, self._tiles, len(self.planes))
+                sheet = self._sheet()
             yield Picture("contact_sheet", None, None, ".jpg", sheet)
 
     def _truths(self) -> dict[str, Tensor]:
@@ -248,10 +249,22 @@ class SceneRenderer:
             noise_seed=Seed(int(self._noise_seeds[a, p])),
         )
 
-    def _add_tile(self, place: int, pixels: np.ndarray, label: str) -> None:
+    def _add_tile(self, aperture: int | None, pixels: np.ndarray, label: str, note: str = "") -> None:
         if self.recipe.contact_sheets:
             with self.stages.time("contact sheet"):
-                self._tiles.insert(place, _tile(pixels, label))
+                self._tiles.setdefault(aperture, []).append(Tile(_small(pixels), label, note))
+
+    def _sheet(self) -> bytes:
+        """The truths, then a row for each aperture, under its name."""
+        rows = [Row(self._tiles[None])]
+        for index, aperture in enumerate(self.recipe.apertures):
+            rows.append(Row(self._tiles[index], f"aperture {index + 1}: {aperture}"))
+        data = BytesIO()
+        lines = -(-len(self.planes) // COLUMNS)  # of one aperture, of about the same length
+        columns = max(2, -(-len(self.planes) // lines))
+        sheet = contact_sheet(rows, columns=columns, tile_width=TILE, title=self.light_field.scene)
+        sheet.save(data, "JPEG", quality=88)
+        return data.getvalue()
 
 
 def _planes(light_field: LightField, recipe: Recipe, disparity: Tensor) -> list[float]:
@@ -279,7 +292,7 @@ def _threads() -> int:
     return max(1, min(torch.get_num_threads(), os.cpu_count() or 1))
 
 
-def _tile(pixels: np.ndarray, label: str) -> Tile:
+def _small(pixels: np.ndarray) -> Tensor:
     """A small copy, ``n x n`` pixels averaged into one. NumPy: torch's threads cost more than so small a sum."""
     step = max(1, pixels.shape[1] // TILE)
     height, width = (side // step * step for side in pixels.shape[:2])
@@ -287,10 +300,4 @@ def _tile(pixels: np.ndarray, label: str) -> Tile:
     for y, x in np.ndindex(step, step):
         total += pixels[y:height:step, x:width:step]
     small = np.rint(total * (255 / (step**2 * np.iinfo(pixels.dtype).max))).astype(np.uint8)
-    return Tile(torch.from_numpy(small).permute(2, 0, 1), label)
-
-
-def _sheet(scene: str, tiles: list[Tile], planes: int) -> bytes:
-    data = BytesIO()
-    contact_sheet(tiles, columns=min(8, max(planes, 2)), tile_width=TILE, title=scene).save(data, "JPEG", quality=88)
-    return data.getvalue()
+    return torch.from_numpy(small).permute(2, 0, 1)

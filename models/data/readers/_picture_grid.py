@@ -1,6 +1,7 @@
 """Decoding of a grid of pictures into one tensor, in parallel."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...io.errors import ImageError
-from ...io.images import ImageInfo, decode, is_image_name, open_image, picture_header
+from ...io.images import ImageInfo, decode, full_scale, is_image_name, open_image, picture_header
 from ..errors import LightFieldError
 from ..lazy_views import LazyViews, Window
 
@@ -75,11 +76,28 @@ def file_pixels(files: Files, *, lens: bool = False) -> LazyViews:
     first = _header(files[len(files) // 2][len(files[0]) // 2])
     return LazyViews(
         (len(files), len(files[0]), first.channels, first.height, first.width),
-        torch.uint8 if first.bits == 8 else torch.uint16,
+        first.dtype,
         partial(_read, files),
         check=partial(_check, files),
+        transfer=first.transfer,
         lens=lens,
     )
+
+
+def empty_views(shape: Sequence[int], info: ImageInfo) -> np.ndarray:
+    """Memory for the decoded pixels of pictures of this kind."""
+    return torch.empty(tuple(shape), dtype=info.dtype).numpy()
+
+
+def check_finite(path: Path, pixels: np.ndarray) -> None:
+    """Raise ImageError where light is NaN or infinite: spread by a blur, it would be all of the picture."""
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ImageError(f"{path}: holds NaN or infinite values, want light")
+
+
+def mean_alpha_of(alpha: np.ndarray) -> float:
+    """How far a view can be trusted, in [0, 1]."""
+    return float(np.clip(alpha.mean(dtype=np.float64) / full_scale(alpha.dtype), 0, 1))
 
 
 def alpha_weights(mean_alpha: Tensor, path: Path) -> Tensor | None:
@@ -120,7 +138,7 @@ def _read(files: Files, window: Window) -> tuple[Tensor, Tensor | None]:
     rows, columns, height, width = window.shape
     first = _header(paths[0])
     shape = len(paths), first.channels, height, width
-    views = np.empty(shape, np.uint8 if first.bits == 8 else np.uint16)
+    views = empty_views(shape, first)
 
     def read(index: int, path: Path) -> float:
         image, info = open_image(path)
@@ -128,8 +146,9 @@ def _read(files: Files, window: Window) -> tuple[Tensor, Tensor | None]:
         if (height, width) != (info.height, info.width):  # a crop of everything would be a copy more
             image = image.crop(window.x.start, window.y.start, width, height)
         colours, alpha = decode(path, image)
+        check_finite(path, colours)
         views[index] = colours.transpose(2, 0, 1)
-        return 1.0 if alpha is None else float(alpha.mean() / np.iinfo(alpha.dtype).max)
+        return 1.0 if alpha is None else mean_alpha_of(alpha)
 
     try:
         with _threads() as pool:
@@ -142,7 +161,8 @@ def _read(files: Files, window: Window) -> tuple[Tensor, Tensor | None]:
 
 def _check_alike(path: Path, got: ImageInfo, first_path: Path, want: ImageInfo) -> None:
     def describe(info: ImageInfo) -> str:
-        return f"{info.width}x{info.height} {'grey' if info.channels == 1 else 'RGB'} of {info.bits} bits"
+        depth = "floating point" if info.bits == 32 else f"{info.bits} bits"
+        return f"{info.width}x{info.height} {'grey' if info.channels == 1 else 'RGB'} of {depth}"
 
     if describe(got) != describe(want):
         raise LightFieldError(f"{path}: got {describe(got)}, want {describe(want)} as {first_path.name}")

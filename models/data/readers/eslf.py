@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ...io.errors import ImageError
-from ...io.images import ImageInfo, is_image_name, open_image, picture_header
+from ...io.images import ImageInfo, full_scale, is_image_name, open_image, picture_header
 from ..errors import LightFieldError
 from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from ._format import PICTURE, Format
-from ._picture_grid import alpha_weights
+from ._picture_grid import alpha_weights, check_finite, empty_views
 from .options import ReadOptions
 
 USUAL = (14, 15)  # of a Lytro Illum: as Lytro's tools, and as LFToolbox decodes it
@@ -55,9 +55,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
             f"{path}: got a picture of {info.width}x{info.height}, smaller than one lenslet of {b}x{a} pixels"
         )
     shape = a, b, info.channels, -(-info.height // a), -(-info.width // b)
-    dtype = torch.uint8 if info.bits == 8 else torch.uint16
     return LightField.of_lazy_views(
-        LazyViews(shape, dtype, partial(_read, path, (a, b)), lens=True),
+        LazyViews(shape, info.dtype, partial(_read, path, (a, b)), transfer=info.transfer, lens=True),
         metadata={"lenslet": (a, b), "padded": bool(info.height % a or info.width % b)},
     )
 
@@ -82,7 +81,8 @@ def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor,
     rows, columns, height, width = window.shape
     try:
         image, info = open_image(path)
-        views = np.zeros((rows, columns, info.channels, height, width), np.uint8 if info.bits == 8 else np.uint16)
+        views = empty_views((rows, columns, info.channels, height, width), info)
+        views.fill(0)
         alphas, opaque = np.zeros((rows, columns)), np.zeros((rows, columns))
         left, right = window.x.start * b, min(window.x.stop * b, info.width)
         region = pyvips.Region.new(image)  # unlike a crop, it reads strip after strip without running ahead
@@ -95,14 +95,15 @@ def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor,
             start = y - window.y.start
             views[:, :, :, start : start + part.shape[3], : part.shape[4]] = part
             if alpha is not None:
-                for total, values in ((alphas, alpha), (opaque, np.full_like(alpha, np.iinfo(alpha.dtype).max))):
+                for total, values in ((alphas, alpha), (opaque, np.full_like(alpha, full_scale(alpha.dtype)))):
                     total += _lenslets(values[..., None], a, b)[window.rows, window.columns].sum((2, 3, 4))
+        check_finite(path, views)
     except ImageError as error:
         raise LightFieldError(str(error)) from error
     except pyvips.Error as error:
         raise LightFieldError(f"{path}: truncated or damaged ({' '.join(str(error.detail).split())})") from error
     # What is padding has no alpha, so the mean is over the pixels of the picture.
-    weights = alpha_weights(torch.from_numpy(alphas / opaque), path) if opaque.all() else None
+    weights = alpha_weights(torch.from_numpy(np.clip(alphas / opaque, 0, 1)), path) if opaque.all() else None
     return torch.from_numpy(views), weights
 
 
@@ -128,5 +129,5 @@ FORMAT = Format(
     told=told,
     doubt=doubt,
     word="eslf",
-    endings=("_eslf", ".eslf"),
+    endings=("_eslf", r"\.eslf"),
 )

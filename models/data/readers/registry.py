@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -37,8 +38,9 @@ def read_light_field(path: str | Path, format: str | None = None, **options: Any
     asked for, by several threads, and of what was cropped away before as little as the format lets.
 
     Args:
-        path: a folder or file of one of ``FORMATS``; ``docs/formats.md`` tells how each looks. Views are 8- or 16-bit
-            PNG, TIFF, JPEG or WebP, grey or RGB, or arrays; alpha becomes the views' ``weights``.
+        path: a folder or file of one of ``FORMATS``; ``docs/formats.md`` tells how each looks. Views are
+            pictures, grey or RGB, of 8 or 16 bits or floating point (linear light, which may exceed 1), or arrays;
+            alpha becomes the views' ``weights``.
         format: its name; None: found by looking.
         options: the others of ``ReadOptions``: ``pattern``, ``lenslet``, ``views``, ``flip``, ``rows``, ``columns``,
             ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``, ``white``, ``pitch``, ``bayer``,
@@ -105,7 +107,7 @@ def scene_name(path: Path) -> str:
     path = Path(os.path.abspath(path))  # not resolved: the name of a link is the one that was chosen
     name = path.name if path.is_dir() else path.stem
     for ending in _ENDINGS:
-        name = name.removesuffix(ending)
+        name = re.sub(f"(?:{ending})$", "", name)
     return path.parent.name if name.lower() in _NAMES_OF_ALL and path.parent.name else name
 
 

@@ -35,7 +35,7 @@ _STEREO = (
     (r"(?P<name>.*)L", r"(?P<name>.*)GT"),
     (r"(?P<name>.*?)[_-]?left", r"(?P<name>.*?)[_-]?disp(?:arity)?"),
 )
-_MAP_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff")
+_MAP_SUFFIXES = (".png", ".pfm", ".npz", ".npy", ".tif", ".tiff", ".exr")
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,12 @@ def light_field_from_stereo(
 def read_linear_picture(path: Path) -> Tensor:
     """A picture in linear light, ``[C, H, W]`` float32. Raises LightFieldError where it cannot be read."""
     try:
-        picture, _ = read_image(path)
+        picture, info = read_image(path)
     except ImageError as error:
         raise LightFieldError(str(error)) from error
-    return to_linear(picture)
+    if not bool(torch.isfinite(picture.float()).all()):
+        raise LightFieldError(f"{path}: holds NaN or infinite values, want light")
+    return to_linear(picture, info.transfer)
 
 
 def shrink(light: Tensor, longest_side: int) -> Tensor:

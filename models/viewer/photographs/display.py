@@ -2,8 +2,10 @@
 
 import numpy as np
 import pyvips
+import torch
 
 from ...io.images import ImageInfo
+from ...io.srgb import linear_to_srgb
 from .turn import Rectangle, Turn
 
 LARGEST = 16 * 10**6  # pixels of a part, as it is sent
@@ -30,7 +32,7 @@ def part_jpeg(pixels: np.ndarray, info: ImageInfo, part: Rectangle, scale: float
     """JPEG of a part of the upright picture, with the picture's colour profile.
 
     Args:
-        pixels: ``[H, W, 1 to 4]`` uint8 or uint16 as stored, contiguous.
+        pixels: ``[H, W, 1 to 4]`` uint8, uint16 or float32 (linear light) as stored, contiguous.
         info: of the picture, as stored.
         part: in pixels of the upright picture.
         scale: what it is shrunk by, at most 1.
@@ -40,8 +42,11 @@ def part_jpeg(pixels: np.ndarray, info: ImageInfo, part: Rectangle, scale: float
     turn = Turn.of(info)
     height, width, bands = pixels.shape
     check_part(part, scale, *turn.size(height, width))
-    deep = pixels.dtype == np.uint16
     x, y, across, down = turn.stored_part(part, height, width)
+    if pixels.dtype == np.float32:
+        pixels, x, y = _encoded(pixels[y : y + down, x : x + across]), 0, 0
+        height, width = pixels.shape[:2]
+    deep = pixels.dtype == np.uint16
     image = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "ushort" if deep else "uchar")
     image = image.crop(x, y, across, down)
     if bands in (2, 4):
@@ -62,3 +67,11 @@ def part_jpeg(pixels: np.ndarray, info: ImageInfo, part: Rectangle, scale: float
         sent.set_type(kind, "icc-profile-data", profile)
     quality = QUALITY_OF_PIXELS if scale == 1 else QUALITY
     return bytes(sent.jpegsave_buffer(Q=quality, subsample_mode="off"))
+
+
+def _encoded(light: np.ndarray) -> np.ndarray:
+    """Linear light, alpha last where there is one, as 16 bits for display."""
+    values = torch.from_numpy(np.nan_to_num(light).clip(0, 1))
+    colours = 3 if light.shape[2] > 2 else 1
+    values[..., :colours] = linear_to_srgb(values[..., :colours])
+    return np.rint(values.numpy() * 65535).astype(np.uint16)

@@ -21,7 +21,7 @@ NAMELESS = "picture"
 
 @dataclass
 class Pixels:
-    """``[H, W, 1 to 4]`` uint8 or uint16 as stored: the picture, and a copy in which its tiles are restored."""
+    """``[H, W, 1 to 4]`` uint8, uint16 or float32 as stored: the picture, and a copy with restored tiles."""
 
     before: np.ndarray
     after: np.ndarray | None = None

@@ -7,18 +7,19 @@ import numpy as np
 import pyvips
 
 from ...io.errors import ImageError
-from ...io.images import ImageInfo, is_image_name, write_pixels
+from ...io.images import KINDS, ImageInfo, is_image_name, write_pixels
 from .turn import Turn
 
 ROWS = 256  # that are mixed at a time
 LARGEST_MASK = 2**24  # pixels
-SUFFIXES = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "tiff": (".tif", ".tiff"), "webp": (".webp",)}
 
 
-def result_name(name: str, format: str) -> str:
-    """What a picture's result is called; the suffix is one of its format."""
-    path = Path(name)
-    suffix = path.suffix if path.suffix.lower() in SUFFIXES[format] else SUFFIXES[format][0]
+def result_name(name: str, info: ImageInfo) -> str:
+    """What a picture's result is called; the suffix is one of its format, or ``.png`` where that cannot be written."""
+    path, kind = Path(name), KINDS[info.format]
+    if info.bits not in kind.bits or (info.has_alpha and not kind.alpha):
+        kind = KINDS["png"]
+    suffix = path.suffix if path.suffix.lower() in kind.suffixes else kind.suffixes[0]
     return f"{path.stem if is_image_name(path) else path.name}_restored{suffix}"
 
 
@@ -62,7 +63,7 @@ def write_result(
 def _mixed(
     info: ImageInfo, before: np.ndarray, after: np.ndarray, strength: float, mask: np.ndarray | None
 ) -> np.ndarray:
-    """Rounded once; alpha, which is the same in both, stays."""
+    """Integers are rounded once; alpha, which is the same in both, stays."""
     height, width = before.shape[:2]
     scaled = None if mask is None else _scaled(np.ascontiguousarray(Turn.of(info).stored(mask)), height, width)
     mixed = np.empty_like(before)
@@ -73,7 +74,8 @@ def _mixed(
             band = scaled.crop(0, top, width, rows.stop - top).numpy().reshape(rows.stop - top, width, 1)
             share = band.astype(np.float32) * np.float32(strength / 255)
         old = before[rows].astype(np.float32)
-        mixed[rows] = np.rint(old + share * (after[rows].astype(np.float32) - old))
+        values = old + share * (after[rows].astype(np.float32) - old)
+        mixed[rows] = values if mixed.dtype == np.float32 else np.rint(values)
     return mixed
 
 

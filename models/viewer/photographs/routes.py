@@ -108,7 +108,7 @@ async def _result(request: Request) -> Response:
     content = await _small_body(request)
     if picture.state != "done":
         raise HTTPException(409, f"{picture.name}: is not restored yet")
-    name = result_name(picture.name, picture.info.format)
+    name = result_name(picture.name, picture.info)
 
     def written() -> Path:
         mask = read_mask(content) if content else None

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....io.errors import ImageError
-from ....io.images import read_image
+from ....io.images import read_encoded
 from ...transfer import to_linear
 
 LEAST = 16  # pixels along each side
@@ -69,7 +69,7 @@ class PicturePool:
 
         def opened() -> Iterator[Tensor]:
             for path in paths:
-                picture = read_image(path)[0].expand(3, -1, -1)
+                picture = read_encoded(path)[0].expand(3, -1, -1)
                 if min(picture.shape[1:]) < LEAST:
                     size = f"{picture.shape[2]}x{picture.shape[1]}"
                     raise ImageError(f"{path}: {size} pixels, want at least {LEAST} along each side")
