@@ -23,6 +23,7 @@ DATA = (
     ("generation", "datasets", "overview"),
     ("sources", "depth", "writers"),
     ("readers", "rendering"),
+    ("lenslets",),
     ("light_field",),
     ("derived_views", "epipolar", "labelled_array", "shown"),
     ("lazy_views", "resampling"),

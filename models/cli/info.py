@@ -11,8 +11,9 @@ from rich.table import Table
 import lfdeblur_ops
 
 from ..data import LightField, LightFieldError, LytroContainer, ReadOptions, estimate_disparity_range, read_lytro
+from ..data.lenslets.container import is_lytro
 from ..data.overview import overview
-from ..data.readers.lfp import DECODERS, is_lytro
+from ..data.readers.lfp import DECODERS
 from ..data.readers.registry import read_as_told
 from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
@@ -44,18 +45,32 @@ def info(
             for backend, state in lfdeblur_ops.backends(op).items():
                 rows[f"{op}, {backend}"] = state
     elif is_lytro(light_field):
-        rows = _describe_container(read_lytro(light_field))
+        container = _describe_container(read_lytro(light_field))
+        rows = container | _decoded(light_field, out, read_options) | {"format": container["format"]}
     else:
-        field = read_as_told(light_field, read_options)
-        folder = check_output_folder(out or Path("info") / field.scene)
-        rows, sheet = _describe(field), overview(field)
-        make_output_folder(folder)
-        write_contact_sheet(folder / "contact_sheet.png", sheet)
-        rows["contact sheet"] = folder / "contact_sheet.png"
+        rows = _describe_field(read_as_told(light_field, read_options), out)
     table = Table(show_header=False, box=None)
     for name, value in rows.items():
         table.add_row(name, str(value))
     Console(highlight=False, markup=False, soft_wrap=True).print(table)
+
+
+def _describe_field(field: LightField, out: Path | None) -> dict[str, Any]:
+    """What is told of a light field; its contact sheet is written."""
+    folder = check_output_folder(out or Path("info") / field.scene)
+    rows, sheet = _describe(field), overview(field)
+    make_output_folder(folder)
+    write_contact_sheet(folder / "contact_sheet.png", sheet)
+    return rows | {"contact sheet": folder / "contact_sheet.png"}
+
+
+def _decoded(container: Path, out: Path | None, options: ReadOptions) -> dict[str, Any]:
+    """What is told of a container's light field, or why it cannot be decoded."""
+    try:
+        field = read_as_told(container, options)
+    except LightFieldError as error:
+        return {"to get views": str(error), "or": f"decode it with {DECODERS}"}
+    return _describe_field(field, out)
 
 
 def _describe(field: LightField) -> dict[str, Any]:
@@ -102,7 +117,6 @@ def _describe_container(container: LytroContainer) -> dict[str, Any]:
         rows[f"section {index}"] = f"{section.kind}, {section.size} bytes, {section.sha1}{role}"
     for name, document in {"contents": container.contents, **container.metadata}.items():
         rows |= _flat(name, document)
-    rows["to get views"] = f"decode it with {DECODERS}"
     return rows
 
 

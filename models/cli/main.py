@@ -21,13 +21,29 @@ from .export import export
 from .generate import generate
 from .info import info
 from .refocus import refocus
+from .simulate import simulate
 from .train import train
 from .view import view
 
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (info, depth, refocus, epi, convert, generate, deblur, view, export, demo, train, evaluate, ablate):
+for command in (
+    info,
+    depth,
+    refocus,
+    epi,
+    convert,
+    generate,
+    deblur,
+    view,
+    export,
+    demo,
+    train,
+    evaluate,
+    ablate,
+    simulate,
+):
     app.command()(command)
 
 

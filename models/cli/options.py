@@ -104,6 +104,19 @@ def reading_options(
         str | None,
         typer.Option(metavar="FILE", help="JSON or NPZ with homographies [V, U, 3, 3] that rectify the views."),
     ] = None,
+    white: Annotated[
+        str | None,
+        typer.Option(help="White picture, or calibration folder of a Lytro (lfp), where it is not found by itself."),
+    ] = None,
+    pitch: Annotated[
+        float | None, typer.Option(help="Pixels from lenslet to lenslet, where it is not found by itself.")
+    ] = None,
+    bayer: Annotated[
+        str | None, typer.Option(help="Upper left pixels of a colour sensor (raw-lenslet): RGGB, GRBG, GBRG, BGGR.")
+    ] = None,
+    colours: Annotated[
+        str, typer.Option(help="Of a Lytro's views: metadata (balanced, sRGB primaries) or camera (the sensor's own).")
+    ] = "metadata",
 ) -> ReadOptions:
     """The options of the command line that tell how light fields are read. Raises LightFieldError: a bad one."""
     check_format(format)
@@ -121,20 +134,27 @@ def reading_options(
         axes=axes,
         transfer=transfer,
         calibration=calibration,
+        white=white,
+        pitch=pitch,
+        bayer=bayer,
+        colours=colours,
     )
 
 
 def takes_reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter ``read_options`` the command line tells by the options of ``reading_options``."""
+    """A command whose parameter ``read_options`` the command line tells by the options of ``reading_options``.
+
+    An option that the command has by itself is its own.
+    """
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         told = {name: given.pop(name) for name in options}
         command(**given, read_options=reading_options(**told))
 
-    options = inspect.signature(reading_options).parameters
-    own = inspect.signature(command).parameters.values()
-    parameters = [*(one for one in own if one.name != "read_options"), *options.values()]
+    own = inspect.signature(command).parameters
+    options = {name: one for name, one in inspect.signature(reading_options).parameters.items() if name not in own}
+    parameters = [*(one for one in own.values() if one.name != "read_options"), *options.values()]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return run
 

@@ -15,8 +15,12 @@ from .generation.executors import Processes
 from .generation.generate import Generated, generate
 from .generation.on_ray import OnRay
 from .generation.recipe import Recipe
+from .lenslets.camera import CAMERAS, LensletCamera
+from .lenslets.capture_files import write_capture
+from .lenslets.container import LytroContainer, read_lytro
+from .lenslets.grid import GridError
+from .lenslets.simulate import Capture, simulate_capture
 from .light_field import LightField, linear_light_field
-from .readers.lfp import LytroContainer, read_lytro
 from .readers.options import ReadOptions
 from .readers.registry import FORMATS, read_light_field
 from .rendering.aperture import (
@@ -45,15 +49,19 @@ from .transfer import linear_to_srgb, srgb_to_linear
 from .writers.registry import LAYOUTS, Written, write_light_field
 
 __all__ = [
+    "CAMERAS",
     "FORMATS",
     "LAYOUTS",
     "Aperture",
     "Camera",
+    "Capture",
     "Converted",
     "DataError",
     "Disparity",
     "Generated",
+    "GridError",
     "ImageError",
+    "LensletCamera",
     "LfdeblurError",
     "LightField",
     "LightFieldError",
@@ -113,8 +121,10 @@ __all__ = [
     "render_pair",
     "render_pairs",
     "right_half",
+    "simulate_capture",
     "square",
     "srgb_to_linear",
+    "write_capture",
     "write_light_field",
     "write_points",
 ]

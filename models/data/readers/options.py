@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LightFieldError
+from ..lenslets.bayer import check_pattern
 from ..light_field import TRANSFERS
 
 FLIPS = ("none", "rows", "columns", "both")
+COLOURS = ("metadata", "camera")
 ORDERS = ("rows", "columns", "lawn-mower")
 
 
@@ -55,9 +57,17 @@ class ReadOptions:
         axes: its axes in order, letters of ``vuyxc`` (view row, view column, y, x, channel), where they are unusual.
         transfer: ``srgb`` or ``linear``, where it is not what the format says.
         calibration: a file of a homography per view, which rectifies them: JSON or NPZ, see ``docs/formats.md``.
+        white: for ``lfp``, calibration folder of the camera, one ``.RAW`` file of it, or a white picture; for
+            ``raw-lenslet``, which it implies for a picture, the white picture, where it is not beside the capture.
+        pitch: of lenslets in pixels, for ``lfp`` and ``raw-lenslet``, where it is not found by itself.
+        bayer: for ``raw-lenslet``, the pattern of a colour sensor, its upper left 2x2 pixels: ``RGGB``, ``GRBG``,
+            ``GBRG`` or ``BGGR``. None: grey.
+        colours: for ``lfp``, ``metadata`` (white balance and matrix of the picture: linear sRGB) or ``camera`` (those
+            of the sensor).
 
     Raises:
-        LightFieldError: ``flip``, ``order`` or ``transfer`` is none of its choices, or a pair has a number below 1.
+        LightFieldError: ``flip``, ``order``, ``transfer``, ``bayer`` or ``colours`` is none of its choices, a pair has
+            a number below 1, or ``pitch`` is none above it.
     """
 
     format: str | None = None
@@ -74,10 +84,22 @@ class ReadOptions:
     axes: str | None = None
     transfer: str | None = None
     calibration: str | Path | None = None
+    white: str | Path | None = None
+    pitch: float | None = None
+    bayer: str | None = None
+    colours: str = "metadata"
 
     def __post_init__(self) -> None:
-        for name, got, wanted in (("flip", self.flip, FLIPS), ("order", self.order, ORDERS)):
+        for name, got, wanted in (
+            ("flip", self.flip, FLIPS),
+            ("order", self.order, ORDERS),
+            ("colours", self.colours, COLOURS),
+        ):
             if got not in wanted:
                 raise LightFieldError(f"{name}: got {got!r}, want one of {', '.join(wanted)}")
         if self.transfer not in (None, *TRANSFERS):
             raise LightFieldError(f"transfer: got {self.transfer!r}, want 'srgb' or 'linear'")
+        if self.pitch is not None and not 1 < self.pitch < float("inf"):
+            raise LightFieldError(f"pitch: got {self.pitch}, want pixels from a lenslet to the next, more than 1")
+        if self.bayer is not None:
+            check_pattern("bayer", self.bayer)

@@ -45,7 +45,8 @@ def read_light_field(path: str | Path, format: str | None = None, **options: Any
             alpha becomes the views' ``weights``.
         format: its name; None: found by looking.
         options: the others of ``ReadOptions``: ``pattern``, ``lenslet``, ``views``, ``flip``, ``rows``, ``columns``,
-            ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``, ``calibration``.
+            ``crop``, ``grid``, ``order``, ``dataset``, ``axes``, ``transfer``, ``white``, ``pitch``, ``bayer``,
+            ``colours``, ``calibration``.
 
     Returns: the light field; views uint8 or uint16 as stored, or floating point. Views in the corners that a round lens
         left dark have weight 0 and stand in ``metadata["dark_views"]``, once the views are read (not for ``hci``,

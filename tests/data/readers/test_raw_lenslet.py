@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lfdeblur_models.data import LightFieldError, find_sources, read_light_field
-from lfdeblur_models.data.readers._lenslet_grid import GridError, fit_lenslets
+from lfdeblur_models.data.lenslets.fit import fit_lenslets
+from lfdeblur_models.data.lenslets.grid import GridError
 from lfdeblur_models.io.images import write_image
 from lfdeblur_ops.testing import FEW_ROUNDINGS
 
@@ -126,8 +127,36 @@ def test_what_is_no_raw_picture_is_refused(tmp_path):
     black = write_raw(tmp_path / "black", [white, dark, dark])
     with pytest.raises(LightFieldError, match="no brighter than its dark frame"):
         read_light_field(black).views  # noqa: B018
-    with pytest.raises(GridError, match="want a square grid"):
+    with pytest.raises(GridError, match="want a square or hexagonal grid"):
         fit_lenslets(np.subtract(*(p.astype(float) for p in raw_pictures(skew=0.5)[:2])))
+
+
+def test_a_white_picture_that_does_not_fit_is_refused(tmp_path):
+    white, dark, capture = raw_pictures()
+    folder = write_raw(tmp_path / "lab", [white, dark, capture])
+    path = folder / "capture.tif"
+    other = write_raw(tmp_path / "other", [white[:-2], dark[:8, :8]], ("white", "colour"))
+    write_image(other / "colour.tif", torch.from_numpy(np.stack([white] * 3)))
+    height, width = white.shape
+    for options, message in (
+        ({"white": tmp_path / "gone.tif"}, "gone.tif: no such file"),
+        ({"white": folder}, "is a folder, want a picture"),
+        ({"white": other / "white.tif"}, f"the white picture has {width}x{height - 2} pixels of 16 bits, the capture "
+                                         f"capture.tif {width}x{height} of 16"),
+        ({"white": other / "colour.tif"}, "colour.tif: a picture in colour, want one of raw pixels: grey"),
+        ({"pitch": 17.0}, "white.tif: no grid of lenslets is seen: "),
+        ({"pitch": 0.5}, "pitch: got 0.5, want pixels from a lenslet to the next"),
+        ({"bayer": "RGB"}, "bayer: got 'RGB', want one of RGGB, GRBG, GBRG, BGGR"),
+    ):  # fmt: skip
+        with pytest.raises(LightFieldError) as caught:
+            read_light_field(path, **options)
+        assert message in str(caught.value), str(caught.value)
+    with pytest.raises(LightFieldError, match="with a white picture given, want the capture itself"):
+        read_light_field(folder, "raw-lenslet", white=folder / "white.tif")
+    np.savez(tmp_path / "a.npz", views=np.zeros((3, 3, 1, 4, 4), np.uint8))
+    with pytest.raises(LightFieldError, match="bayer: only the format 'raw-lenslet' takes one, got format 'npz'"):
+        read_light_field(tmp_path / "a.npz", bayer="RGGB")
+    torch.testing.assert_close(read_light_field(path, pitch=11.0).views, read_light_field(path).views)
 
 
 def test_a_light_field_microscope():

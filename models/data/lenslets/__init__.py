@@ -1,0 +1,1 @@
+"""Sensors behind lenslets: their grid, their pictures made into views, and pictures of theirs that are simulated."""
