@@ -19,11 +19,13 @@ FLOORS = (
     ("io",),
 )
 DATA = (
+    ("conversion",),
     ("generation", "datasets", "overview"),
-    ("sources",),
+    ("sources", "depth", "writers"),
     ("readers", "rendering"),
     ("light_field",),
-    ("lazy_views",),
+    ("derived_views", "epipolar", "labelled_array", "shown"),
+    ("lazy_views", "resampling"),
     ("bicubic", "positions", "transfer"),
     ("errors",),
 )

@@ -23,8 +23,8 @@ from lfdeblur_models.data import (
     refocus_light,
     right_half,
 )
+from lfdeblur_models.data.depth.disparity_range import estimate_disparity_range
 from lfdeblur_models.data.overview import overview
-from lfdeblur_models.data.rendering.disparity_range import estimate_disparity_range
 from lfdeblur_models.data.rendering.pairs import encode
 from lfdeblur_models.drawing.animation import write_animation
 from lfdeblur_models.drawing.contact_sheet import thumbnail

@@ -10,7 +10,7 @@ from rich.table import Table
 
 import lfdeblur_ops
 
-from ..data import LightField, LytroContainer, ReadOptions, read_lytro
+from ..data import LightField, LightFieldError, LytroContainer, ReadOptions, estimate_disparity_range, read_lytro
 from ..data.overview import overview
 from ..data.readers.lfp import DECODERS, is_lytro
 from ..data.readers.registry import read_as_told
@@ -67,11 +67,22 @@ def _describe(field: LightField) -> dict[str, Any]:
         "views": f"{rows} rows x {columns} columns",
         "size": f"{width} x {height} pixels, {'grey' if field.shape[2] == 1 else 'RGB'}, {field.dtype}",
         "transfer": field.transfer,
-        "disparity range": field.disparity_range or "not told by the files",
+        "disparity range": _describe_range(field),
         "true disparity": "yes" if field.disparity is not None else "no",
         "weights of views": _describe_weights(field),
     }
     return told | {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
+
+
+def _describe_range(field: LightField) -> str:
+    """What the files tell, or what is seen."""
+    limits, source = field.disparity_range, "told by the files"
+    if limits is None:
+        try:
+            limits, source = estimate_disparity_range(field.with_center()), "estimated"
+        except LightFieldError as error:
+            return f"not told by the files, not seen ({error})"
+    return f"{limits[0]:.2f} to {limits[1]:.2f} pixels per view step ({source})"
 
 
 def _describe_weights(field: LightField) -> str:

@@ -11,8 +11,11 @@ import lfdeblur_ops
 from ..io.errors import LfdeblurError
 from ..system.interrupts import reliable_interrupts
 from .ablate import ablate
+from .convert import convert
 from .deblur import deblur
 from .demo import demo
+from .depth import depth
+from .epi import epi
 from .evaluate import evaluate
 from .export import export
 from .generate import generate
@@ -24,7 +27,7 @@ from .view import view
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (info, refocus, generate, deblur, view, export, demo, train, evaluate, ablate):
+for command in (info, depth, refocus, epi, convert, generate, deblur, view, export, demo, train, evaluate, ablate):
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """``lfdeblur refocus``."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,11 @@ import torch
 import typer
 
 from ..data import ReadOptions, disparity_of, parse_aperture, parse_disparities
+from ..data.depth.focus import PLANES, disparity_at, own_planes
 from ..data.light_field import LightField
 from ..data.readers.registry import read_as_told
 from ..data.rendering.aperture import FORMS
+from ..data.rendering.planes import MAX_PLANES
 from ..data.rendering.shot import HALVES, Shot, parse_viewpoint
 from ..drawing.animation import write_animation
 from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
@@ -20,6 +23,7 @@ from .options import CommandError, Out, bad_option, takes_reading_options
 from .progress import progress_bar
 
 PLANES_AT_ONCE = 16
+AUTO = "auto"
 APERTURE_HELP = f"{FORMS}; radii in view steps."
 
 
@@ -29,7 +33,13 @@ def refocus(
     out: Out,
     disparity: Annotated[
         str | None,
-        typer.Option(help="Focus planes in pixels per view step: FIRST:LAST:COUNT or numbers with commas."),
+        typer.Option(
+            help="Focus planes in pixels per view step: FIRST:LAST:COUNT, numbers with commas, or auto or auto:COUNT: "
+            f"evenly over what the scene spans. Default: auto, {PLANES} planes."
+        ),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Focus on what this pixel of the centre view shows.")
     ] = None,
     all_in_focus: Annotated[
         bool, typer.Option("--all-in-focus", help="One picture, all in focus, by the disparity of every pixel.")
@@ -50,12 +60,14 @@ def refocus(
 ) -> None:
     """Focus a light field on planes: one PNG per plane, a contact sheet, and the stack as an animation (WebP).
 
-    With --all-in-focus instead one picture, all_in_focus.png.
+    Without --disparity the planes are spread over what the scene spans. With --all-in-focus instead one picture,
+    all_in_focus.png.
     """
-    if (disparity is None) != all_in_focus:
-        raise CommandError(f"--disparity: {'missing' if disparity is None else 'got one'}, want it or --all-in-focus")
+    told = {"--disparity": disparity is not None, "--at": at is not None, "--all-in-focus": all_in_focus}
+    if sum(told.values()) > 1:
+        raise CommandError(f"got {' and '.join(name for name, given in told.items() if given)}, want one of them")
     with bad_option():
-        planes = [] if disparity is None else parse_disparities(disparity)
+        where = _focus(disparity, at)
         shape = parse_aperture(aperture)
     with bad_option("--"):
         shot = Shot(shape, parse_viewpoint(viewpoint), half, exposure, interpolation)
@@ -63,8 +75,9 @@ def refocus(
     field = read_as_told(light_field, read_options)
     with bad_option():
         shot.weights(field.grid)
-    if all_in_focus:
+    if all_in_focus or at is not None:
         field = field.with_center()
+    planes = [] if all_in_focus else where(field)
     make_output_folder(out)
     bits = 16 if field.dtype == torch.uint16 else 8
     if all_in_focus:
@@ -72,7 +85,28 @@ def refocus(
         typer.echo(f"all_in_focus.png in {out}")
     else:
         _write_planes(field, shot, planes, out, bits)
-        typer.echo(f"{len(planes)} planes, contact_sheet.png and stack.webp in {out}")
+        typer.echo(f"{len(planes)} plane{'s' * (len(planes) != 1)}, contact_sheet.png and stack.webp in {out}")
+
+
+def _focus(disparity: str | None, at: str | None) -> Callable[[LightField], list[float]]:
+    """The focus planes of a light field, from what the options say. Raises ValueError: one is bad."""
+    if at is not None:
+        x, y = _pixel(at)
+        return lambda field: [disparity_at(field, x, y)]
+    word, _, count = (disparity or AUTO).partition(":")
+    if word != AUTO:
+        planes = parse_disparities(disparity or "")
+        return lambda field: planes
+    if count and not (count.isdecimal() and 1 <= int(count) <= MAX_PLANES):
+        raise ValueError(f"--disparity: got {disparity!r}, want auto:COUNT with a count from 1 to {MAX_PLANES}")
+    return lambda field: own_planes(field.with_center(), int(count) if count else PLANES)
+
+
+def _pixel(text: str) -> tuple[int, int]:
+    x, _, y = text.partition(",")
+    if not (x.strip().isdecimal() and y.strip().isdecimal()):
+        raise ValueError(f"--at: got {text!r}, want X,Y, whole pixels from the left and from the top")
+    return int(x), int(y)
 
 
 def _write_planes(field: LightField, shot: Shot, planes: list[float], out: Path, bits: int) -> None:
@@ -85,7 +119,7 @@ def _write_planes(field: LightField, shot: Shot, planes: list[float], out: Path,
             chunk = planes[start : start + PLANES_AT_ONCE]
             for index, (plane, picture) in enumerate(zip(chunk, shot.on_planes(field, chunk), strict=True), start):
                 write_image(out / f"plane_{index:02d}_d{plane:+.3f}.png", picture, bits=bits)
-                tiles.append(Tile(thumbnail(picture, width), f"disparity {plane:g}"))
+                tiles.append(Tile(thumbnail(picture, width), f"d = {plane:+.2f} px/view"))
                 progress.advance(task)
     write_animation(out / "stack.webp", [tile.picture for tile in tiles])
     sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shot.aperture}")

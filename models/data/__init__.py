@@ -2,7 +2,14 @@
 
 from ..io.errors import ImageError, LfdeblurError, OutputError
 from ..io.pfm import read_pfm
+from .conversion import Converted, convert
 from .datasets.light_field_pairs import LightFieldPairs
+from .depth.camera import Camera, camera_of
+from .depth.disparity import Disparity, disparity_of, estimate_disparity, estimate_disparity_map
+from .depth.disparity_range import estimate_disparity_range
+from .depth.focus import disparity_at
+from .depth.points import write_points
+from .depth.scores import disparity_scores
 from .errors import DataError, LightFieldError
 from .generation.executors import Processes
 from .generation.generate import Generated, generate
@@ -24,8 +31,6 @@ from .rendering.aperture import (
     square,
 )
 from .rendering.defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
-from .rendering.disparity_map import disparity_of, estimate_disparity_map
-from .rendering.disparity_range import estimate_disparity_range
 from .rendering.exposure import refocus_light
 from .rendering.noise import Noise, parse_noise
 from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
@@ -37,11 +42,16 @@ from .sources.find import Reading, Source, find_sources, open_source
 from .sources.from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
 from .sources.from_photo import light_field_from_photo
 from .transfer import linear_to_srgb, srgb_to_linear
+from .writers.registry import LAYOUTS, Written, write_light_field
 
 __all__ = [
     "FORMATS",
+    "LAYOUTS",
     "Aperture",
+    "Camera",
+    "Converted",
     "DataError",
+    "Disparity",
     "Generated",
     "ImageError",
     "LfdeblurError",
@@ -60,19 +70,25 @@ __all__ = [
     "Shot",
     "Source",
     "Synthesis",
+    "Written",
     "all_in_focus_light",
     "annulus",
     "aperture_diameter",
+    "camera_of",
     "cats_eye",
     "center_light",
     "center_picture",
     "content_planes",
+    "convert",
     "decode_defocus",
     "defocus_map",
     "difference_of_truths",
     "disk",
+    "disparity_at",
     "disparity_of",
+    "disparity_scores",
     "encode_defocus",
+    "estimate_disparity",
     "estimate_disparity_map",
     "estimate_disparity_range",
     "even_planes",
@@ -99,4 +115,6 @@ __all__ = [
     "right_half",
     "square",
     "srgb_to_linear",
+    "write_light_field",
+    "write_points",
 ]

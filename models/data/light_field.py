@@ -1,19 +1,27 @@
 """``LightField``: the views of a light field and what its files tell about them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .derived_views import at_scale, every, sub_range
+from .epipolar import epi_of, epi_window
 from .errors import LightFieldError
+from .labelled_array import data_array
 from .lazy_views import LazyViews, Window, whole_window
 from .positions import kept_positions
+from .resampling import nearest, resampled, scaled
+from .shown import as_html
 from .transfer import to_linear
 
 __all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]
 
 TRANSFERS = ("srgb", "linear")
+WRITERS: list[Callable[..., Any]] = []  # ``write_light_field``, once the files that write are imported
 DTYPES = (torch.uint8, torch.uint16, torch.float16, torch.float32, torch.float64)
 
 
@@ -202,6 +210,137 @@ class LightField:
             positions=kept_positions(self.positions, part.rows, part.columns),
         )
 
+    def sub(self, views: int | tuple[int, int] | None = None, *, step: int | tuple[int, int] = 1) -> "LightField":
+        """A coarser or smaller grid: the central views, or every ``step``-th around the centre.
+
+        Args:
+            views: how many to keep, rows and columns; one number for both; None: as many as there are (of an odd
+                number of rows those around the middle one, so that the centre stays).
+            step: view steps between neighbours that are kept. Disparities grow by it; rows and columns have the same
+                step where more than one of each is kept.
+
+        Returns: a light field of the same pixels, read when they are asked for. The true disparity map belongs to the
+            centre and is dropped where the centre moves.
+
+        Raises:
+            LightFieldError: so many do not fit, or the steps differ.
+        """
+        keep = views if isinstance(views, tuple) else (views, views)
+        steps = step if isinstance(step, tuple) else (step, step)
+        if min(steps) < 1:
+            raise LightFieldError(f"step: got {step}, want at least 1")
+        kept = [sub_range(*one) for one in zip(self.grid, keep, steps, strict=True)]
+        rows, columns = kept
+        if rows is None or columns is None:
+            have = f"{self.grid[0]}x{self.grid[1]}"
+            raise LightFieldError(f"{self.scene}: views: got {views} with step {step} of a grid of {have}")
+        if steps[0] != steps[1] and min(len(rows), len(columns)) > 1:
+            raise LightFieldError(f"step: got {step}, want the same along rows and columns: disparities would differ")
+        grow = steps[0] if len(rows) > 1 else steps[1]
+        same_center = all(one[0] + one[-1] == have - 1 for one, have in zip((rows, columns), self.grid, strict=True))
+        pixels: dict[str, Any]
+        if self.lazy:
+            unread = every(vars(self)["views"], rows, columns)
+            pixels = {"views": unread, "weights": unread}
+        else:
+            part = tuple(slice(one[0], one[-1] + 1, one.step) for one in (rows, columns))
+            pixels = {"views": self.views[part], "weights": None if self.weights is None else self.weights[part]}
+        return self.copy(
+            **pixels,
+            disparity=None if self.disparity is None or not same_center else self.disparity * grow,
+            disparity_range=self._range_times(grow),
+            metadata=self._metadata_times("view_step", grow),
+            positions=kept_positions(
+                self.positions,
+                slice(rows[0], rows[-1] + 1, rows.step),
+                slice(columns[0], columns[-1] + 1, columns.step),
+                grow,
+            ),
+        )
+
+    def resize(
+        self, scale: float | None = None, *, height: int | None = None, width: int | None = None
+    ) -> "LightField":
+        """Views of another size, resampled in linear light (bicubic; averages where they get smaller).
+
+        The scale is the same along both axes, so that disparities, which it multiplies, stay the same along both; rows
+        and columns at the end that are not whole are left out. Of the true disparity map each pixel is one of the old.
+
+        Args:
+            scale: new pixels per old one; or tell it by the new ``height``, or the new ``width``.
+
+        Returns: a light field of the same dtype and encoding, resampled when its views are asked for; itself at 1.
+
+        Raises:
+            LightFieldError: none or several of the three are given, or no pixel is left.
+        """
+        given = [value for value in (scale, height, width) if value is not None]
+        if len(given) != 1 or not given[0] > 0:
+            raise LightFieldError(
+                f"resize: got scale {scale}, height {height}, width {width}; want one of them, above 0: views keep "
+                "their aspect, or disparities along rows and columns would differ"
+            )
+        factor = float(scale) if scale is not None else height / self.size[0] if height else (width or 0) / self.size[1]
+        if min(scaled(length, factor) for length in self.size) < 1:
+            raise LightFieldError(f"resize: got scale {factor:g}, which leaves no pixel of {self.size}")
+        if factor == 1:
+            return self
+        pixels: dict[str, Any]
+        if self.lazy:
+            unread = at_scale(vars(self)["views"], factor)
+            pixels = {"views": unread, "weights": unread}
+        else:
+            pixels = {"views": resampled(self.views, self.transfer, factor)}
+        return self.copy(
+            **pixels,
+            disparity=None if self.disparity is None else nearest(self.disparity, factor) * factor,
+            disparity_range=self._range_times(factor),
+            metadata=self._metadata_times("pixel_scale", factor),
+        )
+
+    def epi(
+        self,
+        *,
+        row: int | None = None,
+        column: int | None = None,
+        view_row: int | None = None,
+        view_column: int | None = None,
+    ) -> Tensor:
+        """An epipolar image: one line of pixels, seen by a line of views; near points are lines that lean left.
+
+        Args:
+            row: of pixels: ``[C, U, W]``, from the views of ``view_row`` (default: the middle one), left to right.
+            column: of pixels: ``[C, V, H]``, from the views of ``view_column``, top to bottom.
+
+        Returns: values as in the views; of unread views only those of the line are read.
+
+        Raises:
+            LightFieldError: not one of ``row`` and ``column``, an index is outside, or a view is told that has no say.
+        """
+        window = epi_window(self.shape, row, column, view_row, view_column)
+        return epi_of(self.crop(*window).views, row is not None)
+
+    def save(self, path: str | Path, layout: str | None = None, **options: Any) -> Any:
+        """Write it: ``lfdeblur_models.data.write_light_field(self, path, layout, **options)``, see there."""
+        return WRITERS[0](self, path, layout, **options)
+
+    def to_xarray(self) -> Any:
+        """An ``xarray.DataArray`` that shares the memory of the views: axes ``v, u, channel, y, x``, with coordinates
+        (``v`` and ``u`` in view steps from the centre), weights and true disparity as further coordinates, and the
+        rest as attributes. Raises LightFieldError: xarray is not installed."""
+        told = {"transfer": self.transfer, "format": self.format, "disparity_range": self.disparity_range}
+        attributes = {**self.metadata, **{name: value for name, value in told.items() if value is not None}}
+        return data_array(self.views, self.weights, self.disparity, self.scene, attributes)
+
+    def _range_times(self, factor: float) -> tuple[float, float] | None:
+        if self.disparity_range is None:
+            return None
+        return self.disparity_range[0] * factor, self.disparity_range[1] * factor
+
+    def _metadata_times(self, name: str, factor: float) -> dict[str, Any]:
+        """With what a camera that the files tell of has to be multiplied by."""
+        return self.metadata | ({name: self.metadata.get(name, 1) * factor} if factor != 1 else {})
+
     def copy(self, **changes: Any) -> "LightField":
         """``dataclasses.replace``, but views that are not read yet stay unread; pixels and metadata are shared."""
         stored = {item.name: vars(self)[item.name] for item in fields(self)}
@@ -229,6 +368,14 @@ class LightField:
             f"LightField({self.scene!r}, {self.format}, {rows}x{columns} views of {width}x{height} pixels, "
             f"{channels} channels, {self.dtype}, {self.transfer}, {state})"
         )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the words, and a small sheet of views; of a light field beyond 256 MB one view is read."""
+
+        def part(*window: slice) -> Tensor:
+            return self.views if window == (slice(None),) * 4 else self.crop(*window).views
+
+        return as_html(repr(self), self.shape, self.dtype, self.transfer, part)
 
 
 def linear_light_field(light_field: LightField) -> LightField:

@@ -67,7 +67,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path, files: Collection[str]) -> Iterator[Path]:
+def atomic_folder(
+    path: str | Path, files: Collection[str], folders: Collection[str] = ("__pycache__",)
+) -> Iterator[Path]:
     """A temporary folder beside ``path``, renamed to ``path`` at the end and removed if the block fails.
 
     A folder that is there already is replaced, if it is empty or holds files of these names alone; of a link to such a
@@ -76,12 +78,13 @@ def atomic_folder(path: str | Path, files: Collection[str]) -> Iterator[Path]:
     Args:
         path: the folder; the one that it lies in is there.
         files: names of what the block writes.
+        folders: names of folders that may lie there too.
 
     Raises:
         OutputError: ``path`` is a file, holds anything else or has no name (``.``), or the folder cannot be written.
     """
     path = Path(path)
-    check_replaceable(path, files)
+    check_replaceable(path, files, folders)
     temporary, before = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     try:
         temporary.mkdir()
@@ -104,12 +107,11 @@ def atomic_folder(path: str | Path, files: Collection[str]) -> Iterator[Path]:
         shutil.rmtree(before, ignore_errors=True)
 
 
-def check_replaceable(folder: Path, files: Collection[str]) -> None:
+def check_replaceable(folder: Path, files: Collection[str], folders: Collection[str] = ("__pycache__",)) -> None:
     """Raise OutputError where a folder of results would replace a file, or a folder with anything else in it."""
     if folder.name in NAMELESS:
         raise OutputError(f"cannot replace the folder {folder}: want a folder by its name")
     if os.path.isdir(folder):  # unlike Path's, no name is an error
-        folders = {"__pycache__"}
         others = sorted(
             entry.name for entry in folder.iterdir() if entry.name not in (folders if entry.is_dir() else files)
         )

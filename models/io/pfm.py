@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .atomic import atomic_path
 from .errors import ImageError
 
 
@@ -47,3 +48,18 @@ def read_pfm(path: str | Path) -> Tensor:
         raise ImageError(f"{path}: truncated: got {len(data) - position} bytes of pixels, want {want}")
     values = np.frombuffer(data, "<f4" if scale < 0 else ">f4", width * height, position)
     return torch.from_numpy(values.reshape(height, width)[::-1].astype(np.float32) * np.float32(abs(scale)))
+
+
+def write_pfm(path: str | Path, picture: Tensor) -> None:
+    """Write ``[H, W]`` floating point as one-channel PFM, float32, little-endian; whole or not at all.
+
+    Raises:
+        ImageError: of another shape or dtype. OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    if picture.dim() != 2 or not picture.is_floating_point():
+        raise ImageError(f"{path}: got {picture.dtype} {list(picture.shape)}, want floating point [H, W]")
+    height, width = picture.shape
+    rows = np.ascontiguousarray(picture.detach().cpu().numpy()[::-1], "<f4")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(f"Pf\n{width} {height}\n-1.0\n".encode() + rows.tobytes())

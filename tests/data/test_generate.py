@@ -91,16 +91,19 @@ def test_the_manifest_tells_every_choice(tmp_path):
 
 
 def test_both_truths_and_their_difference(tmp_path):
-    field = LightField(plane(1).views, scene="toy", disparity=torch.ones(24, 20))
+    views = plane(1).views
+    darker = (views * 0.97).to(torch.uint8)  # than the centre view, so that the truths differ by a known little
+    darker[2, 2] = views[2, 2]
+    field = LightField(darker, scene="toy", disparity=torch.ones(24, 20))
     for truth in ("center", "refocus", "both"):
-        generate([field], tmp_path / truth, Recipe(apertures=(Aperture("disk", 1),), disparities=(0.0,), truth=truth))
+        generate([field], tmp_path / truth, Recipe((Aperture("disk", 1),), (0.0,), truth=truth, bits=16))
     pictures = [
         read_image(tmp_path / truth / "ground_truth" / "toy.png")[0].double() for truth in ("center", "refocus")
     ]
     inner = (..., slice(4, -4), slice(4, -4))
-    assert (pictures[0] - pictures[1])[inner].abs().max() <= 1  # whole-pixel shifts of one plane: the same picture
+    assert (pictures[0] - pictures[1])[inner].abs().max() <= 8 * 257  # whole-pixel shifts of one plane
     rows = {t: pq.read_table(tmp_path / t / "manifest.parquet").to_pylist()[0] for t in ("center", "refocus", "both")}
-    error = ((pictures[0] - pictures[1]) / 255).square().mean()
+    error = ((pictures[0] - pictures[1]) / 65535).square().mean()
     for truth, row in rows.items():
         assert row["truths_psnr_db"] == pytest.approx(float(-10 * error.log10()), abs=2 if truth == "center" else 0.2)
     assert [row["truth_kind"] for row in rows.values()] == ["center", "refocus", "center"]

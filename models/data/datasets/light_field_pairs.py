@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..depth.disparity import disparity_of
+from ..depth.disparity_range import estimate_disparity_range
 from ..lazy_views import Window
 from ..light_field import LightField, LightFieldError
 from ..rendering.aperture import Aperture, parse_aperture, random_aperture
 from ..rendering.defocus import aperture_diameter, defocus_map
-from ..rendering.disparity_map import disparity_of
-from ..rendering.disparity_range import estimate_disparity_range
 from ..rendering.exposure import cut_out, expose
 from ..rendering.noise import Noise
 from ..rendering.pairs import encode

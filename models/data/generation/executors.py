@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import wait as wait_for
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 
 from ...system.memory import keep_freed_memory
 from .work_units import Outcome, WorkUnit
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
 
 
 class Executor(Protocol):
@@ -45,8 +48,8 @@ class Processes:
             raise ValueError(f"workers: got {count}, want at least 1")
         self.count = count
 
-    def outcomes(self, work: Callable[[WorkUnit], Outcome], units: Sequence[WorkUnit]) -> Iterator[Outcome]:
-        """See :class:`Executor`; never more units are under way than keep the processes busy."""
+    def outcomes(self, work: Callable[[Unit], Result], units: Sequence[Unit]) -> Iterator[Result]:
+        """See :class:`Executor`; any work will do. Never more units are under way than keep the processes busy."""
         count = min(self.count, len(units))
         if count <= 1:
             yield from map(work, units)
@@ -57,7 +60,7 @@ class Processes:
         pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(threads,))
         try:
             waiting = iter(units)
-            under_way: set[Future[Outcome]] = set()
+            under_way: set[Future[Result]] = set()
             while True:
                 for unit in waiting:
                     under_way.add(pool.submit(work, unit))

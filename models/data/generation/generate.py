@@ -85,7 +85,7 @@ def generate(
     executor = executor or Processes(workers)
     storage = open_storage(out)
     storage.check()
-    scenes = _named_scenes(sources, reading)
+    scenes = named_scenes(sources, reading)
     made, done = Generated(), 0
     units = list(make_units(scenes, recipe))
     sizes = {unit.name: len(unit.scenes) for unit in units}
@@ -109,7 +109,7 @@ def generate(
     return made
 
 
-def _named_scenes(
+def named_scenes(
     sources: Iterable[LightField | Source | str | Path], reading: Reading
 ) -> list[tuple[str, Source | LightField]]:
     """Every scene with its name. Raises LightFieldError where there is no such source, or a name twice."""

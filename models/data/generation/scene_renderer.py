@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ...drawing.contact_sheet import Row, Tile, contact_sheet, disparity_label
 from ...io.png import png
+from ..depth.disparity import disparity_of
+from ..depth.disparity_range import estimate_disparity_range
 from ..light_field import LightField
 from ..rendering.defocus import STEPS, ZERO, aperture_diameter, defocus_map, encode_defocus
-from ..rendering.disparity_map import disparity_of
-from ..rendering.disparity_range import estimate_disparity_range
 from ..rendering.exposure import expose
 from ..rendering.planes import content_planes, even_planes
 from ..rendering.truth import all_in_focus_light, center_light, difference_of_truths, enlarge_map

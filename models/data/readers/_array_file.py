@@ -3,6 +3,7 @@
 ``.npz``, Zarr and plain HDF5 files have one array with the views and others that tell about them.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -21,7 +22,7 @@ from .options import ReadOptions
 AXES = "vuyxc"  # row and column of a view, row and column of a pixel, channel
 NAMES = ("views", "LF", "lf", "light_field", "lightfield")
 ARRAY_OPTIONS = ("dataset", "axes")
-COMPANIONS = ("weights", "disparity", "disparity_range", "transfer")
+COMPANIONS = ("weights", "disparity", "disparity_range", "transfer", "metadata_json")
 _DTYPES = {np.dtype(name): getattr(torch, name) for name in ("uint8", "uint16", "float16", "float32", "float64")}
 
 # Gives an array that can be sliced, for as long as the context lasts. To pickle the light field, it has to be a
@@ -60,7 +61,7 @@ def light_field_of(
         pixels,
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
-        metadata=metadata | {"dataset": name, "axes": axes},
+        metadata=read_metadata(path, told["metadata_json"]) | metadata | {"dataset": name, "axes": axes},
     )
 
 
@@ -212,6 +213,19 @@ def check_range(path: Path, limits: Any) -> tuple[float, float]:
     if not low <= high:
         raise LightFieldError(f"{path}: disparity_range: got {limits!r}, want the lowest and the highest disparity")
     return low, high
+
+
+def read_metadata(path: Path, text: Any) -> dict[str, Any]:
+    """Metadata that were kept as JSON; empty for None. Raises LightFieldError: something else."""
+    if text is None:
+        return {}
+    try:
+        told = json.loads(str(text))
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise LightFieldError(f"{path}: metadata_json: want an object of JSON, as text")
+    return told
 
 
 def check_transfer(path: Path, transfer: Any) -> str:

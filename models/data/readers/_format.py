@@ -1,5 +1,6 @@
 """``Format``: what a file of this folder tells about the format that it reads; ``registry.py`` finds it there."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +37,10 @@ class Format:
         told: whether the options tell that a path is of this format, however it looks.
         doubt: where a path that fits may as well be something else: what it would take to know. Such a path is not
             taken for a light field where photographs can be meant.
-        word: in a picture's name, in lower case; it dispels the doubt.
+        word: a regular expression for a part of a picture's name, in lower case; it dispels the doubt.
         suffixes: of its files, in lower case; in a folder of files they are light fields.
         marks: names of files that a folder of this format has; what lies in its folders has no telling names.
-        endings: of names, which are not part of the scene's.
+        endings: regular expressions for the ends of names that are not part of the scene's.
         names_of_all: names, in lower case, that all scenes have: the folder above is called as the scene.
         scenes: the light fields that a path of this format holds.
         names_scene: whether ``read`` gives the scene's name, else it is that of the file or folder.
@@ -69,7 +70,7 @@ class Format:
 
     def is_named_in(self, path: Path) -> bool:
         """Whether a picture's name says this format."""
-        return bool(self.word) and is_image_name(path) and self.word in path.stem.lower()
+        return bool(self.word) and is_image_name(path) and re.search(self.word, path.stem.lower()) is not None
 
     def is_sure(self, path: Path) -> bool:
         """Whether a path is of this format and can be nothing else."""

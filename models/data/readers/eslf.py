@@ -129,5 +129,5 @@ FORMAT = Format(
     told=told,
     doubt=doubt,
     word="eslf",
-    endings=("_eslf", ".eslf"),
+    endings=("_eslf", r"\.eslf"),
 )

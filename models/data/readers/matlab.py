@@ -16,7 +16,17 @@ import numpy as np
 from ..errors import LightFieldError
 from ..light_field import LightField
 from . import _hdf5
-from ._array_file import ARRAY_OPTIONS, array_pixels, find_axes
+from ._array_file import (
+    ARRAY_OPTIONS,
+    COMPANIONS,
+    array_pixels,
+    check_disparity,
+    check_range,
+    check_transfer,
+    check_weights,
+    find_axes,
+    read_metadata,
+)
 from ._format import Format
 from ._optional import need
 from .options import ReadOptions
@@ -24,6 +34,7 @@ from .options import ReadOptions
 _HEADER = 128
 _CLASSES = {"single": "float32", "double": "float64"}
 _LFTOOLBOX = ("LFMetadata", "WhiteImageMetadata", "LensletGridModel", "DecodeOptions", "RectOptions")
+OURS = "lfdeblur_"  # before the names of what lies beside the views in files that this program writes
 _HIDDEN = ("#refs#", "#subsystem#")
 
 
@@ -107,15 +118,42 @@ def read_mat(path: Path, transfer: str, options: ReadOptions) -> LightField:
         raise LightFieldError(f"{path}: {name} is of class {kind or 'struct'}, want an array of numbers") from None
     if _hdf5.is_hdf5(path):
         shape, axes = shape[::-1], axes[::-1]
-    pixels = array_pixels(path, name, partial(_open, path, name), shape, dtype, axes, transfer=transfer, lens=True)
+    told = {key: _companion(path, OURS + key) if OURS + key in found else None for key in COMPANIONS}
+    sizes = dict(zip(axes, shape, strict=True))
+    weights, disparity, limits = told["weights"], told["disparity"], told["disparity_range"]
+    pixels = array_pixels(
+        path,
+        name,
+        partial(_open, path, name),
+        shape,
+        dtype,
+        axes,
+        transfer=transfer if told["transfer"] is None else check_transfer(path, told["transfer"]),
+        lens=True,
+        weights=None if weights is None else check_weights(path, weights, (sizes["v"], sizes["u"])),
+    )
     return LightField.of_lazy_views(
         pixels,
-        metadata={
+        disparity_range=None if limits is None else check_range(path, limits.flatten()),
+        disparity=None if disparity is None else check_disparity(path, disparity, pixels.shape[-2:]),
+        metadata=read_metadata(path, told["metadata_json"])
+        | {
             "matlab": "7.3" if _hdf5.is_hdf5(path) else "5",
             "variables": [other for other in found if other != name],
             "channels": shape[axes.index("c")] if "c" in axes else 1,
         },
     )
+
+
+def _companion(path: Path, name: str) -> Any:
+    """A small variable: text, or an array as MATLAB has it."""
+    with _open(path, name) as array:
+        values, is_text = np.asarray(array[()]), getattr(array, "attrs", {}).get("MATLAB_class") == b"char"
+    if is_text:
+        return values.astype("<u2").T.tobytes().decode("utf-16-le")
+    if values.dtype.kind == "U":
+        return "".join(values.flatten())
+    return values.T if _hdf5.is_hdf5(path) else values
 
 
 @contextmanager

@@ -3,18 +3,15 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pyvips
-import torch
 from torch import Tensor
 
 from ...io.errors import ImageError
-from ...io.images import is_image_name, open_image, picture_header
+from ...io.images import is_image_name, picture_header
 from ..errors import LightFieldError
 from ..lazy_views import LazyViews, Window
 from ..light_field import LightField
 from ._format import PICTURE, Format
-from ._picture_grid import alpha_weights, check_finite, empty_views, mean_alpha_of
+from ._picture_tiles import read_tiles
 from .options import ReadOptions
 
 
@@ -56,30 +53,11 @@ def read(path: Path, options: ReadOptions) -> LightField:
 
 
 def _read(path: Path, size: tuple[int, int], window: Window) -> tuple[Tensor, Tensor | None]:
-    """A row of views at a time, so that no more than the window and that row is in memory."""
-    rows, columns, height, width = window.shape
-    left = window.columns.start * size[1] + window.x.start
-    starts = range(0, columns * size[1], size[1])
-    try:
-        image, info = open_image(path)
-        views = empty_views((rows, columns, info.channels, height, width), info)
-        mean_alpha = torch.ones(rows, columns, dtype=torch.float64)
-        region = pyvips.Region.new(image)  # unlike a crop, it reads row after row without running ahead
-        for v in range(rows):
-            top = (window.rows.start + v) * size[0] + window.y.start
-            data = region.fetch(left, top, starts[-1] + width, height)
-            band = np.frombuffer(data, views.dtype).reshape(height, -1, image.bands)
-            for u, start in enumerate(starts):
-                pixels = band[:, start : start + width]
-                views[v, u] = pixels[..., : info.channels].transpose(2, 0, 1)
-                if image.bands in (2, 4):
-                    mean_alpha[v, u] = mean_alpha_of(pixels[..., -1])
-        check_finite(path, views)
-    except ImageError as error:
-        raise LightFieldError(str(error)) from error
-    except pyvips.Error as error:
-        raise LightFieldError(f"{path}: truncated or damaged ({' '.join(str(error.detail).split())})") from error
-    return torch.from_numpy(views), alpha_weights(mean_alpha, path)
+    rows, columns = window.rows, window.columns
+    places = [(v, u) for v in range(rows.start, rows.stop) for u in range(columns.start, columns.stop)]
+    views, weights = read_tiles(path, size, places, window.y, window.x)
+    grid = window.shape[:2]
+    return views.unflatten(0, grid), None if weights is None else weights.unflatten(0, grid)
 
 
 FORMAT = Format(
@@ -96,5 +74,5 @@ FORMAT = Format(
     told=told,
     doubt=doubt,
     word="_mosaic",
-    endings=("_mosaic", ".mosaic"),
+    endings=("_mosaic", r"\.mosaic"),
 )

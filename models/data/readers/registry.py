@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -109,7 +110,7 @@ def scene_name(path: Path) -> str:
     path = Path(os.path.abspath(path))  # not resolved: the name of a link is the one that was chosen
     name = path.name if path.is_dir() else path.stem
     for ending in _ENDINGS:
-        name = name.removesuffix(ending)
+        name = re.sub(f"(?:{ending})$", "", name)
     return path.parent.name if name.lower() in _NAMES_OF_ALL and path.parent.name else name
 
 

@@ -84,6 +84,6 @@ FORMAT = Format(
     options=ARRAY_OPTIONS,
     suffixes=(".zarr", ".zip"),
     marks=_MARKS,
-    endings=(".zarr",),
+    endings=(r"\.zarr",),
     needs=("zarr",),
 )

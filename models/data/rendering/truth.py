@@ -11,8 +11,10 @@ from ..lazy_views import Window
 from ..light_field import LightField
 from ..transfer import quantise, to_linear
 from .exposure import cut_out, enlarge, needed_part, picture_window, refocus_light
+from .sides import Sides, sides_of
 
 TRUTHS = ("center", "refocus")
+AGREED = 1e-5  # squared difference of linear light that says nothing
 
 
 def center_light(light_field: LightField, window: Window | None = None, *, scale: int = 1) -> Tensor:
@@ -39,8 +41,9 @@ def all_in_focus_light(
 ) -> Tensor:
     """All views averaged where each sees the point that the centre view sees: as sharp as they, with less noise.
 
-    Behind outlines some views see the nearer thing instead: there the average is not the truth, which
-    ``difference_of_truths`` shows.
+    Behind outlines some views see the nearer thing instead. There the side of the aperture counts that agrees with the
+    centre view (``sides_of``), so that outlines have no halos; a grid without a centre view has nothing to agree with,
+    and all its views count.
 
     Args:
         light_field: of any transfer function; its ``weights`` count.
@@ -57,10 +60,29 @@ def all_in_focus_light(
     weights = torch.ones(rows, columns, device=device) if light_field.weights is None else light_field.weights
     reach = float(disparity.abs().max())
     seen, used, outer = needed_part(light_field, weights[None].to(device), reach, window)
-    depth = cut_out(disparity, outer).to(device, torch.float32)
-    depth = enlarge_map(depth, scale)
-    light = refocus_light(seen, depth, used[0], scale=scale, interpolation=interpolation, backend=backend)
-    return cut_out(light, window.pixels_from(outer), scale)
+    depth = enlarge_map(cut_out(disparity, outer).to(device, torch.float32), scale)
+    centered = rows % 2 == columns % 2 == 1
+    sides = sides_of(used[0]) if centered else None
+    apertures = used if sides is None else sides.pieces
+    light = refocus_light(seen, depth, apertures, scale=scale, interpolation=interpolation, backend=backend)
+    whole = light[0] if sides is None else _agreeing(sides, light, center_light(seen, scale=scale))
+    return cut_out(whole, window.pixels_from(outer), scale)
+
+
+def _agreeing(sides: Sides, light: Tensor, center: Tensor) -> Tensor:
+    """``[C, H, W]``: of the light through each piece of the aperture ``[P, C, H, W]`` the side that agrees with the
+    centre view around each pixel; the more views a side has, the more it may differ, for it has less noise.
+
+    Powers are written as products, which every part of the picture rounds alike.
+    """
+    lights = sides.of(light)
+    if len(lights) == 1:
+        return lights[0]
+    misfits = F.avg_pool2d((lights - center).square_().sum(1), 3, 1, 1, count_include_pad=False)  # [S, H, W]
+    pieces = (sides.shares > 0).sum(1)
+    misfits *= (len(light) / pieces).square().to(misfits)[:, None, None]
+    trust = misfits.add_(AGREED).square_().square_().reciprocal_()
+    return (lights * trust[:, None]).sum(0) / trust.sum(0)
 
 
 def enlarge_map(disparity: Tensor, scale: int) -> Tensor:

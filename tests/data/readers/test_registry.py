@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import lfdeblur_models
-from docs.figures.formats import PAGE, table, with_table
-from lfdeblur_models.data import FORMATS, LightFieldError, ReadOptions, read_light_field, readers
+from docs.figures.formats import PAGE, layouts_table, table, with_tables
+from lfdeblur_models.data import FORMATS, LAYOUTS, LightFieldError, ReadOptions, read_light_field, readers
 from lfdeblur_models.data.readers.registry import is_named_light_field, read_as_told, scene_name
 from lfdeblur_models.io.images import write_image
 
@@ -61,7 +61,7 @@ try:
 except LightFieldError as error:
     said = str(error)
 help = reading_options.__annotations__["format"].__metadata__[0].help
-print("(one-view, raw-lenslet" in said, "| `one-view` |" in table(), "one-view" in help)
+print("(one-view, quilt" in said, "| `one-view` |" in table(), "one-view" in help)
 """
 
 
@@ -111,10 +111,12 @@ def test_entries_name_options_that_exist():
 def test_the_table_of_formats_is_that_of_the_registry():
     page = PAGE.read_text(encoding="utf-8")
     assert table() in page, "python -m docs.figures.formats"
-    assert with_table(page) == page
+    assert layouts_table() in page, "python -m docs.figures.formats"
+    assert with_tables(page) == page
     assert set(re.findall(r"^\| `(.*?)` \|", table(), re.MULTILINE)) == {"format", *FORMATS}
+    assert set(re.findall(r"^\| `(.*?)` \|", layouts_table(), re.MULTILINE)) == {"--to", *LAYOUTS}
     with pytest.raises(ValueError, match="want one table"):
-        with_table("no table")
+        with_tables("no table")
 
 
 def test_an_unknown_format_is_told_what_was_looked_for(tmp_path):
@@ -122,7 +124,7 @@ def test_an_unknown_format_is_told_what_was_looked_for(tmp_path):
     fails(
         "notes.txt: unknown format; looked for a folder of views (hci, power-tools, stanford, grid), "
         "Zarr (.zarr, .zip), a Lytro container (.lfp, .lfr), MATLAB 5 and 7.3 (.mat), HDF5 (.h5, .hdf5), NumPy (.npz), "
-        "one picture (raw-lenslet, eslf, mosaic)",
+        "one picture (quilt, raw-lenslet, eslf, mosaic)",
         tmp_path / "notes.txt",
     )
 

@@ -10,11 +10,13 @@ import lfdeblur_ops
 
 from ..light_field import LightField, LightFieldError
 
-CANDIDATES = torch.arange(-8.0, 8.01, 0.25)  # pixels per view step
+SPREADS = (8.0, 16.0, 32.0, 64.0)  # pixels per view step either way: the first that holds the scene
+CANDIDATES = 65
 PLANES_AT_ONCE = 16
 WINDOW = 9  # pixels over which a focus is judged
 TEXTURED = 0.8  # quantile of the gradient from which a pixel says something about depth
-TAILS = 0.02  # share of the textured pixels left out at either end
+TAILS = 0.005  # share of the textured pixels left out at either end
+CROWD = 0.03  # share of the votes at the ends of a spread from which the scene is taken to go on beyond
 
 
 def estimate_disparity_range(
@@ -24,7 +26,8 @@ def estimate_disparity_range(
 
     Where a plane is in focus, the refocused picture agrees with the centre view. So each textured pixel of the centre
     view votes for the candidate (-8 to 8 in steps of 0.25) at which the two differ least around it, and the range spans
-    all votes but the outermost 2 % at either end.
+    all votes but the outermost 0.5 % at either end. Where the votes crowd at the ends, candidates go twice as far in
+    steps twice as wide, up to 64.
 
     Args:
         light_field: with a centre view (see ``LightField.with_center``).
@@ -48,17 +51,39 @@ def estimate_disparity_range(
         raise LightFieldError(
             f"{light_field.scene}: nothing but flat areas, no disparity to see; give the focus planes"
         )
-    best, vote = torch.full_like(texture, float("inf")), torch.zeros_like(texture)
-    for planes in CANDIDATES.split(PLANES_AT_ONCE):
-        between()
-        stack = lfdeblur_ops.refocus(views, planes, aperture=light_field.weights, backend=backend)[:, 0]
-        difference = _blur((stack.float() - center).abs())
-        least, index = difference.min(0)
-        better = least < best
-        best, vote = torch.where(better, least, best), torch.where(better, planes[index], vote)
-    votes = vote[textured].sort().values
+    for spread in SPREADS:
+        candidates = torch.linspace(-spread, spread, CANDIDATES)
+        votes = _votes(views, center, candidates, light_field.weights, backend, between)[textured].sort().values
+        if (votes.abs() > spread - 1.5 * float(candidates[1] - candidates[0])).float().mean() < CROWD:
+            break
     tail = int(len(votes) * TAILS)
     return votes[tail].item(), votes[len(votes) - 1 - tail].item()
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """An estimated range with room for what has too little texture to have a vote: floors and walls go on."""
+    more = 0.3 + (high - low) / 16
+    return low - more, high + more
+
+
+def _votes(
+    views: Tensor,
+    center: Tensor,
+    candidates: Tensor,
+    weights: Tensor | None,
+    backend: str,
+    between: Callable[[], None],
+) -> Tensor:
+    """``[H, W]``: the candidate at which the refocused picture differs least from the centre view around a pixel."""
+    best = torch.full_like(center[0], float("inf"))
+    vote = torch.zeros_like(best)
+    for planes in candidates.split(PLANES_AT_ONCE):
+        between()
+        stack = lfdeblur_ops.refocus(views, planes, aperture=weights, backend=backend)[:, 0]
+        least, index = _blur((stack.float() - center).abs()).min(0)
+        better = least < best
+        best, vote = torch.where(better, least, best), torch.where(better, planes.to(index.device)[index], vote)
+    return vote
 
 
 def grey_views(light_field: LightField) -> Tensor:

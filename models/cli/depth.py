@@ -1,0 +1,164 @@
+"""``lfdeblur depth``."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+
+from ..data import LightField, ReadOptions
+from ..data.depth.camera import Camera, camera_of, parse_camera
+from ..data.depth.disparity import Disparity, estimate_disparity
+from ..data.depth.points import write_points
+from ..data.depth.scores import THRESHOLDS, disparity_scores
+from ..data.readers.registry import read_as_told
+from ..drawing.colour_map import coloured, with_legend
+from ..drawing.contact_sheet import write_contact_sheet
+from ..io.atomic import atomic_path, check_output_folder, make_output_folder
+from ..io.images import write_image, write_pixels
+from ..io.pfm import write_pfm
+from .options import Device, Out, bad_option, device_of, takes_reading_options
+
+UNSURE = 0.05  # confidence below which a pixel says nothing of its own
+OUTLIERS = 0.002  # share of the pixels at either end that have the colour of the rest's end
+ON_THE_LIMITS = 0.1  # share of the sure pixels there from which the scene is taken to go on beyond
+ON = 0.01  # pixels from a limit that are on it
+_LEVELS = 65535
+
+
+@takes_reading_options
+def depth(
+    light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
+    out: Out,
+    limits: Annotated[
+        str | None,
+        typer.Option(metavar="LOW:HIGH", help="Disparities to look between, pixels per view step. Default: found."),
+    ] = None,
+    points: Annotated[bool, typer.Option("--points", help="Also write points.ply, with colours.")] = False,
+    least: Annotated[
+        float, typer.Option("--confidence", min=0, max=1, help="Points of less confidence are left out.")
+    ] = 0.0,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BASELINE,FOCAL,FOCUS",
+            help="For metric depth where the files tell no camera: metres between views, focal length in pixels, "
+            "metres of what has disparity 0 (inf: views are not shifted).",
+        ),
+    ] = None,
+    device: Device = "auto",
+    *,
+    read_options: ReadOptions,
+) -> None:
+    """Estimate how far away everything is: disparity.pfm, .png (16 bits), _coloured.png, confidence.png, depth.json.
+
+    Metric depth.pfm too where the files, or --camera, tell baseline and focal length.
+    """
+    with bad_option():
+        ends = None if limits is None else _ends(limits)
+        told = None if camera is None else parse_camera(camera)
+    where = device_of(device)
+    check_output_folder(out)
+    field = read_as_told(light_field, read_options).with_center()
+    seen = told or camera_of(field)
+    moved = field.copy(views=field.views.to(where), weights=field.weights)
+    found = estimate_disparity(moved, ends)
+    found = Disparity(found.disparity.cpu(), found.confidence.cpu(), found.limits)
+    make_output_folder(out)
+    _write(out, field, found, seen)
+    names = ["disparity.pfm", "disparity.png", "disparity_coloured.png", "confidence.png", "depth.json"]
+    if seen is not None:
+        names.append(f"depth.pfm ({seen.unit})")
+    if points:
+        count = write_points(out / "points.ply", field, found.disparity, seen, confidence=found.confidence, least=least)
+        names.append(f"points.ply ({count} points{'' if seen else ', a relief, not to scale'})")
+    _report(field, found, seen)
+    typer.echo(f"{', '.join(names)} in {out}")
+
+
+def _ends(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = 1.0, 0.0
+    if not -1e4 <= ends[0] <= ends[1] <= 1e4:
+        raise ValueError(f"--limits: got {text!r}, want LOW:HIGH in pixels per view step, for example -2:2")
+    return ends
+
+
+def _write(out: Path, field: LightField, found: Disparity, camera: Camera | None) -> None:
+    low, high = _range(found.disparity)
+    write_pfm(out / "disparity.pfm", found.disparity)
+    share = (found.disparity - low) / max(high - low, 1e-9)
+    write_pixels(out / "disparity.png", (share * _LEVELS).round().numpy().astype(np.uint16)[..., None])
+    ends = _range(found.disparity, OUTLIERS)
+    sheet = with_legend(coloured(found.disparity, *ends), *ends, "px/view", "nearer is brighter")
+    write_contact_sheet(out / "disparity_coloured.png", sheet)
+    write_image(out / "confidence.png", found.confidence[None], bits=8)
+    facts: dict[str, Any] = {
+        "scene": field.scene,
+        "format": field.format,
+        "size": list(field.size),
+        "limits": list(found.limits),
+        "disparity": {"lowest": low, "median": float(found.disparity.median()), "highest": high},
+        "disparity.png": {"0": low, str(_LEVELS): high},
+        "unit": "pixels per view step, positive is nearer",
+        "confidence": {"mean": float(found.confidence.mean()), "sure": _share(found.confidence >= UNSURE)},
+        "camera": None if camera is None else {**asdict(camera), "focus": _finite(camera.focus)},
+    }
+    if field.disparity is not None:
+        facts["against the true disparity"] = disparity_scores(found.disparity, field.disparity)
+    if camera is not None:
+        metric = camera.depth(found.disparity)
+        write_pfm(out / "depth.pfm", metric)
+        finite = metric[torch.isfinite(metric)]
+        if finite.numel():
+            facts["depth"] = {"nearest": float(finite.min()), "farthest": float(finite.max()), "unit": camera.unit}
+    with atomic_path(out / "depth.json") as temporary:
+        temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
+    low, high = _range(found.disparity)
+    sure = found.confidence >= UNSURE
+    typer.echo(f"disparity {low:.2f} to {high:.2f} pixels per view step, confidence {found.confidence.mean():.2f}")
+    if field.disparity is not None:
+        mse, *bad = disparity_scores(found.disparity, field.disparity).values()
+        shares = ", ".join(f"{limit:g}: {share:.2f} %" for limit, share in zip(THRESHOLDS, bad, strict=True))
+        typer.echo(f"against the true disparity: MSE x 100 {mse:.2f}; BadPix {shares}")
+    if camera is None:
+        typer.echo("no depth in metres: the files tell no baseline and focal length (--camera does)")
+    beyond = found.disparity[sure] <= found.limits[0] + ON, found.disparity[sure] >= found.limits[1] - ON
+    for there, end, limit in zip(beyond, ("lower", "upper"), found.limits, strict=True):
+        if _share(there) > ON_THE_LIMITS:
+            _warn(
+                f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes "
+                "on beyond it (--limits)"
+            )
+    if not bool(sure.any()):
+        _warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"lfdeblur: warning: {message}", err=True)
+
+
+def _range(disparity: Tensor, left_out: float = 0.0) -> tuple[float, float]:
+    """Lowest and highest, a share of the pixels left out at either end."""
+    ordered = disparity.flatten().sort().values
+    tail = int(left_out * len(ordered))
+    return float(ordered[tail]), float(ordered[len(ordered) - 1 - tail])
+
+
+def _share(these: Tensor) -> float:
+    return float(these.float().mean()) if these.numel() else 0.0
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no infinity."""
+    return value if value < float("inf") else None

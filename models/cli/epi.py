@@ -1,0 +1,86 @@
+"""``lfdeblur epi``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from ..data import LightField, ReadOptions
+from ..data.epipolar import epi_window
+from ..data.readers.registry import read_as_told
+from ..data.shown import display_values
+from ..io.atomic import check_output_folder, make_output_folder
+from ..io.images import SUFFIXES, check_writable, write_image
+from .options import CommandError, takes_reading_options
+
+_HEIGHT = 160  # pixels that a picture has at least, where the views are not told how high they are drawn
+_JPEG = (".jpg", ".jpeg")
+
+
+@takes_reading_options
+def epi(
+    light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
+    row: Annotated[
+        list[int] | None,
+        typer.Option(metavar="Y", help="Of pixels: the image along x; repeat for several. Default: the middle one."),
+    ] = None,
+    column: Annotated[
+        list[int] | None, typer.Option(metavar="X", help="Of pixels: the image along y; repeat for several.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder, made if missing; or for one image a picture file. Default: epi/SCENE."),
+    ] = None,
+    view_row: Annotated[
+        int | None, typer.Option(metavar="V", help="Row of views for images along x. Default: the middle one.")
+    ] = None,
+    view_column: Annotated[
+        int | None, typer.Option(metavar="U", help="Column of views for images along y. Default: the middle one.")
+    ] = None,
+    enlarge: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows of the picture for each view; 1: the bare slice. Default: enough to see it."),
+    ] = None,
+    *,
+    read_options: ReadOptions,
+) -> None:
+    """Draw epipolar images: one line of pixels, as a line of views sees it, a view below the other.
+
+    Lines that lean to the left going down are nearer than the plane of disparity 0.
+    """
+    rows, columns = row or [], column or []
+    is_file = out is not None and out.suffix.lower() in SUFFIXES
+    if is_file and len(rows) + len(columns) != 1:
+        raise CommandError(f"--out: got the picture file {out}, want a folder, or one --row or --column")
+    check_output_folder(out.parent if out is not None and is_file else out or Path())
+    field = read_as_told(light_field, read_options)
+    if not rows and not columns:
+        rows, columns = [field.size[0] // 2], [field.size[1] // 2]
+    wide = field.dtype == torch.uint16 and (out is None or out.suffix.lower() not in (*_JPEG, ".webp"))
+    bits = 16 if wide else 8
+    if out is not None and is_file:
+        check_writable(out, bits, field.shape[2])
+    field = _needed(field, rows, columns, view_row, view_column)
+    pictures = {f"row_{y:04d}.png": field.epi(row=y, view_row=view_row) for y in rows}
+    pictures |= {f"column_{x:04d}.png": field.epi(column=x, view_column=view_column) for x in columns}
+    folder = make_output_folder(out.parent if out is not None and is_file else out or Path("epi") / field.scene)
+    for name, lines in pictures.items():
+        picture = display_values(lines, field.transfer).clamp(0, 1)
+        picture = picture.repeat_interleave(enlarge or max(1, round(_HEIGHT / picture.shape[1])), 1)
+        write_image(out if out is not None and is_file else folder / name, picture, bits=bits)
+    named = next(iter(pictures)) if len(pictures) == 1 else f"{len(pictures)} epipolar images"
+    typer.echo(str(out) if is_file else f"{named} in {folder}")
+
+
+def _needed(
+    field: LightField, rows: list[int], columns: list[int], view_row: int | None, view_column: int | None
+) -> LightField:
+    """Itself, checked: a bad number is told before anything is read; of several images the views are read once."""
+    for y in rows:
+        epi_window(field.shape, y, None, view_row, None)
+    for x in columns:
+        epi_window(field.shape, None, x, None, view_column)
+    if len(rows) + len(columns) > 2:
+        _ = field.views
+    return field

@@ -1,0 +1,1 @@
+"""Light fields into files: one file per layout, and a registry of them."""
