@@ -7,7 +7,7 @@ from lfdeblur_models.data import FORMATS, LAYOUTS
 
 PAGE = Path(__file__).parents[1] / "formats.md"
 _HEAD = ("`format`", "looks like", "views in the file", "values", "found by", "extra")
-_KEPT = ("weights", "disparity", "disparity_range", "transfer", "metadata")
+_KEPT = ("weights", "disparity", "disparity_range", "positions", "transfer", "metadata")
 
 
 def table() -> str:
@@ -25,7 +25,7 @@ def layouts_table() -> str:
     rows.append(("---",) * len(rows[0]))
     for known in LAYOUTS.values():
         kept = (known.transfer or "yes" if name == "transfer" else "yes" * (name in known.keeps) for name in _KEPT)
-        values = "as they are" if known.floats else "8 or 16 bits"
+        values = "as they are" if known.floats else "8 or 16 bits" + ", or light" * known.light
         rows.append((f"`{known.name}`", known.writes, known.values or values, *kept))
     return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |").replace("|  |", "| |") for row in rows)
 

@@ -8,6 +8,7 @@ from ..data import LAYOUTS, Converted, ReadOptions
 from ..data import convert as convert_light_fields
 from ..data.light_field import TRANSFERS
 from ..data.sources.find import Reading
+from ..system.interrupts import terminable
 from ..system.memory import keep_freed_memory
 from .options import CommandError, takes_reading_options
 from .progress import progress_bar
@@ -49,7 +50,7 @@ def convert(
     if encode not in (None, *TRANSFERS):
         raise CommandError(f"--encode: got {encode!r}, want {' or '.join(TRANSFERS)}")
     keep_freed_memory()
-    with progress_bar() as progress:
+    with terminable(), progress_bar() as progress:
         task = progress.add_task("convert", total=None)
 
         def show(done: int, total: int) -> None:

@@ -1,18 +1,37 @@
 """Views that are made from others when they are asked for: every n-th of a grid, or all at another scale."""
 
+import math
 from functools import partial
 
 from torch import Tensor
 
+from .errors import LightFieldError
 from .lazy_views import LazyViews, Window
 from .resampling import resampled, scaled
 
 
-def sub_range(have: int, keep: int | None, step: int) -> range | None:
-    """Which of ``have`` rows of views: ``keep`` of them, ``step`` apart, in the middle; None: so many do not fit.
+def sub_grid(
+    grid: tuple[int, int], views: int | tuple[int | None, int | None] | None, step: int | tuple[int, int]
+) -> tuple[range, range, int]:
+    """The rows and columns of views that ``LightField.sub`` keeps, and by how much disparities grow.
 
-    ``keep`` None: as many as fit; of an odd number of rows those around the middle one, so that the centre stays.
+    Raises:
+        LightFieldError: so many do not fit, or the steps differ.
     """
+    keep = views if isinstance(views, tuple) else (views, views)
+    steps = step if isinstance(step, tuple) else (step, step)
+    if min(steps) < 1:
+        raise LightFieldError(f"step: got {step}, want at least 1")
+    rows, columns = (_sub_range(*one) for one in zip(grid, keep, steps, strict=True))
+    if rows is None or columns is None:
+        raise LightFieldError(f"views: got {views} with step {step} of a grid of {grid[0]}x{grid[1]}")
+    if steps[0] != steps[1] and min(len(rows), len(columns)) > 1:
+        raise LightFieldError(f"step: got {step}, want the same along rows and columns: disparities would differ")
+    return rows, columns, steps[0] if len(rows) > 1 else steps[1]
+
+
+def _sub_range(have: int, keep: int | None, step: int) -> range | None:
+    """``keep`` of ``have`` rows of views, ``step`` apart, in the middle; None: so many do not fit."""
     if keep is None:
         keep = 1 + 2 * (have // 2 // step) if have % 2 else 1 + (have - 1) // step
     span = 1 + (keep - 1) * step
@@ -20,6 +39,29 @@ def sub_range(have: int, keep: int | None, step: int) -> range | None:
         return None
     first = (have - span + 1) // 2
     return range(first, first + span, step)
+
+
+def scale_of(size: tuple[int, int], scale: float | None, height: int | None, width: int | None) -> float:
+    """New pixels per old one, of views of this height and width; see ``LightField.resize``.
+
+    Raises:
+        LightFieldError: none or several of the three are given, or no pixel is left.
+    """
+    told = {
+        "scale": scale,
+        "height": None if height is None else height / size[0],
+        "width": None if width is None else width / size[1],
+    }
+    given = [value for value in told.values() if value is not None]
+    if len(given) != 1 or not 0 < given[0] < math.inf:
+        raise LightFieldError(
+            f"resize: got scale {scale}, height {height}, width {width}; want one of them, above 0: views keep their "
+            "aspect, or disparities along rows and columns would differ"
+        )
+    factor = float(given[0])
+    if min(scaled(length, factor) for length in size) < 1:
+        raise LightFieldError(f"resize: got scale {factor:g}, which leaves no pixel of {size[0]}x{size[1]}")
+    return factor
 
 
 def every(pixels: LazyViews, rows: range, columns: range) -> LazyViews:

@@ -11,12 +11,17 @@ _CHANNELS = {1: ["grey"], 3: ["red", "green", "blue"]}
 
 
 def data_array(
-    views: Tensor, weights: Tensor | None, disparity: Tensor | None, name: str, attributes: dict[str, Any]
+    views: Tensor,
+    weights: Tensor | None,
+    disparity: Tensor | None,
+    positions: Tensor | None,
+    name: str,
+    attributes: dict[str, Any],
 ) -> Any:
     """An ``xarray.DataArray`` over the memory of the views.
 
-    Axes ``v, u, channel, y, x``; ``v`` and ``u`` count view steps from the centre, ``y`` and ``x`` pixels. Weights and
-    true disparity are coordinates ``weight`` (``v, u``) and ``disparity`` (``y, x``).
+    Axes ``v, u, channel, y, x``; ``v`` and ``u`` count view steps from the centre, ``y`` and ``x`` pixels. Further
+    coordinates: ``weight``, ``position_v`` and ``position_u`` (over ``v, u``), ``disparity`` (over ``y, x``).
 
     Raises:
         LightFieldError: xarray is not installed.
@@ -39,6 +44,9 @@ def data_array(
         coordinates["weight"] = (("v", "u"), weights.cpu().numpy())
     if disparity is not None:
         coordinates["disparity"] = (("y", "x"), disparity.cpu().numpy(), {"units": "pixels per view step"})
+    if positions is not None:
+        for axis, places in zip(("position_v", "position_u"), positions.cpu().numpy().transpose(2, 0, 1), strict=True):
+            coordinates[axis] = (("v", "u"), places, {"units": "view steps"})
     return xarray.DataArray(
         views.cpu().numpy(), coordinates, ("v", "u", "channel", "y", "x"), name=name, attrs=attributes
     )

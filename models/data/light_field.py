@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .derived_views import at_scale, every, sub_range
+from .derived_views import at_scale, every, scale_of, sub_grid
 from .epipolar import epi_of, epi_window
 from .errors import LightFieldError
 from .labelled_array import data_array
 from .lazy_views import LazyViews, Window, whole_window
 from .positions import kept_positions
-from .resampling import nearest, resampled, scaled
+from .resampling import nearest, resampled
 from .shown import as_html
 from .transfer import to_linear
 
@@ -225,37 +225,22 @@ class LightField:
         Raises:
             LightFieldError: so many do not fit, or the steps differ.
         """
-        keep = views if isinstance(views, tuple) else (views, views)
-        steps = step if isinstance(step, tuple) else (step, step)
-        if min(steps) < 1:
-            raise LightFieldError(f"step: got {step}, want at least 1")
-        kept = [sub_range(*one) for one in zip(self.grid, keep, steps, strict=True)]
-        rows, columns = kept
-        if rows is None or columns is None:
-            have = f"{self.grid[0]}x{self.grid[1]}"
-            raise LightFieldError(f"{self.scene}: views: got {views} with step {step} of a grid of {have}")
-        if steps[0] != steps[1] and min(len(rows), len(columns)) > 1:
-            raise LightFieldError(f"step: got {step}, want the same along rows and columns: disparities would differ")
-        grow = steps[0] if len(rows) > 1 else steps[1]
+        rows, columns, grow = sub_grid(self.grid, views, step)
         same_center = all(one[0] + one[-1] == have - 1 for one, have in zip((rows, columns), self.grid, strict=True))
+        spans = [slice(one[0], one[-1] + 1, one.step) for one in (rows, columns)]
         pixels: dict[str, Any]
         if self.lazy:
             unread = every(vars(self)["views"], rows, columns)
             pixels = {"views": unread, "weights": unread}
         else:
-            part = tuple(slice(one[0], one[-1] + 1, one.step) for one in (rows, columns))
+            part = tuple(spans)
             pixels = {"views": self.views[part], "weights": None if self.weights is None else self.weights[part]}
         return self.copy(
             **pixels,
             disparity=None if self.disparity is None or not same_center else self.disparity * grow,
             disparity_range=self._range_times(grow),
+            positions=kept_positions(self.positions, spans[0], spans[1], grow),
             metadata=self._metadata_times("view_step", grow),
-            positions=kept_positions(
-                self.positions,
-                slice(rows[0], rows[-1] + 1, rows.step),
-                slice(columns[0], columns[-1] + 1, columns.step),
-                grow,
-            ),
         )
 
     def resize(
@@ -274,15 +259,7 @@ class LightField:
         Raises:
             LightFieldError: none or several of the three are given, or no pixel is left.
         """
-        given = [value for value in (scale, height, width) if value is not None]
-        if len(given) != 1 or not given[0] > 0:
-            raise LightFieldError(
-                f"resize: got scale {scale}, height {height}, width {width}; want one of them, above 0: views keep "
-                "their aspect, or disparities along rows and columns would differ"
-            )
-        factor = float(scale) if scale is not None else height / self.size[0] if height else (width or 0) / self.size[1]
-        if min(scaled(length, factor) for length in self.size) < 1:
-            raise LightFieldError(f"resize: got scale {factor:g}, which leaves no pixel of {self.size}")
+        factor = scale_of(self.size, scale, height, width)
         if factor == 1:
             return self
         pixels: dict[str, Any]
@@ -326,11 +303,11 @@ class LightField:
 
     def to_xarray(self) -> Any:
         """An ``xarray.DataArray`` that shares the memory of the views: axes ``v, u, channel, y, x``, with coordinates
-        (``v`` and ``u`` in view steps from the centre), weights and true disparity as further coordinates, and the
-        rest as attributes. Raises LightFieldError: xarray is not installed."""
+        (``v`` and ``u`` in view steps from the centre; weights, true disparity and positions too), and the rest as
+        attributes. Raises LightFieldError: xarray is not installed."""
         told = {"transfer": self.transfer, "format": self.format, "disparity_range": self.disparity_range}
         attributes = {**self.metadata, **{name: value for name, value in told.items() if value is not None}}
-        return data_array(self.views, self.weights, self.disparity, self.scene, attributes)
+        return data_array(self.views, self.weights, self.disparity, self.positions, self.scene, attributes)
 
     def _range_times(self, factor: float) -> tuple[float, float] | None:
         if self.disparity_range is None:

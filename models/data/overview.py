@@ -8,7 +8,7 @@ from torch import Tensor
 from ..drawing.colour_map import coloured
 from ..drawing.contact_sheet import Row, Scale, Tile, contact_sheet, thumbnail
 from .light_field import LightField, LightFieldError
-from .transfer import linear_to_srgb, to_linear
+from .shown import display_values
 
 MARK, LEFT_OUT = (255, 190, 60), (230, 60, 60)
 SURE = 0.05  # confidence from which a disparity is shown
@@ -42,7 +42,9 @@ def overview(light_field: LightField, disparity: Tensor | None = None, confidenc
     whole = [
         Tile(_mosaic(light_field, tile), f"{rows} x {columns} views of {width} x {height} pixels", _note(light_field)),
         Tile(
-            _marked(_shown(views[row, column], light_field), y, x, tile), named, "with the lines of the epipolar images"
+            _marked(display_values(views[row, column], light_field.transfer), y, x, tile),
+            named,
+            "with the lines of the epipolar images",
         ),
         *depth,
     ]
@@ -110,13 +112,6 @@ def _is_empty(light_field: LightField, row: int, column: int) -> bool:
     return _is_left_out(light_field, row, column) and not bool((light_field.views[row, column] != 0).any())
 
 
-def _shown(pixels: Tensor, light_field: LightField) -> Tensor:
-    """Any stored values as sRGB in [0, 1]."""
-    if light_field.transfer == "linear":
-        return linear_to_srgb(to_linear(pixels, "linear").float().clamp(0, 1))
-    return pixels.float() / {torch.uint8: 255.0, torch.uint16: 65535.0}.get(pixels.dtype, 1.0)
-
-
 def _colour(rgb: tuple[int, int, int]) -> Tensor:
     return torch.tensor(rgb, dtype=torch.uint8)[:, None, None]
 
@@ -150,7 +145,7 @@ def _mosaic(light_field: LightField, tile: int) -> Tensor:
 
 def _framed(light_field: LightField, row: int, column: int, step: int) -> Tensor:
     """A small view, ``step`` pixels wide with a border."""
-    view = _shown(light_field.views[row, column], light_field)
+    view = display_values(light_field.views[row, column], light_field.transfer)
     small = thumbnail(view, step - 2).expand(3, -1, -1)
     framed = F.pad(small, (1, 1, 1, 1))
     if not _is_left_out(light_field, row, column):
@@ -166,7 +161,7 @@ def _framed(light_field: LightField, row: int, column: int, step: int) -> Tensor
 
 def _epipolar(lines: Tensor, light_field: LightField, tile: int) -> Tensor:
     """``[N, C, L]``, the same line of N views, as wide as a tile, and as high for few pixels as for many."""
-    picture = _shown(lines, light_field).transpose(0, 1)
+    picture = display_values(lines, light_field.transfer).transpose(0, 1)
     count = picture.shape[1]
     stretched = picture.repeat_interleave(max(1, round(_EPI_HEIGHT / count)), 1)
     return _scaled(stretched, min(stretched.shape[1], 2 * _EPI_HEIGHT), tile)

@@ -35,19 +35,6 @@ from ..processes import started, wait_until
 
 
 @pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
 def field(tmp_path):
     return make_light_field(tmp_path / "toy")
 

@@ -4,25 +4,11 @@ import pytest
 import torch
 from PIL import Image
 
-from lfdeblur_models import cli
 from lfdeblur_models.data import LightField, read_light_field
 from lfdeblur_models.io.images import read_image, write_image
 
 from ..data.noise_views import make_light_field
 from ..data_paths import data_folder
-
-
-@pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

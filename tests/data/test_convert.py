@@ -86,7 +86,9 @@ def test_what_a_layout_cannot_hold_is_a_failure_of_that_light_field(tmp_path):
     made = convert([plane(1), field], tmp_path, "hci")
     assert list(made.written) == ["plane"]
     said = made.failures[0]["error"]
-    assert said.startswith("hci holds 8 or 16 bits, got views of torch.float32: round them with bits 16 or 8, or write")
+    assert said.startswith(
+        "hci holds 8 or 16 bits, got views of torch.float32 in srgb: round them with bits 16 or 8, or write"
+    )
     assert convert([field], tmp_path, "hci", bits=16).failures == []
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from lfdeblur_models.data import LightField, LightFieldError, read_light_field, refocus_light, shown, srgb_to_linear
 from lfdeblur_models.data.light_field import linear_light_field
+from lfdeblur_models.data.positions import grid_places
 from lfdeblur_ops.testing import MANY_ROUNDINGS
 
 from .readers.light_field_files import antinous, random_views
@@ -62,6 +63,18 @@ def test_sub_multiplies_disparities_and_keeps_the_map_of_the_same_centre():
     line = whole.sub((1, None), step=(1, 4))
     assert line.disparity_range == (-4.0, 8.0)
     assert torch.equal(line.disparity, 4 * disparity)
+
+
+def test_sub_counts_positions_in_its_own_steps():
+    """A camera that is half a step aside is a quarter of a step of twice the size aside."""
+    places = grid_places(9, 9)
+    places[2, 2, 1] += 0.5
+    whole = field(positions=places)
+    want = grid_places(5, 5)
+    want[1, 1, 1] += 0.25
+    assert torch.equal(whole.sub(step=2).positions, want)
+    assert whole.sub(3, step=3).positions is None  # that camera is not among them
+    assert torch.equal(whole.resize(2).positions, places)
 
 
 def test_sub_focuses_where_the_whole_does():
@@ -166,7 +179,8 @@ def test_resize_of_unread_views_is_done_when_they_are_asked_for(tmp_path):
         ({"scale": 0}, "got scale 0"),
         ({"scale": -1.0}, "got scale -1"),
         ({"scale": float("nan")}, "got scale nan"),
-        ({"scale": 0.1}, r"got scale 0.1, which leaves no pixel of \(6, 5\)"),
+        ({"scale": float("inf")}, "got scale inf"),
+        ({"scale": 0.1}, "got scale 0.1, which leaves no pixel of 6x5"),
     ],
 )
 def test_resize_refuses(options, said):
@@ -230,6 +244,8 @@ def test_to_xarray():
     assert array.sel(v=0, channel="green").shape == (4, 6, 5)
     assert np.array_equal(array.coords["disparity"].values, whole.disparity.numpy())
     assert np.array_equal(array.coords["weight"].values, whole.weights.numpy())
+    moved = whole.copy(positions=torch.rand(3, 4, 2))
+    assert np.array_equal(moved.to_xarray().coords["position_u"].values, moved.positions[..., 1].numpy())
     assert array.attrs == {"focal": 3, "transfer": "srgb", "format": "memory", "disparity_range": (-1.0, 2.0)}
     assert field(2, 2).copy(views=random_views(2, 2, c=1)).to_xarray().coords["channel"].values.tolist() == ["grey"]
 

@@ -18,6 +18,7 @@ from .search import View, search
 
 REACH = 0.4  # pixels between neighbouring planes, in the outermost views
 MAX_PLANES = 193
+FEWEST = 9  # planes either way of the middle
 COSTS_AT_ONCE = 2**27  # pixels times planes; a taller picture is searched in bands of rows
 ENOUGH = 11  # rows or columns of views: of more, planes are looked for in every other one
 MARGIN = 32  # rows that a band sees beyond its own
@@ -79,13 +80,10 @@ def estimate_disparity(
     low, high = _limits(light_field, limits, backend, between)
     view = _view(light_field)
     thin = _thinned(view)
-    reach = (max(rows, columns) - 1) / 2
-    spacing = REACH / reach
-    count = min(MAX_PLANES, math.ceil((high - low) / spacing) + 3)
-    spacing = max((high - low) / (count - 3), spacing / 8) if count > 3 else spacing
-    planes = low + spacing * torch.arange(-1, count - 1, dtype=torch.float32, device=light_field.views.device)
+    planes, spacing = _planes(low, high, (max(rows, columns) - 1) / 2)
+    planes = planes.to(light_field.views.device)
     height, width = light_field.size
-    band = max(4 * MARGIN, COSTS_AT_ONCE // (count * width) - 2 * MARGIN)
+    band = max(4 * MARGIN, COSTS_AT_ONCE // (len(planes) * width) - 2 * MARGIN)
     margin = MARGIN + math.ceil(max(-low, high, 0) * (rows - 1) / 2)
     found = []
     for top in range(0, height, band):
@@ -137,6 +135,14 @@ def _limits(
     if low == high == 0:
         raise LightFieldError(f"{light_field.scene}: no parallax: every view shows the same picture")
     return widened(low, high)
+
+
+def _planes(low: float, high: float, reach: float) -> tuple[Tensor, float]:
+    """Planes from below ``low`` to above ``high``, and how far apart they are; enough for a match to have rivals."""
+    inside = min(MAX_PLANES, math.ceil((high - low) * reach / REACH) + 1)
+    spacing = (high - low) / (inside - 1) if inside > 1 else REACH / reach
+    beyond = max(1, FEWEST - inside // 2)
+    return low + spacing * torch.arange(-beyond, inside + beyond, dtype=torch.float32), spacing
 
 
 def _view(light_field: LightField) -> View:

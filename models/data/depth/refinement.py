@@ -21,6 +21,7 @@ _FLAT = 0.05  # what is flatter stays where it is
 _QUIET = 0.01  # differences that are nothing
 # Of smoothing:
 _STRENGTH, _LEAST = 10.0, 1e-3  # and the least that any value is worth
+_ALWAYS = 0.003  # the least that neighbours are tied, so that what is not sure takes what surrounds it
 _SAME_COLOUR = 0.02
 _SURE = 0.2  # confidence from which a jump of disparity is taken to be one
 _SAME_DEPTH = 2.0  # planes
@@ -46,7 +47,7 @@ def refine(view: View, found: Found, spacing: float, *, backend: str) -> Tensor:
         colours = view.guide.diff(dim=dim + 1).abs().sum(0).div_(_SAME_COLOUR)
         both = torch.minimum(sure.narrow(dim, 1, sure.shape[dim] - 1), sure.narrow(dim, 0, sure.shape[dim] - 1))
         jumps = disparity.diff(dim=dim).abs().mul_(both).div_(_SAME_DEPTH * spacing)
-        ties.append(colours.add_(jumps).neg_().exp_())
+        ties.append(colours.add_(jumps).neg_().exp_().clamp_min_(_ALWAYS))
     return smooth_globally(disparity, weights, (ties[0], ties[1]), _STRENGTH)
 
 

@@ -22,7 +22,7 @@ from .options import ReadOptions
 AXES = "vuyxc"  # row and column of a view, row and column of a pixel, channel
 NAMES = ("views", "LF", "lf", "light_field", "lightfield")
 ARRAY_OPTIONS = ("dataset", "axes")
-COMPANIONS = ("weights", "disparity", "disparity_range", "transfer", "metadata_json")
+COMPANIONS = ("weights", "disparity", "disparity_range", "transfer", "view_positions", "metadata_json")
 _DTYPES = {np.dtype(name): getattr(torch, name) for name in ("uint8", "uint16", "float16", "float32", "float64")}
 
 # Gives an array that can be sliced, for as long as the context lasts. To pickle the light field, it has to be a
@@ -53,14 +53,25 @@ def light_field_of(
     transfer = "srgb" if told["transfer"] is None else check_transfer(path, told["transfer"])
     opened = partial(open_array, path, name)
     sizes = dict(zip(axes, shapes[name], strict=True))
-    weights = None if told["weights"] is None else check_weights(path, told["weights"], (sizes["v"], sizes["u"]))
+    grid = sizes["v"], sizes["u"]
+    weights = None if told["weights"] is None else check_weights(path, told["weights"], grid)
     pixels = array_pixels(
-        path, name, opened, shapes[name], dtype_of(name), axes, transfer=transfer, lens=True, weights=weights
+        path,
+        name,
+        opened,
+        shapes[name],
+        dtype_of(name),
+        axes,
+        transfer=transfer,
+        lens=True,
+        weights=weights,
+        bounded=transfer != "linear",
     )
     return LightField.of_lazy_views(
         pixels,
         disparity_range=None if told["disparity_range"] is None else check_range(path, told["disparity_range"]),
         disparity=None if told["disparity"] is None else check_disparity(path, told["disparity"], pixels.shape[-2:]),
+        positions=None if told["view_positions"] is None else check_positions(path, told["view_positions"], grid),
         metadata=read_metadata(path, told["metadata_json"]) | metadata | {"dataset": name, "axes": axes},
     )
 
@@ -128,8 +139,11 @@ def array_pixels(
     transfer: str = "srgb",
     lens: bool = False,
     weights: Tensor | None = None,
+    bounded: bool = True,
 ) -> LazyViews:
     """Pixels of an array of any order of axes; of 2 or 4 channels the last one is weight, as LFToolbox has it.
+
+    Where the file itself says that it holds light, values are not ``bounded``: light may exceed white.
 
     Raises:
         LightFieldError: a dtype or a number of channels that no light field has.
@@ -145,14 +159,16 @@ def array_pixels(
     return LazyViews(
         (sizes["v"], sizes["u"], colours, sizes["y"], sizes["x"]),
         _DTYPES[native],
-        partial(_read, path, name, open_array, axes),
+        partial(_read, path, name, open_array, axes, bounded),
         weights=weights,
         transfer=transfer,
         lens=lens,
     )
 
 
-def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) -> tuple[Tensor, Tensor | None]:
+def _read(
+    path: Path, name: str, open_array: Open, axes: str, bounded: bool, window: Window
+) -> tuple[Tensor, Tensor | None]:
     part = {"v": window.rows, "u": window.columns, "y": window.y, "x": window.x, "c": slice(None)}
     with open_array() as array:
         values = np.asarray(array[tuple(part[axis] for axis in axes)])
@@ -165,7 +181,7 @@ def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) ->
     if not views.flags.writeable:  # still the mapped file, which a tensor must not write to
         views = views.copy()
     if views.dtype.kind == "f":
-        _check_range(path, name, views)
+        _check_range(path, name, views, bounded)
     if weight is None:
         return torch.from_numpy(views), None
     full = np.iinfo(weight.dtype).max if weight.dtype.kind == "u" else 1.0
@@ -175,10 +191,11 @@ def _read(path: Path, name: str, open_array: Open, axes: str, window: Window) ->
     return torch.from_numpy(views), None if bool((mean == 1).all()) else mean.float().clamp(0, 1)
 
 
-def _check_range(path: Path, name: str, views: np.ndarray) -> None:
+def _check_range(path: Path, name: str, views: np.ndarray, bounded: bool) -> None:
     low, high = float(views.min()), float(views.max())
-    if not (low >= -1 and high <= 2):  # resampled views overshoot a little; NaN is refused too
-        raise LightFieldError(f"{path}: {name} has values from {low:g} to {high:g}, want floating point in [0, 1]")
+    if not (low >= -1 and high <= 2) and (bounded or not np.isfinite(low + high)):  # resampled views overshoot a little
+        want = "floating point in [0, 1]" if bounded else "light"
+        raise LightFieldError(f"{path}: {name} has values from {low:g} to {high:g}, want {want}")
 
 
 def _listed(found: dict[str, tuple[int, ...]]) -> str:
@@ -194,6 +211,16 @@ def check_weights(path: Path, weights: np.ndarray, grid: tuple[int, ...]) -> Ten
     values = np.asarray(weights, np.float32)
     if not (np.isfinite(values).all() and values.min() >= 0 and 0 < values.max() <= 1):
         raise LightFieldError(f"{path}: weights: want values in [0, 1], not all 0")
+    return torch.from_numpy(values)
+
+
+def check_positions(path: Path, positions: np.ndarray, grid: tuple[int, ...]) -> Tensor:
+    """``[V, U, 2]`` float32. Raises LightFieldError: of another shape, or not finite."""
+    values = np.ascontiguousarray(positions, np.float32)
+    if values.shape != (*grid, 2) or not np.isfinite(values).all():
+        raise LightFieldError(
+            f"{path}: view_positions: got shape {list(values.shape)}, want {[*grid, 2]}, finite numbers"
+        )
     return torch.from_numpy(values)
 
 

@@ -96,7 +96,8 @@ def _read(path: Path, lenslet: tuple[int, int], window: Window) -> tuple[Tensor,
             views[:, :, :, start : start + part.shape[3], : part.shape[4]] = part
             if alpha is not None:
                 for total, values in ((alphas, alpha), (opaque, np.full_like(alpha, full_scale(alpha.dtype)))):
-                    total += _lenslets(values[..., None], a, b)[window.rows, window.columns].sum((2, 3, 4))
+                    kept = _lenslets(values[..., None], a, b)[window.rows, window.columns]
+                    total += kept.sum((2, 3, 4), dtype=np.float64)
         check_finite(path, views)
     except ImageError as error:
         raise LightFieldError(str(error)) from error

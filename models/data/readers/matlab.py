@@ -21,6 +21,7 @@ from ._array_file import (
     COMPANIONS,
     array_pixels,
     check_disparity,
+    check_positions,
     check_range,
     check_transfer,
     check_weights,
@@ -120,7 +121,10 @@ def read_mat(path: Path, transfer: str, options: ReadOptions) -> LightField:
         shape, axes = shape[::-1], axes[::-1]
     told = {key: _companion(path, OURS + key) if OURS + key in found else None for key in COMPANIONS}
     sizes = dict(zip(axes, shape, strict=True))
-    weights, disparity, limits = told["weights"], told["disparity"], told["disparity_range"]
+    grid = sizes["v"], sizes["u"]
+    weights, disparity, limits, places = (
+        told[key] for key in ("weights", "disparity", "disparity_range", "view_positions")
+    )
     pixels = array_pixels(
         path,
         name,
@@ -130,12 +134,14 @@ def read_mat(path: Path, transfer: str, options: ReadOptions) -> LightField:
         axes,
         transfer=transfer if told["transfer"] is None else check_transfer(path, told["transfer"]),
         lens=True,
-        weights=None if weights is None else check_weights(path, weights, (sizes["v"], sizes["u"])),
+        bounded=told["transfer"] != "linear",
+        weights=None if weights is None else check_weights(path, weights, grid),
     )
     return LightField.of_lazy_views(
         pixels,
         disparity_range=None if limits is None else check_range(path, limits.flatten()),
         disparity=None if disparity is None else check_disparity(path, disparity, pixels.shape[-2:]),
+        positions=None if places is None else check_positions(path, places, grid),
         metadata=read_metadata(path, told["metadata_json"])
         | {
             "matlab": "7.3" if _hdf5.is_hdf5(path) else "5",

@@ -4,7 +4,6 @@ import re
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ...io.errors import ImageError
@@ -46,10 +45,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
             "want numbers that divide it"
         )
     size = info.height // rows, info.width // columns
-    dtype = torch.uint8 if info.bits == 8 else torch.uint16
     shape = 1, rows * columns, info.channels, *size
     return LightField.of_lazy_views(
-        LazyViews(shape, dtype, partial(_read, path, size, (rows, columns))),
+        LazyViews(shape, info.dtype, partial(_read, path, size, (rows, columns)), transfer=info.transfer),
         metadata={"aspect": float(match[3])} if match else {},
     )
 

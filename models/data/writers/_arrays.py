@@ -11,14 +11,14 @@ from ._layout import metadata_of
 
 
 def companions(light_field: LightField) -> dict[str, Any]:
-    """Weights, disparity, its range, transfer and metadata (as JSON), of those that there are."""
+    """Weights, disparity, its range, positions, transfer and metadata (as JSON), of those that there are."""
     told: dict[str, Any] = {"transfer": light_field.transfer}
     if light_field.disparity_range is not None:
         told["disparity_range"] = np.array(light_field.disparity_range, np.float64)
-    for name in ("weights", "disparity"):
+    for name in ("weights", "disparity", "positions"):
         value = getattr(light_field, name)
         if value is not None:
-            told[name] = value.cpu().numpy().astype(np.float32, copy=False)
+            told["view_positions" if name == "positions" else name] = value.cpu().numpy().astype(np.float32, copy=False)
     kept = {key: value for key, value in metadata_of(light_field).items() if _is_plain(value)}
     if kept:
         told["metadata_json"] = json.dumps(kept)

@@ -14,13 +14,19 @@ from ..light_field import TRANSFERS, LightField
 from ..resampling import encoded
 from ..transfer import to_linear
 
-KEPT = ("weights", "disparity", "disparity_range", "metadata")  # of a light field, beside its views and their transfer
+KEPT = (
+    "weights",
+    "disparity",
+    "disparity_range",
+    "positions",
+    "metadata",
+)  # of a light field, beside its views and their transfer
 SUFFIXES = (".png", ".tif", ".tiff")  # of pictures that hold 8 and 16 bits without loss
 
 # Metadata that tell of the files that were read, and nothing of the scene: not told of other files.
 _OF_THE_FILES = frozenset(
     (
-        *("dataset", "axes", "attributes", "chunks", "matlab", "variables", "channels"),
+        *("dataset", "axes", "attributes", "chunks", "matlab", "variables", "channels", "columns"),
         *("first_row", "first_column", "ignored", "order", "lenslet", "padded", "aspect"),
     )
 )
@@ -54,8 +60,9 @@ class Layout:
         ending_of: the one that a light field has to have, where its size is told there.
         transfer: what its values are taken for (``srgb``, ``linear``); None: it tells.
         encodes: whether values of another transfer function are encoded anew for it.
-        keeps: those of ``KEPT`` that it holds, and ``positions``.
+        keeps: those of ``KEPT`` that it holds.
         floats: whether it holds floating point.
+        light: whether it holds float32 in linear light, as TIFF.
         owns: a regular expression for the names of what lies in it, of a layout that is a folder: one with anything
             else is never replaced.
         values: a cell of the table, where it is not what ``floats`` says.
@@ -77,6 +84,7 @@ class Layout:
     keeps: tuple[str, ...] = ()
     ending_of: Callable[[LightField], str] | None = None
     floats: bool = False
+    light: bool = False
     owns: str = ""
     values: str = ""
     losses: Callable[[LightField], Iterator[str]] = _nothing
@@ -92,41 +100,49 @@ class Layout:
 
     def endings_for(self, light_field: LightField) -> tuple[str, ...]:
         """Of the name of this light field."""
-        return self.endings if self.ending_of is None else (self.ending_of(light_field),)
+        if self.ending_of is not None:
+            return (self.ending_of(light_field),)
+        if light_field.dtype.is_floating_point and self.light and self.endings != ("",):
+            return tuple(ending for ending in self.endings if not ending.endswith(".png"))
+        return self.endings
 
     def check(self, light_field: LightField, path: Path) -> None:
         """Raise LightFieldError where the layout cannot hold the views, or the name is none of its own."""
-        endings = self.endings_for(light_field)
-        if not path.name.lower().endswith(tuple(ending.lower() for ending in endings)):
-            raise LightFieldError(f"{path}: {self.name}: want a name that ends with {' or '.join(endings)}")
-        if light_field.dtype.is_floating_point and not self.floats:
+        if light_field.dtype.is_floating_point and not self.floats and not self._holds_light(light_field):
+            light = ", or float32 in linear light" if self.light else ""
             raise LightFieldError(
-                f"{self.name} holds 8 or 16 bits, got views of {light_field.dtype}: round them with bits 16 or 8, or "
-                "write npz, h5 or zarr, which hold floating point"
+                f"{self.name} holds 8 or 16 bits{light}, got views of {light_field.dtype} in {light_field.transfer}: "
+                "round them with bits 16 or 8, or write npz, h5 or zarr, which hold floating point"
             )
         if light_field.shape[2] not in (1, 3):
             raise LightFieldError(f"{self.name} holds grey or RGB, got views of {light_field.shape[2]} channels")
+        endings = self.endings_for(light_field)
+        if not path.name.lower().endswith(tuple(ending.lower() for ending in endings)):
+            raise LightFieldError(f"{path}: {self.name}: want a name that ends with {' or '.join(endings)}")
+
+    def _holds_light(self, light_field: LightField) -> bool:
+        return self.light and light_field.dtype == torch.float32 and light_field.transfer == "linear"
 
     def lost(self, light_field: LightField) -> tuple[str, ...]:
         """What is lost of a light field, a line each; its views are read to know of weights."""
         return tuple(self._lost(light_field))
 
     def _lost(self, light_field: LightField) -> Iterator[str]:
-        if self.transfer not in (None, light_field.transfer):
-            told = (
+        if self.transfer not in (None, light_field.transfer) and not self._holds_light(light_field):
+            means = (
                 f"it means {self.transfer}, read it with --transfer {light_field.transfer}, or write it with "
                 f"--encode {self.transfer}"
             )
             yield f"{self.name} tells no transfer function: " + (
-                f"values are encoded as {self.transfer}" if self.encodes else told
+                f"values are encoded as {self.transfer}" if self.encodes else means
             )
-        for name in ("weights", "disparity", "disparity_range", "positions"):
+        for name in KEPT[:-1]:
             if name not in self.keeps and getattr(light_field, name) is not None:
                 yield f"{self.name} holds no {name.replace('_', ' ')}: left out"
-        names = list(metadata_of(light_field))
-        if "metadata" not in self.keeps and names:
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            yield f"{self.name} holds no metadata: left out {', '.join(names[:5])}{more}"
+        told = list(metadata_of(light_field))
+        if "metadata" not in self.keeps and told:
+            more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+            yield f"{self.name} holds no metadata: left out {', '.join(told[:5])}{more}"
         yield from self.losses(light_field)
 
     def held_by(self, folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Views as picture files: PNG, or TIFF where the name says so; alpha is how far a view is trusted."""
+"""Views as picture files: PNG, or TIFF where the name says so or for light; alpha is how far a view is trusted."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +23,8 @@ def colours_and_alpha(light_field: LightField) -> np.ndarray:
     views = light_field.views.cpu().numpy().transpose(0, 1, 3, 4, 2)
     if light_field.weights is None:
         return views
-    white = np.iinfo(views.dtype).max
-    steps = (light_field.weights.double() * white).round().cpu().numpy().astype(views.dtype)
+    weights = light_field.weights.double().cpu().numpy()
+    steps = (weights if views.dtype.kind == "f" else np.rint(weights * np.iinfo(views.dtype).max)).astype(views.dtype)
     alpha = np.broadcast_to(steps[:, :, None, None, None], (*views.shape[:-1], 1))
     return np.concatenate([views, alpha], -1)
 
@@ -40,7 +40,7 @@ def rounded_weights(light_field: LightField) -> Iterator[str]:
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
-    """``[H, W, 1 to 4]`` uint8 or uint16. Raises LightFieldError where the kind of file cannot hold it."""
+    """``[H, W, 1 to 4]`` uint8, uint16 or float32. Raises LightFieldError where the kind of file cannot hold it."""
     if path.suffix.lower() == ".png" and pixels.shape[-1] in (1, 3):
         path.write_bytes(png(pixels, _COMPRESSION))
         return

@@ -34,6 +34,7 @@ LAYOUT = Layout(
     endings=tuple(f"_eslf{suffix}" for suffix in SUFFIXES),
     transfer="srgb",
     keeps=("weights",),
+    light=True,
     losses=rounded_weights,
     hint=lenslet_of,
 )

@@ -28,7 +28,8 @@ _SECTIONS = {
     ),
     "meta": (),
 }
-_OURS = ("disp_min", "disp_max", "num_cams_x", "num_cams_y", "image_resolution_x_px", "image_resolution_y_px")
+_RESOLUTION = ("image_resolution_x_px", "image_resolution_y_px")
+_OURS = ("disp_min", "disp_max", "num_cams_x", "num_cams_y", "view_step", "pixel_scale", *_RESOLUTION)
 
 
 def write(light_field: LightField, path: Path) -> None:
@@ -51,7 +52,7 @@ def _parameters(light_field: LightField) -> str:
     rows, columns = light_field.grid
     height, width = light_field.size
     told = {key: value for key, value in metadata_of(light_field).items() if _fits(key, value) and key not in _OURS}
-    told |= {"image_resolution_x_px": width, "image_resolution_y_px": height}
+    told |= _camera(light_field) | dict(zip(_RESOLUTION, (width, height), strict=True))
     told |= {"num_cams_x": columns, "num_cams_y": rows}
     if light_field.disparity_range is not None:
         told |= dict(zip(("disp_min", "disp_max"), light_field.disparity_range, strict=True))
@@ -61,6 +62,20 @@ def _parameters(light_field: LightField) -> str:
         mine = names if names else tuple(told)
         lines += [f"{name} = {told.pop(name)}" for name in mine if name in told]
     return "\n".join(lines) + "\n"
+
+
+def _camera(light_field: LightField) -> dict[str, float]:
+    """Baseline and sensor of these views: other programs know nothing of ``view_step``, ``pixel_scale`` and crops."""
+    told = light_field.metadata
+    step, scale = told.get("view_step", 1), told.get("pixel_scale", 1)
+    before = [side for side in map(told.get, _RESOLUTION) if isinstance(side, int)]
+    whole = max(before) * scale if len(before) == 2 else max(light_field.size)
+    factors = {"baseline_mm": step, "sensor_size_mm": max(light_field.size) / whole}
+    return {
+        name: told[name] * factor
+        for name, factor in factors.items()
+        if factor != 1 and isinstance(told.get(name), (int, float))
+    }
 
 
 def _fits(key: str, value: Any) -> bool:

@@ -28,7 +28,7 @@ def write_lftoolbox(light_field: LightField, path: Path) -> None:
     weight = (np.rint(weights * full) if views.dtype.kind == "u" else weights).astype(views.dtype)
     alpha = np.broadcast_to(weight[:, :, None, None, None], (*views.shape[:-1], 1))
     others = {name: value for name, value in _companions(light_field).items() if name != f"{OURS}weights"}
-    told = {"SerialData": "", "Source": light_field.format, "Scene": light_field.scene}
+    told = {"Source": light_field.format, "Scene": light_field.scene}
     _write_7_3(path, {"LF": np.concatenate([views, alpha], -1), "LFMetadata": told, **others})
 
 
@@ -68,11 +68,9 @@ def _put(group: Any, variables: dict[str, Any]) -> None:
             _put(inner, value)
         elif isinstance(value, str):
             codes = np.frombuffer(value.encode("utf-16-le"), np.uint16)
-            item = group.create_dataset(name, data=codes[:, None] if codes.size else np.zeros(2, np.uint64))
+            item = group.create_dataset(name, data=codes[:, None])
             item.attrs["MATLAB_class"] = np.bytes_("char")
             item.attrs["MATLAB_int_decode"] = np.int32(2)
-            if not codes.size:
-                item.attrs["MATLAB_empty"] = np.uint8(1)
         else:
             array = np.asarray(value)
             array = array[None] if array.ndim == 1 else array  # MATLAB has no arrays of one axis

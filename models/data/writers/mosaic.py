@@ -28,6 +28,7 @@ LAYOUT = Layout(
     endings=tuple(f"_mosaic{suffix}" for suffix in SUFFIXES),
     transfer="srgb",
     keeps=("weights",),
+    light=True,
     losses=rounded_weights,
     hint=grid_of,
 )

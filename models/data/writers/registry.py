@@ -1,6 +1,7 @@
 """``write_light_field``: one door for every layout; and whatever else is said of all layouts."""
 
 import importlib
+import math
 import os
 import pkgutil
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def _entries() -> Iterator[Layout]:
 
 
 LAYOUTS = {known.name: known for known in sorted(_entries(), key=lambda known: known.order)}
-_LOWEST, _HIGHEST = -1, 2  # of floating point that is read: resampled views overshoot a little
+_LOWEST, _HIGHEST = -1, 2  # of sRGB in floating point that is read: resampled views overshoot a little
 _TOLD_BY_NAME = sorted(  # the longest first; of two layouts with one ending, the first
     ((ending.lower(), known) for known in LAYOUTS.values() for ending in known.endings if ending),
     key=lambda told: -len(told[0]),
@@ -130,10 +131,10 @@ def _check_values(light_field: LightField) -> None:
     views = light_field.views
     if views.is_floating_point():
         low, high = float(views.min()), float(views.max())
-        if not (low >= _LOWEST and high <= _HIGHEST):
-            raise LightFieldError(
-                f"{light_field.scene}: got values from {low:g} to {high:g}, want floating point in [0, 1]"
-            )
+        light = light_field.transfer == "linear"
+        if not (math.isfinite(low + high) and (light or (low >= _LOWEST and high <= _HIGHEST))):
+            want = "light" if light else "floating point in [0, 1]"
+            raise LightFieldError(f"{light_field.scene}: got values from {low:g} to {high:g}, want {want}")
 
 
 WRITERS[:] = [write_light_field]

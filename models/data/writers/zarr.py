@@ -16,16 +16,19 @@ def write(light_field: LightField, path: Path) -> None:
     views = light_field.views.cpu().numpy()
     arrays, attributes = {"views": views}, {}
     for name, value in companions(light_field).items():
-        if name in ("weights", "disparity"):
+        if name in ("weights", "disparity", "view_positions"):
             arrays[name] = value
         else:
             attributes[name] = value.tolist() if isinstance(value, np.ndarray) else value
     root = zarr.open_group(str(path), mode="w")
     root.attrs.update(attributes)
     for name, values in arrays.items():
-        chunks = (1, 1, *values.shape[2:]) if name == "views" else values.shape
+        grid = values.shape[:2] if name == "views" else ()
+        chunks = (*(1 for _ in grid), *values.shape[len(grid) :])
         options = {"shape": values.shape, "chunks": chunks, "dtype": values.dtype}
-        zarr.open_array(store=str(path), path=name, mode="w", **options)[...] = values
+        array = zarr.open_array(store=str(path), path=name, mode="w", **options)
+        for index in np.ndindex(*grid):  # one chunk at a time: of several, some are still written when one has failed
+            array[index] = values[index]
 
 
 LAYOUT = Layout(
@@ -37,7 +40,7 @@ LAYOUT = Layout(
     endings=(".zarr",),
     keeps=KEPT,
     floats=True,
-    owns=r"zarr\.json|\.zgroup|\.zattrs|\.zmetadata|views|weights|disparity",
+    owns=r"zarr\.json|\.zgroup|\.zattrs|\.zmetadata|views|weights|disparity|view_positions",
     losses=metadata_losses,
     needs=("zarr",),
 )

@@ -3,6 +3,7 @@
 import torch
 
 from lfdeblur_models.data import LAYOUTS, LightField, read_light_field
+from lfdeblur_models.data.positions import grid_places
 
 from ..readers.light_field_files import random_views
 
@@ -25,6 +26,7 @@ def with_everything(**size):
         weights=weights,
         disparity=torch.randn(plain.size, generator=generator),
         disparity_range=(-1.1, 2.25),
+        positions=grid_places(*plain.grid) + torch.rand((*plain.grid, 2), generator=generator) / 4,
         transfer="linear",
         metadata={"baseline_mm": 1.5, "camera": "toy camera", "positions": [[0, 1.5], [1, 2]], "count": 3},
     )
@@ -38,7 +40,9 @@ def place(folder, layout, light_field):
 
 def read_back(path, layout, light_field, **options):
     """With what has to be told of the grid."""
-    if layout in ("mosaic", "power-tools"):
+    if layout == "inria":
+        options["format"] = "inria"
+    if layout in ("mosaic", "power-tools", "sequence"):
         options["grid"] = light_field.grid
     if layout == "eslf":
         options["lenslet"] = light_field.grid

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lfdeblur_models.data import read_pfm
+from lfdeblur_models.data import read_light_field, read_pfm
+from lfdeblur_models.data.writers import matlab
 
 from ..readers.light_field_files import channels_last
 from .light_fields import noise, place, with_everything
@@ -80,9 +81,6 @@ def test_h5py_reads_lftoolbox_with_reversed_axes(tmp_path, field):
 
 def test_epfl_of_two_gigabytes_is_version_7_3(tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py")
-    from lfdeblur_models.data import read_light_field
-    from lfdeblur_models.data.writers import matlab
-
     monkeypatch.setattr(matlab, "_LARGEST", 100)
     field = noise()
     field.save(tmp_path / "a.mat")

@@ -15,10 +15,13 @@ from lfdeblur_models.data import (
     LightFieldError,
     OutputError,
     Written,
+    find_sources,
     read_light_field,
     srgb_to_linear,
     write_light_field,
 )
+from lfdeblur_models.data.depth.camera import camera_of
+from lfdeblur_models.data.positions import positions_of_cameras
 from lfdeblur_models.io.images import read_image
 from lfdeblur_ops.testing import FEW_ROUNDINGS, MANY_ROUNDINGS, half_a_step
 
@@ -68,15 +71,21 @@ def test_what_a_layout_keeps_is_read_again_and_the_rest_is_named(tmp_path, layou
     written = write_light_field(field, place(tmp_path, layout, field), layout)
     got, known = read_back(written.path, layout, field), LAYOUTS[layout]
     lost = "\n".join(written.lost)
-    for name in ("weights", "disparity", "disparity_range"):
-        if name in known.keeps:
+    for name in ("weights", "disparity", "disparity_range", "positions"):
+        if layout == "hci-old" and name == "disparity":
+            continue  # as depth, where the camera is known: below
+        if layout == "stanford" and name == "positions":  # counted anew from the camera in the middle, and scaled
+            torch.testing.assert_close(got.positions, positions_of_cameras(field.positions))
+        elif name in known.keeps:
             assert f"{name.replace('_', ' ')}:" not in lost
             want, have = getattr(field, name), getattr(got, name)
             assert torch.equal(have, want) if isinstance(want, torch.Tensor) else have == want
         else:
             assert f"{layout} holds no {name.replace('_', ' ')}: left out" in written.lost
             assert getattr(got, name) is None
-    if layout == "hci":
+    if layout == "hci-old":
+        assert "hci-old holds numbers and words as metadata: left out positions" in written.lost
+    elif layout == "hci":
         assert "hci holds numbers and single lines as metadata: left out positions" in written.lost
         kept = {key: value for key, value in field.metadata.items() if key != "positions"}
         assert {key: got.metadata[key] for key in kept} == kept
@@ -107,6 +116,41 @@ def test_a_real_light_field_with_true_disparity(tmp_path):
         assert torch.equal(got.views, field.views), layout
         assert torch.equal(got.disparity, field.disparity), layout
         assert got.disparity_range == field.disparity_range, layout
+    got = read_light_field(field.save(tmp_path / "old.h5", "hci-old").path)
+    assert got.metadata["columns"] == "left to right"  # as the views tell
+    assert torch.equal(got.views, field.views)
+
+
+def test_the_camera_of_the_benchmark_is_that_of_the_views(tmp_path):
+    """Coarser, smaller and cropped: whoever reads the files knows nothing of what was there before."""
+    camera = {"baseline_mm": 90.0, "focal_length_mm": 100.0, "sensor_size_mm": 35.0, "focus_distance_m": 9.0}
+    sizes = {"image_resolution_x_px": 16, "image_resolution_y_px": 12}
+    whole = noise(5, 5, h=12, w=16, metadata=camera | sizes)
+    for index, field in enumerate((whole, whole.sub(step=2), whole.resize(0.5).crop(x=slice(0, 5)))):
+        got = read_light_field(field.save(tmp_path / str(index), "hci").path)
+        want, have = camera_of(field), camera_of(got)
+        assert have.baseline == pytest.approx(want.baseline, rel=FEW_ROUNDINGS)
+        assert have.focal_length == pytest.approx(want.focal_length, rel=FEW_ROUNDINGS)
+        assert (have.focus, got.metadata["focus_distance_m"]) == (want.focus, 9.0)
+    assert got.metadata["image_resolution_x_px"] == 5
+
+
+def test_depth_of_the_first_benchmark(tmp_path):
+    """Disparities come back as they were, of coarser and smaller views too."""
+    camera = {"dH": 0.05, "focalLength": 9.3, "shift": 3.5, "note": "kept"}
+    whole = noise(5, 5, h=8, w=12, metadata=camera | {"list": [1]})
+    whole = whole.copy(disparity=torch.linspace(-2, 2, 96).view(8, 12), disparity_range=(-2.0, 2.0))
+    for index, field in enumerate((whole, whole.sub(step=2), whole.resize(0.5))):
+        written = field.save(tmp_path / f"{index}.h5", "hci-old")
+        assert "hci-old holds numbers and words as metadata: left out list" in written.lost
+        got = read_light_field(written.path)
+        assert torch.equal(got.disparity, field.disparity)
+        assert got.disparity_range == (float(field.disparity.min()), float(field.disparity.max()))
+        assert got.metadata["note"] == "kept"
+        assert camera_of(got).focal_length == pytest.approx(camera_of(field).focal_length, rel=FEW_ROUNDINGS)
+    far = whole.copy(disparity=whole.disparity - 2)  # -4 is beyond infinity, which is at -3.5
+    assert "the disparity is left out" in far.save(tmp_path / "far.h5", "hci-old").lost[-1]
+    assert read_light_field(tmp_path / "far.h5").disparity is None
 
 
 def test_weights_between_the_steps_of_alpha_are_rounded_and_named(tmp_path):
@@ -150,6 +194,7 @@ def test_a_quilt_has_the_middle_row_of_views_from_the_bottom_left(tmp_path):
     assert torch.equal(picture[:, :4, 8:], field.views[1, 5])
     got = read_light_field(path)
     assert (got.format, got.scene, got.grid, got.metadata["aspect"]) == ("quilt", "toy", (1, 6), 2.0)
+    assert [(source.kind, source.scene) for source in find_sources(tmp_path)] == [("light_field", "toy")]
     part = got.crop(columns=slice(1, 4), y=slice(1, 3), x=slice(2, 7))
     assert torch.equal(part.views, field.views[1:2, 1:4, :, 1:3, 2:7])
     assert got.lazy
@@ -196,7 +241,7 @@ def test_the_lenslet_is_named_where_the_reader_would_not_find_it(tmp_path):
 
 def test_bits_round_what_a_picture_cannot_hold(tmp_path):
     field = noise(dtype=torch.float32)
-    with pytest.raises(LightFieldError, match=r"mosaic holds 8 or 16 bits, got views of torch\.float32: round"):
+    with pytest.raises(LightFieldError, match=r"mosaic holds 8 or 16 bits, or float32 in linear light, got views of"):
         field.save(tmp_path / "toy_mosaic.png")
     assert not list(tmp_path.iterdir())
     for bits, dtype, levels in ((8, torch.uint8, 255), (16, torch.uint16, 65535)):
@@ -225,6 +270,33 @@ def test_encoding_anew(tmp_path, dtype):
     assert error <= (MANY_ROUNDINGS if levels == 1 else half_a_step(levels))
     with pytest.raises(LightFieldError, match="encode: got 'log', want 'srgb' or 'linear'"):
         field.save(tmp_path / "a.npz", encode="log")
+
+
+@pytest.mark.parametrize("layout", ["views", "mosaic", "eslf"])
+def test_light_in_floating_point_is_tiff(tmp_path, layout):
+    """Above white, too; and weights need no rounding."""
+    field = with_everything(dtype=torch.float32)
+    field = field.copy(views=field.views * 40, weights=torch.rand(3, 2))
+    path = place(tmp_path, layout, field)
+    written = write_light_field(field, path, layout)
+    files = [file for file in [path, *path.rglob("*")] if file.is_file()]
+    assert {file.suffix for file in files} == {".tif"}
+    got = read_back(path, layout, field)
+    assert (got.dtype, got.transfer) == (torch.float32, "linear")
+    assert torch.equal(got.views, field.views)
+    assert torch.equal(got.weights, field.weights)
+    assert not [line for line in written.lost if "transfer" in line or "weights" in line]
+    with pytest.raises(LightFieldError, match=f"{layout} holds 8 or 16 bits, or float32 in linear light, got views of"):
+        write_light_field(noise(dtype=torch.float32), tmp_path / path.name, layout, overwrite=True)
+
+
+@pytest.mark.parametrize("layout", FLOATS)
+def test_light_above_white_is_kept_where_the_file_tells_that_it_is_light(tmp_path, layout):
+    field = noise(dtype=torch.float32, transfer="linear")
+    field = field.copy(views=field.views * 40)
+    got = read_light_field(field.save(place(tmp_path, layout, field), layout).path)
+    assert (got.dtype, got.transfer) == (torch.float32, "linear")
+    assert torch.equal(got.views, field.views)
 
 
 def test_values_that_could_not_be_read_again_are_refused(tmp_path):
