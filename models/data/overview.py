@@ -11,7 +11,7 @@ from .light_field import LightField, LightFieldError
 from .shown import display_values
 
 MARK, LEFT_OUT = (255, 190, 60), (230, 60, 60)
-SURE = 0.1  # confidence from which a disparity is shown
+SURE = 0.05  # confidence from which a disparity is shown
 _WIDE, _NARROW, _EPI_HEIGHT = 900, 620, 200  # pixels: a tile of two in a row, of three, an epipolar image
 _LINE = 2  # pixels, of the marks in the centre view
 _OUTLIERS = 0.01  # share of the pixels at either end of a disparity map that have the colours of the ends
@@ -26,7 +26,7 @@ def overview(light_field: LightField, disparity: Tensor | None = None, confidenc
     Args:
         light_field: of any kind.
         disparity: ``[H, W]`` estimated, pixels per view step; drawn where the light field has no true one.
-        confidence: ``[H, W]`` in [0, 1], of ``disparity``: where it is below 0.1 the noise of flat areas is left out.
+        confidence: ``[H, W]`` in [0, 1], of ``disparity``: where it is below 0.05 the noise of flat areas is left out.
 
     Raises:
         LightFieldError: a map of another size than the views.

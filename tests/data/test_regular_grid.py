@@ -7,7 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lfdeblur_models.data import LightField, LightFieldError, estimate_disparity_map, on_regular_grid, read_light_field
+from lfdeblur_models.data import (
+    LightField,
+    LightFieldError,
+    estimate_disparity,
+    on_regular_grid,
+    read_light_field,
+    write_light_field,
+)
 from lfdeblur_models.data.positions import grid_places, off_grid, positions_of_cameras
 
 from .readers.light_field_files import random_views, write_views
@@ -102,7 +109,7 @@ def test_disparity_becomes_right():
     inner[CARD[0].start + 6 : CARD[0].stop - 6, CARD[1].start + 6 : CARD[1].stop - 6] = True
 
     def error(light_field):
-        found = estimate_disparity_map(light_field, (-2.0, 3.0))
+        found = estimate_disparity(light_field, (-2.0, 3.0)).disparity
         return float((found - true_disparity())[inner].abs().mean()), found
 
     before, rough = error(field)
@@ -171,3 +178,16 @@ def test_names_of_the_gantry_tell_positions(tmp_path, upwards):
     positions = grid_places(*GRID)
     write_views(exact, views, name)
     assert read_light_field(exact).positions is None
+
+
+def test_positions_outlive_writing_and_every_second_view(tmp_path):
+    positions = irregular(2, 0.1)
+    field = LightField(random_views(*GRID), positions=positions, scene="toy")
+    written = write_light_field(field, tmp_path / "gantry", "stanford")
+    again = read_light_field(tmp_path / "gantry")
+    torch.testing.assert_close(again.positions, positions, atol=0.05, rtol=0.03)
+    assert not any("positions" in line for line in written.lost)
+    write_light_field(field, tmp_path / "toy.npz", "npz")
+    torch.testing.assert_close(read_light_field(tmp_path / "toy.npz").positions, positions)
+    every_second = field.sub(step=2)
+    torch.testing.assert_close(every_second.positions, positions[::2, ::2] / 2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+import torch
 from PIL import Image
 
 pytest.importorskip("starlette", reason="needs the extra 'web'")
@@ -19,7 +20,8 @@ from typer.testing import CliRunner
 from websockets.sync.client import connect
 
 from lfdeblur_models.cli.main import app as command
-from lfdeblur_models.io.images import ImageInfo, open_image
+from lfdeblur_models.io.images import ImageInfo, open_image, read_image, write_image
+from lfdeblur_models.io.srgb import srgb_to_linear
 from lfdeblur_models.viewer.photographs import networks, picture, routes
 from lfdeblur_models.viewer.photographs.result import result_name
 from lfdeblur_models.viewer.photographs.turn import Turn
@@ -157,6 +159,29 @@ def test_saved_file_is_that_of_the_command(page, tmp_path, name):
     assert info.metadata["orientation"][1] == 6
     assert KINDS[name]["bands"] < 3 or info.metadata["icc-profile-data"][1] == PROFILE
     assert path.suffix == ".tif" or "Ansel" in info.metadata["exif-ifd0-Artist"][1]
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a.ppm", "a.avif", "light.tif", "light.exr"])
+def test_other_kinds_are_shown_and_saved_as_they_are(page, tmp_path, name):
+    light = name.startswith("light")
+    if name.endswith(".exr"):
+        pytest.importorskip("OpenEXR", reason="needs the extra pictures")
+    values = torch.from_numpy(scene(60, 80)).permute(2, 0, 1)
+    picture = srgb_to_linear(values.float() / 255) + 2.0 * (values > 200) if light else values
+    write_image(tmp_path / name, picture, bits=32 if light else 8)
+    id = page.restored(tmp_path / name)
+    shown = np.asarray(page.part(id, "before", (80, 60)), int)
+    expected = torch.where(values > 200, 255, values) if light else values
+    assert np.abs(shown - expected.permute(1, 2, 0).numpy()).mean() < 4
+    answer = page.ask("POST", f"/{id}/result", strength=0)
+    (tmp_path / f"page{name}").write_bytes(answer.content)
+    got, info = read_image(tmp_path / f"page{name}")
+    assert info.format == read_image(tmp_path / name)[1].format
+    torch.testing.assert_close(got, picture)
+    answer = page.ask("POST", f"/{id}/result", strength=0.5)
+    (tmp_path / f"page{name}").write_bytes(answer.content)
+    half = read_image(tmp_path / f"page{name}")[0]
+    assert not torch.equal(half, picture)
 
 
 def test_messages_tell_each_tile_once(page, tmp_path):

@@ -34,9 +34,11 @@ def _opened(path: Path) -> Any:
     """The main picture of a file, its header read."""
     library = need("pillow_heif", path)
     try:
-        return library.open_heif(path, convert_hdr_to_8bit=False)
+        opened = library.open_heif(path, convert_hdr_to_8bit=False)
+        len(opened.mode)  # fails where the file holds no picture
     except _ERRORS as error:
         raise ImageError(f"{path}: not a readable picture ({error})") from error
+    return opened
 
 
 def _info(path: Path, opened: Any) -> ImageInfo:

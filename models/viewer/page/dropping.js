@@ -2,7 +2,7 @@
 
 import { h, icon } from './dom.js';
 
-const KINDS = 'image/png,image/jpeg,image/tiff,image/webp,.png,.jpg,.jpeg,.tif,.tiff,.webp';
+const KINDS = 'image/*,.png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp,.ppm,.pgm,.pnm,.avif,.heic,.heif,.hif,.exr';
 
 /** A hidden file chooser. @param {function(FileList)} add */
 export function fileChooser(add) {
@@ -24,7 +24,7 @@ export function invitation(choose) {
     h('h2', { text: 'Drop photographs here' }),
     h('p', { class: 'muted', text: 'Blurred by defocus, of any size: they become sharp tile by tile as you look.' }),
     h('button', { type: 'button', class: 'button primary', onclick: choose }, icon('add'), 'Choose photographs'),
-    h('p', { class: 'muted small', text: 'PNG, JPEG, TIFF or WebP, 8 or 16 bit; paste works too. They go to your own lfdeblur server and nowhere else.' }),
+    h('p', { class: 'muted small', text: 'PNG, JPEG, TIFF, WebP, AVIF, BMP, PPM, HEIC or OpenEXR, of 8 and 16 bit or float; paste works too. They go to your own lfdeblur server and nowhere else.' }),
   );
 }
 
