@@ -14,6 +14,7 @@ from ..data import LightField, ReadOptions
 from ..data.depth.camera import Camera, camera_of, parse_camera
 from ..data.depth.disparity import Disparity, estimate_disparity
 from ..data.depth.points import write_points
+from ..data.depth.regularity import regular
 from ..data.depth.scores import THRESHOLDS, disparity_scores
 from ..data.readers.registry import read_as_told
 from ..drawing.colour_map import coloured, with_legend
@@ -63,7 +64,11 @@ def depth(
         told = None if camera is None else parse_camera(camera)
     where = device_of(device)
     check_output_folder(out)
-    field = read_as_told(light_field, read_options).with_center()
+    field = read_as_told(light_field, read_options)
+    if field.positions is not None:
+        field = regular(field)
+        typer.echo("views are warped to an exact grid, from where their cameras stood")
+    field = field.with_center()
     seen = told or camera_of(field)
     moved = field.copy(views=field.views.to(where), weights=field.weights)
     found = estimate_disparity(moved, ends)

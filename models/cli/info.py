@@ -13,6 +13,7 @@ import lfdeblur_ops
 from ..data import LightField, LightFieldError, LytroContainer, ReadOptions, estimate_disparity_range, read_lytro
 from ..data.lenslets.container import is_lytro
 from ..data.overview import overview
+from ..data.positions import off_grid
 from ..data.readers.lfp import DECODERS
 from ..data.readers.registry import read_as_told
 from ..drawing.contact_sheet import write_contact_sheet
@@ -85,6 +86,7 @@ def _describe(field: LightField) -> dict[str, Any]:
         "disparity range": _describe_range(field),
         "true disparity": "yes" if field.disparity is not None else "no",
         "weights of views": _describe_weights(field),
+        "cameras": _describe_cameras(field),
     }
     return told | {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
 
@@ -98,6 +100,13 @@ def _describe_range(field: LightField) -> str:
         except LightFieldError as error:
             return f"not told by the files, not seen ({error})"
     return f"{limits[0]:.2f} to {limits[1]:.2f} pixels per view step ({source})"
+
+
+def _describe_cameras(field: LightField) -> str:
+    if field.positions is None:
+        return "on an exact grid, as far as the files tell"
+    farthest = off_grid(field.positions).norm(dim=-1).max().item()
+    return f"up to {farthest:.3f} view steps off an exact grid, which refocus, depth and generate make good"
 
 
 def _describe_weights(field: LightField) -> str:

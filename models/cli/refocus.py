@@ -10,13 +10,14 @@ import typer
 
 from ..data import ReadOptions, disparity_of, parse_aperture, parse_disparities
 from ..data.depth.focus import PLANES, disparity_at, own_planes
+from ..data.depth.regularity import regular
 from ..data.light_field import LightField
 from ..data.readers.registry import read_as_told
 from ..data.rendering.aperture import FORMS
 from ..data.rendering.planes import MAX_PLANES
 from ..data.rendering.shot import HALVES, Shot, parse_viewpoint
 from ..drawing.animation import write_animation
-from ..drawing.contact_sheet import Tile, contact_sheet, thumbnail, write_contact_sheet
+from ..drawing.contact_sheet import Tile, contact_sheet, disparity_label, thumbnail, write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
 from .options import CommandError, Out, bad_option, takes_reading_options
@@ -75,6 +76,9 @@ def refocus(
     field = read_as_told(light_field, read_options)
     with bad_option():
         shot.weights(field.grid)
+    if field.positions is not None:
+        field = regular(field)
+        typer.echo("views are warped to an exact grid, from where their cameras stood")
     if all_in_focus or at is not None:
         field = field.with_center()
     planes = [] if all_in_focus else where(field)
@@ -119,7 +123,7 @@ def _write_planes(field: LightField, shot: Shot, planes: list[float], out: Path,
             chunk = planes[start : start + PLANES_AT_ONCE]
             for index, (plane, picture) in enumerate(zip(chunk, shot.on_planes(field, chunk), strict=True), start):
                 write_image(out / f"plane_{index:02d}_d{plane:+.3f}.png", picture, bits=bits)
-                tiles.append(Tile(thumbnail(picture, width), f"d = {plane:+.2f} px/view"))
+                tiles.append(Tile(thumbnail(picture, width), disparity_label(plane)))
                 progress.advance(task)
     write_animation(out / "stack.webp", [tile.picture for tile in tiles])
     sheet = contact_sheet(tiles, columns=columns, tile_width=width, title=f"{field.scene}, aperture {shot.aperture}")

@@ -21,6 +21,7 @@ from .servers import serving
 
 pytestmark = pytest.mark.web
 TILE = 152
+UNREADABLE = "not a readable picture (empty, cut off, or of an unknown kind)"
 RESAMPLED = 25  # levels, by which a canvas and a bitmap may differ that are drawn half a pixel off; 18 were seen
 NOISE = 0.5  # levels in the mean, by which two decoders of one JPEG may differ
 
@@ -285,7 +286,7 @@ def test_files_of_one_drop_are_refused_in_one_notice(browser, server):
     page.get_by_text("6 files cannot be restored").wait_for()
     lines = toast.locator("span").inner_text().splitlines()
     assert toast.count() == 1
-    assert lines[1:] == [f"{name}: not a readable picture" for name in names[:4]] + ["and 2 more"]
+    assert lines[1:] == [f"{name}: {UNREADABLE}" for name in names[:4]] + ["and 2 more"]
     top = toast.bounding_box()["y"]
     for name in (".panel", ".photo-bar"):
         box = page.locator(name).bounding_box()

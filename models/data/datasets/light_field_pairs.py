@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from ..depth.disparity import disparity_of
 from ..depth.disparity_range import estimate_disparity_range
+from ..depth.regularity import regular
 from ..lazy_views import Window
 from ..light_field import LightField, LightFieldError
 from ..rendering.aperture import Aperture, parse_aperture, random_aperture
@@ -221,7 +222,7 @@ class LightFieldPairs(Dataset[dict[str, Any]]):
             self._kept.move_to_end(scene)
             return self._kept[scene]
         given = self.light_fields[scene]
-        light_field = (given if isinstance(given, LightField) else open_source(given)).with_center()
+        light_field = regular(given if isinstance(given, LightField) else open_source(given)).with_center()
         if self.disparities is None and light_field.disparity_range is None:
             light_field = replace(light_field, disparity_range=estimate_disparity_range(light_field))
         if self.truth == "refocus" or self.with_defocus_map:

@@ -20,6 +20,7 @@ from ...drawing.contact_sheet import Row, Tile, contact_sheet, disparity_label
 from ...io.png import png
 from ..depth.disparity import disparity_of
 from ..depth.disparity_range import estimate_disparity_range
+from ..depth.regularity import regular
 from ..light_field import LightField
 from ..rendering.defocus import STEPS, ZERO, aperture_diameter, defocus_map, encode_defocus
 from ..rendering.exposure import expose
@@ -91,7 +92,7 @@ class SceneRenderer:
 
     def __init__(self, light_field: LightField, recipe: Recipe, *, source: str, stages: Stages) -> None:
         self.recipe, self.source, self.stages = recipe, source, stages
-        light_field = light_field.with_center()
+        light_field = regular(light_field).with_center()
         for aperture in recipe.apertures:
             aperture.weights(light_field.grid)  # its errors, before any work
         self._range_from = "given" if light_field.disparity_range is not None else "estimated"
