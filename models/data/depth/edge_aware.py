@@ -6,7 +6,7 @@ from torch import Tensor
 
 import lfdeblur_ops
 
-_NEAR = 3.0  # pixels: standard deviation over places
+NEAR = 3.0  # pixels: standard deviation over places
 
 
 class EdgeAware:
@@ -27,7 +27,7 @@ class EdgeAware:
             y, x = divmod(tap, size)
             difference = padded[:, y : y + height, x : x + width] - guide
             squares = difference.square_().sum(0).div_(-2 * likeness**2)
-            away = ((y - reach) ** 2 + (x - reach) ** 2) / (2 * _NEAR**2)
+            away = ((y - reach) ** 2 + (x - reach) ** 2) / (2 * NEAR**2)
             torch.exp(squares.sub_(away), out=filters[0, tap])
         self._filters, self._size = filters.div_(filters.sum(1, keepdim=True)), size
 

@@ -1,9 +1,10 @@
 """Flat surfaces get the disparity of what surrounds them: the fast global smoother (Min et al., TIP 2014).
 
 The map ``u`` that minimises ``sum weight * (u - disparity)**2 + sum tie * (u - neighbour's u)**2``, along columns and
-rows in turns, each a tridiagonal system.
+rows in turns, each a tridiagonal system. In NumPy, as the scanlines are, for the same reason.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ _ROUNDS = 3
 
 
 def smooth_globally(disparity: Tensor, weights: Tensor, ties: tuple[Tensor, Tensor], strength: float) -> Tensor:
-    """``[H, W]``.
+    """``[H, W]`` float32, on the device of ``disparity``.
 
     Args:
         disparity: ``[H, W]``.
@@ -19,26 +20,30 @@ def smooth_globally(disparity: Tensor, weights: Tensor, ties: tuple[Tensor, Tens
         ties: ``[H-1, W]`` and ``[H, W-1]``, 0 to 1: how much neighbours belong together.
         strength: of the ties.
     """
+    values, worth, down, across = (one.cpu().numpy() for one in (disparity, weights, *ties))
     for turn in range(_ROUNDS):
         # As the authors have it: each round pulls a quarter as much as the one before, which leaves no streaks.
-        share = 1.5 * strength * 4 ** (_ROUNDS - 1 - turn) / (4**_ROUNDS - 1)
-        disparity = _solve(disparity, weights, ties[0] * share)
-        disparity = _solve(disparity.t(), weights.t(), ties[1].t() * share).t()
-    return disparity.contiguous()
+        share = np.float32(1.5 * strength * 4 ** (_ROUNDS - 1 - turn) / (4**_ROUNDS - 1))
+        values = _solve(values, worth, down * share)
+        values = _solve(values.T, worth.T, across.T * share).T
+    return torch.from_numpy(np.ascontiguousarray(values)).to(disparity.device)
 
 
-def _solve(values: Tensor, weights: Tensor, ties: Tensor) -> Tensor:
+def _solve(values: np.ndarray, weights: np.ndarray, ties: np.ndarray) -> np.ndarray:
     """Along the first axis of ``[N, M]``: Thomas' algorithm, all M systems at once."""
-    nothing = torch.zeros_like(values[:1])
-    below, above = torch.cat([ties, nothing]), torch.cat([nothing, ties])
-    diagonals = (weights + below + above).unbind(0)
-    pulls, belows, aboves = (weights * values).unbind(0), below.unbind(0), above.unbind(0)
-    factors, sums = [belows[0] / diagonals[0]], [pulls[0] / diagonals[0]]
-    for diagonal, pull, down, up in zip(diagonals[1:], pulls[1:], belows[1:], aboves[1:], strict=True):
-        pivot = torch.addcmul(diagonal, up, factors[-1], value=-1)
-        sums.append(torch.addcmul(pull, up, sums[-1]).div_(pivot))
-        factors.append(down / pivot)
-    solved = [sums[-1]]
-    for total, factor in zip(sums[-2::-1], factors[-2::-1], strict=True):
-        solved.append(torch.addcmul(total, factor, solved[-1]))
-    return torch.stack(solved[::-1])
+    values, weights, ties = (np.ascontiguousarray(one) for one in (values, weights, ties))
+    nothing = np.zeros_like(values[:1])
+    below, above = np.concatenate([ties, nothing]), np.concatenate([nothing, ties])
+    pivots = weights + below + above
+    solved = weights * values
+    factors = below
+    factors[0] /= pivots[0]
+    solved[0] /= pivots[0]
+    for line in range(1, len(solved)):
+        pivots[line] -= above[line] * factors[line - 1]
+        solved[line] += above[line] * solved[line - 1]
+        solved[line] /= pivots[line]
+        factors[line] /= pivots[line]
+    for line in range(len(solved) - 2, -1, -1):
+        solved[line] += factors[line] * solved[line + 1]
+    return solved

@@ -13,12 +13,12 @@ from .edge_aware import EdgeAware
 from .scanlines import agree
 
 PLANES_AT_ONCE = 8
-_ROWS = 8
-_WINDOW = 5  # pixels over which a match is judged
+_ROWS = 16
+WINDOW = 5  # pixels over which a match is judged
 LIKENESS = 0.04  # difference of colours in that window, of the brightest ones
-_WHOLE = 1.1  # the whole aperture counts only where it is better than all sides by this: its minimum is flat
+WHOLE = 1.1  # the whole aperture counts only where it is better than all sides by this: its minimum is flat
 # Costs of neighbours' disagreement, in units of the picture's contrast.
-_SLOPE, _JUMP, _EDGE = 0.16, 3.2, 0.1
+SLOPE, JUMP, EDGE = 0.16, 3.2, 0.1
 _FLAT = 0.08  # of the contrast: a difference that says nothing
 _RIVAL = 4  # planes from the best one: beyond, a match as good is another one
 
@@ -60,7 +60,7 @@ def search(view: View, planes: Tensor, *, backend: str, between: Callable[[], No
     """
     costs = _costs(view, planes, backend, between)
     unit = view.contrast
-    paths = agree(costs, view.guide, slope=_SLOPE * unit, jump=_JUMP * unit, likeness=_EDGE, between=between)
+    paths = agree(costs, view.guide, slope=SLOPE * unit, jump=JUMP * unit, likeness=EDGE, between=between)
     index = paths.argmin(2, keepdim=True)
     inner = index.clamp(1, len(planes) - 2)
     before, at, after = (paths.gather(2, inner + k)[..., 0] for k in (-1, 0, 1))
@@ -72,7 +72,7 @@ def search(view: View, planes: Tensor, *, backend: str, between: Callable[[], No
 
 def _costs(view: View, planes: Tensor, backend: str, between: Callable[[], None]) -> Tensor:
     """``[H, W, D]``: how much the picture through the best side differs from the centre view around each pixel."""
-    smooth = EdgeAware(view.guide, _WINDOW, LIKENESS)
+    smooth = EdgeAware(view.guide, WINDOW, LIKENESS)
     sides, (height, width) = len(view.sides.shares), view.center.shape[1:]
     costs = torch.empty(height, width, len(planes), device=view.center.device)
     for start in range(0, len(planes), PLANES_AT_ONCE):
@@ -84,7 +84,7 @@ def _costs(view: View, planes: Tensor, backend: str, between: Callable[[], None]
             rows = slice(top, top + _ROWS)
             differ = view.sides.of(means[..., rows, :] - view.center[:, rows])
             differences[:, :, rows] = differ.abs_().sum(2)
-        differences[-1] *= _WHOLE
+        differences[-1] *= WHOLE
         judged = smooth(differences.flatten(0, 1)).view_as(differences).amin(0)
         costs[..., start : start + len(chunk)] = judged.permute(1, 2, 0)
     return costs
