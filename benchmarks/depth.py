@@ -139,11 +139,14 @@ def _shifted(view: np.ndarray, down: float, right: float, kernel: Callable[[floa
     padded = np.pad(view, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
     for axis, start, part in ((1, margin + top - 1, down - top), (2, margin + left - 1, right - left)):
         length = view.shape[axis]
-        taps = [(tap, np.float32(weight)) for tap, weight in enumerate(kernel(part)) if weight]
-        padded = sum(
-            weight * (padded[:, start + tap :][:, :length] if axis == 1 else padded[..., start + tap :][..., :length])
-            for tap, weight in taps
-        )
+        (first, weight), *others = [(tap, np.float32(weight)) for tap, weight in enumerate(kernel(part)) if weight]
+        slices = [slice(None)] * 3
+        slices[axis] = slice(start + first, start + first + length)
+        total = weight * padded[tuple(slices)]
+        for tap, weight in others:
+            slices[axis] = slice(start + tap, start + tap + length)
+            total += weight * padded[tuple(slices)]
+        padded = total
     return padded
 
 
@@ -177,7 +180,7 @@ def measure(light_field: LightField) -> list[dict[str, Any]]:
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     maps: dict[str, Tensor] = {}
-    estimate_disparity(light_field.crop(y=slice(0, 64)))  # what is made once
+    estimate_disparity(light_field.crop(y=slice(0, min(64, light_field.size[0]))))  # what is made once
     for turn in range(RUNS):
         for name, (runs, way) in ways.items():
             if turn < runs:
