@@ -22,7 +22,7 @@ from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import atomic_path, check_output_folder, make_output_folder
 from ..io.images import write_image, write_pixels
 from ..io.pfm import write_pfm
-from .options import Device, Out, bad_option, device_of, takes_reading_options
+from .options import Device, Out, bad_option, device_of, takes_reading_options, warn
 
 UNSURE = 0.05  # confidence below which a pixel says nothing of its own
 OUTLIERS = 0.002  # share of the pixels at either end that have the colour of the rest's end
@@ -141,16 +141,12 @@ def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
     beyond = found.disparity[sure] <= found.limits[0] + ON, found.disparity[sure] >= found.limits[1] - ON
     for there, end, limit in zip(beyond, ("lower", "upper"), found.limits, strict=True):
         if _share(there) > ON_THE_LIMITS:
-            _warn(
+            warn(
                 f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes "
                 "on beyond it (--limits)"
             )
     if not bool(sure.any()):
-        _warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"lfdeblur: warning: {message}", err=True)
+        warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
 
 
 def _range(disparity: Tensor, left_out: float = 0.0) -> tuple[float, float]:

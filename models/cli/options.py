@@ -56,6 +56,11 @@ def bad_option(name: str = "") -> Iterator[None]:
         raise CommandError(message) from error
 
 
+def warn(message: str) -> None:
+    """One line on stderr; the command goes on."""
+    typer.echo(f"lfdeblur: warning: {message}", err=True)
+
+
 def device_of(name: str) -> torch.device:
     """The device that ``--device`` names."""
     if name not in ("auto", "cpu", "cuda"):

@@ -20,11 +20,12 @@ from ..drawing.animation import write_animation
 from ..drawing.contact_sheet import Tile, contact_sheet, disparity_label, thumbnail, write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import write_image
-from .options import CommandError, Out, bad_option, takes_reading_options
+from .options import CommandError, Out, bad_option, takes_reading_options, warn
 from .progress import progress_bar
 
 PLANES_AT_ONCE = 16
 AUTO = "auto"
+APERTURE = "disk:3"
 APERTURE_HELP = f"{FORMS}; radii in view steps."
 
 
@@ -45,7 +46,7 @@ def refocus(
     all_in_focus: Annotated[
         bool, typer.Option("--all-in-focus", help="One picture, all in focus, by the disparity of every pixel.")
     ] = False,
-    aperture: Annotated[str, typer.Option(help=APERTURE_HELP)] = "disk:3",
+    aperture: Annotated[str | None, typer.Option(help=f"{APERTURE_HELP} Default: {APERTURE}.")] = None,
     viewpoint: Annotated[
         str, typer.Option(metavar="V,U", help="Look from there: view steps down and to the right of the centre.")
     ] = "0,0",
@@ -69,13 +70,16 @@ def refocus(
         raise CommandError(f"got {' and '.join(name for name, given in told.items() if given)}, want one of them")
     with bad_option():
         where = _focus(disparity, at)
-        shape = parse_aperture(aperture)
+        shape = parse_aperture(aperture or APERTURE)
     with bad_option("--"):
         shot = Shot(shape, parse_viewpoint(viewpoint), half, exposure, interpolation)
     check_output_folder(out)
     field = read_as_told(light_field, read_options)
     with bad_option():
         shot.weights(field.grid)
+    if aperture is not None and shape.radius > max(field.grid) / 2:
+        rows, columns = field.grid
+        warn(f"--aperture: {shape} is wider than the {rows}x{columns} views: its blur is as square as these")
     if field.positions is not None:
         field = regular(field)
         typer.echo("views are warped to an exact grid, from where their cameras stood")

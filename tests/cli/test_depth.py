@@ -105,3 +105,10 @@ def test_bad_focus(run, scene, tmp_path, options, message):
 def test_info_tells_the_range_it_sees(run, scene, tmp_path):
     _, out, _ = run("info", scene, "--out", tmp_path)
     assert "pixels per view step (estimated)" in out
+
+
+def test_an_aperture_wider_than_the_views_is_told(run, scene, tmp_path):
+    for aperture, told in (("disk:3.5", False), ("disk:3.6", True), ("square:9", True)):
+        code, _, error = run("refocus", scene, "--out", tmp_path, "--disparity", "0", "--aperture", aperture)
+        assert code == 0
+        assert ("is wider than the 7x7 views" in error) == told
