@@ -63,8 +63,8 @@ def scale_of(size: tuple[int, int], scale: float | None, height: int | None, wid
     given = [value / old if isinstance(value, Real) else math.nan for value, old in told if value is not None]
     if len(given) != 1 or not 0 < given[0] < math.inf:
         raise LightFieldError(
-            f"resize: got scale {scale!r}, height {height!r}, width {width!r}; want one of them, above 0: views keep their "
-            "aspect, or disparities along rows and columns would differ"
+            f"resize: got scale {scale!r}, height {height!r}, width {width!r}; want one of them, above 0: views keep "
+            "their aspect, or disparities along rows and columns would differ"
         )
     factor = float(given[0])
     if min(scaled(length, factor) for length in size) < 1:

@@ -105,3 +105,17 @@ def test_bad_focus(run, scene, tmp_path, options, message):
 def test_info_tells_the_range_it_sees(run, scene, tmp_path):
     _, out, _ = run("info", scene, "--out", tmp_path)
     assert "pixels per view step (estimated)" in out
+
+
+def test_the_picture_of_a_small_field_is_enlarged(run, tmp_path):
+    small = write_scene(tmp_path / "small", square_before_wall(size=24)[0])
+    assert run("depth", small, "--out", tmp_path / "d", "--limits", "-2:2")[0] == 0
+    picture = read_image(tmp_path / "d" / "disparity_coloured.png")[0]
+    assert picture.shape[2] >= 320  # the legend's words fit
+    assert torch.equal(picture[:, 0, 0], picture[:, 13, 13])
+
+
+def test_one_limit_is_no_limit_that_the_scene_goes_beyond(run, scene, tmp_path):
+    code, _, error = run("depth", scene, "--out", tmp_path, "--limits", "0:0")
+    assert code == 0
+    assert "goes on beyond" not in error
