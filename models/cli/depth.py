@@ -1,6 +1,7 @@
 """``lfdeblur depth``."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ OUTLIERS = 0.002  # share of the pixels at either end that have the colour of th
 ON_THE_LIMITS = 0.1  # share of the sure pixels there from which the scene is taken to go on beyond
 ON = 0.01  # pixels from a limit that are on it
 _LEVELS = 65535
+_WIDTH, _HEIGHT = 320, 2048  # pixels of the coloured picture: small maps are enlarged to that
 
 
 @takes_reading_options
@@ -102,7 +104,7 @@ def _write(out: Path, field: LightField, found: Disparity, camera: Camera | None
     share = (found.disparity - low) / max(high - low, 1e-9)
     write_pixels(out / "disparity.png", (share * _LEVELS).round().numpy().astype(np.uint16)[..., None])
     ends = _range(found.disparity, OUTLIERS)
-    sheet = with_legend(coloured(found.disparity, *ends), *ends, "px/view", "nearer is brighter")
+    sheet = with_legend(_enlarged(coloured(found.disparity, *ends)), *ends, "px/view", "nearer is brighter")
     write_contact_sheet(out / "disparity_coloured.png", sheet)
     write_image(out / "confidence.png", found.confidence[None], bits=8)
     facts: dict[str, Any] = {
@@ -139,14 +141,22 @@ def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
     if camera is None:
         typer.echo("no depth in metres: the files tell no baseline and focal length (--camera does)")
     beyond = found.disparity[sure] <= found.limits[0] + ON, found.disparity[sure] >= found.limits[1] - ON
+    looked_around = found.limits[1] - found.limits[0] > 2 * ON  # else all lies on them
     for there, end, limit in zip(beyond, ("lower", "upper"), found.limits, strict=True):
-        if _share(there) > ON_THE_LIMITS:
+        if looked_around and _share(there) > ON_THE_LIMITS:
             warn(
                 f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes "
                 "on beyond it (--limits)"
             )
     if not bool(sure.any()):
         warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
+
+
+def _enlarged(picture: Tensor) -> Tensor:
+    """A small picture ``[C, H, W]``, each pixel as a square, so that the legend below it can be read."""
+    height, width = picture.shape[1:]
+    times = max(1, min(math.ceil(_WIDTH / width), _HEIGHT // height))
+    return picture.repeat_interleave(times, 1).repeat_interleave(times, 2)
 
 
 def _range(disparity: Tensor, left_out: float = 0.0) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from ..io.images import SUFFIXES, check_writable, write_image
 from .options import CommandError, takes_reading_options
 
 _HEIGHT = 160  # pixels that a picture has at least, where the views are not told how high they are drawn
+_HIGHEST = 1000  # rows of the picture for each view
 _JPEG = (".jpg", ".jpeg")
 
 
@@ -40,7 +41,9 @@ def epi(
     ] = None,
     enlarge: Annotated[
         int | None,
-        typer.Option(min=1, help="Rows of the picture for each view; 1: the bare slice. Default: enough to see it."),
+        typer.Option(
+            min=1, max=_HIGHEST, help="Rows of the picture for each view; 1: the bare slice. Default: enough to see it."
+        ),
     ] = None,
     *,
     read_options: ReadOptions,
@@ -78,9 +81,9 @@ def _needed(
 ) -> LightField:
     """Itself, checked: a bad number is told before anything is read; of several images the views are read once."""
     for y in rows:
-        epi_window(field.shape, y, None, view_row, None)
+        epi_window(field.shape, y, None, view_row, None if columns else view_column)
     for x in columns:
-        epi_window(field.shape, None, x, None, view_column)
+        epi_window(field.shape, None, x, None if rows else view_row, view_column)
     if len(rows) + len(columns) > 2:
         _ = field.views
     return field

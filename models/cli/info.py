@@ -50,10 +50,15 @@ def info(
         rows = container | _decoded(light_field, out, read_options) | {"format": container["format"]}
     else:
         rows = _describe_field(read_as_told(light_field, read_options), out)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:  # a file or another program: whole values, each in a line
+        typer.echo("\n".join(f"{name:{max(map(len, rows))}}  {value}" for name, value in rows.items()))
+        return
     table = Table(show_header=False, box=None)
+    table.add_column(min_width=max(map(len, rows)))  # a name cut off is none
     for name, value in rows.items():
         table.add_row(name, str(value))
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    console.print(table)
 
 
 def _describe_field(field: LightField, out: Path | None) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """Views that are made from others when they are asked for: every n-th of a grid, or all at another scale."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
+from numbers import Real
+from typing import Any
 
 from torch import Tensor
 
+from .arguments import whole_number
 from .errors import LightFieldError
 from .lazy_views import LazyViews, Window
 from .resampling import resampled, scaled
@@ -18,8 +22,8 @@ def sub_grid(
     Raises:
         LightFieldError: so many do not fit, or the steps differ.
     """
-    keep = views if isinstance(views, tuple) else (views, views)
-    steps = step if isinstance(step, tuple) else (step, step)
+    keep = [None if one is None else whole_number("views", one) for one in _both("views", views)]
+    steps = [whole_number("step", one) for one in _both("step", step)]
     if min(steps) < 1:
         raise LightFieldError(f"step: got {step}, want at least 1")
     rows, columns = (_sub_range(*one) for one in zip(grid, keep, steps, strict=True))
@@ -28,6 +32,14 @@ def sub_grid(
     if steps[0] != steps[1] and min(len(rows), len(columns)) > 1:
         raise LightFieldError(f"step: got {step}, want the same along rows and columns: disparities would differ")
     return rows, columns, steps[0] if len(rows) > 1 else steps[1]
+
+
+def _both(name: str, value: Any) -> Sequence[Any]:
+    """Of rows and of columns."""
+    both = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2:
+        raise LightFieldError(f"{name}: got {value}, want one number, or two, of rows and of columns")
+    return both
 
 
 def _sub_range(have: int, keep: int | None, step: int) -> range | None:
@@ -47,16 +59,12 @@ def scale_of(size: tuple[int, int], scale: float | None, height: int | None, wid
     Raises:
         LightFieldError: none or several of the three are given, or no pixel is left.
     """
-    told = {
-        "scale": scale,
-        "height": None if height is None else height / size[0],
-        "width": None if width is None else width / size[1],
-    }
-    given = [value for value in told.values() if value is not None]
+    told = ((scale, 1), (height, size[0]), (width, size[1]))
+    given = [value / old if isinstance(value, Real) else math.nan for value, old in told if value is not None]
     if len(given) != 1 or not 0 < given[0] < math.inf:
         raise LightFieldError(
-            f"resize: got scale {scale}, height {height}, width {width}; want one of them, above 0: views keep their "
-            "aspect, or disparities along rows and columns would differ"
+            f"resize: got scale {scale!r}, height {height!r}, width {width!r}; want one of them, above 0: views keep "
+            "their aspect, or disparities along rows and columns would differ"
         )
     factor = float(given[0])
     if min(scaled(length, factor) for length in size) < 1:

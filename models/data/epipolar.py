@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .arguments import whole_number
 from .errors import LightFieldError
 from .lazy_views import Window
 
@@ -33,7 +34,7 @@ def epi_of(views: Tensor, along_x: bool) -> Tensor:
 
 
 def _one(name: str, index: int | None, have: int) -> slice:
-    index = have // 2 if index is None else index
+    index = have // 2 if index is None else whole_number(name, index)
     if not 0 <= index < have:
         raise LightFieldError(f"{name}: got {index}, want 0 to {have - 1}")
     return slice(index, index + 1)

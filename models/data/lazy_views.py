@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .arguments import whole_number
 from .errors import LightFieldError
 from .transfer import to_linear
 
@@ -200,7 +201,7 @@ def check_window(path: object, name: str, given: slice, have: int) -> slice:
     if not isinstance(given, slice) or given.step not in (None, 1):
         raise LightFieldError(f"{name}: got {given!r}, want a slice without step (a step would change the disparities)")
     start, stop = (
-        default if bound is None else bound + have * (bound < 0)
+        default if bound is None else whole_number(name, bound) + have * (bound < 0)
         for bound, default in ((given.start, 0), (given.stop, have))
     )
     if not 0 <= start < stop <= have:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .arguments import check_tensor, disparity_limits, whole_number
 from .derived_views import at_scale, every, scale_of, sub_grid
 from .epipolar import epi_of, epi_window
 from .errors import LightFieldError
@@ -100,6 +101,7 @@ class LightField:
         return cls(unread, transfer=pixels.transfer, weights=unread, **told)
 
     def __post_init__(self) -> None:
+        self._check_types()
         shape = list(self.shape)
         if len(shape) != 5 or 0 in shape:
             raise LightFieldError(f"views: got shape {shape}, want [V, U, C, H, W], no axis empty")
@@ -115,6 +117,15 @@ class LightField:
         told = None if weights is None else list(weights.shape[:2] if isinstance(weights, LazyViews) else weights.shape)
         if told is not None and told != shape[:2]:
             raise LightFieldError(f"weights: got shape {told}, want {shape[:2]} as the grid")
+
+    def _check_types(self) -> None:
+        pixels = {"views": "[V, U, C, H, W]", "weights": "[V, U]"}
+        for name, want in (pixels | {"disparity": "[H, W]", "positions": "[V, U, 2]"}).items():
+            value = vars(self)[name]
+            if not (isinstance(value, LazyViews) and name in pixels) and (value is not None or name == "views"):
+                check_tensor(name, value, want)
+        if self.disparity_range is not None:
+            disparity_limits("disparity_range", self.disparity_range)
 
     @property
     def lazy(self) -> bool:
@@ -166,6 +177,7 @@ class LightField:
         The true disparity map belongs to the centre and is dropped where the centre moves.
         """
         have = self.grid
+        rows, columns = whole_number("rows", rows), whole_number("columns", columns)
         if not (1 <= rows <= have[0] and 1 <= columns <= have[1]):
             raise LightFieldError(f"{self.scene}: got {rows}x{columns} central views to keep of {have[0]}x{have[1]}")
         return self.crop(central(have[0], rows), central(have[1], columns))
@@ -353,6 +365,14 @@ class LightField:
             return self.views if window == (slice(None),) * 4 else self.crop(*window).views
 
         return as_html(repr(self), self.shape, self.dtype, self.transfer, part)
+
+
+def check_light_field(value: Any) -> None:
+    """Raises LightFieldError: it is none."""
+    if not isinstance(value, LightField):
+        raise LightFieldError(
+            f"light_field: got a {type(value).__name__}, want a LightField (read_light_field reads one from files)"
+        )
 
 
 def linear_light_field(light_field: LightField) -> LightField:

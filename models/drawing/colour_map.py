@@ -85,8 +85,8 @@ def legend(width: int, low: float, high: float, unit: str, note: str = "") -> Im
         at = margin + (length - 1) * ((tick - low) / (high - low) if high > low else 0.5)
         wide = draw.textlength(text, font)
         left = min(max(at - wide / 2, 0), width - wide)
-        draw.line((at, margin + bar - size // 4, at, margin + bar + size // 6), INK, max(1, size // 12))
         if left >= free and left + wide + size / 2 < end:
+            draw.line((at, margin + bar - size // 4, at, margin + bar + size // 6), INK, max(1, size // 12))
             draw.text((left, margin + bar), text, INK, font)
             free = left + wide + size / 2
     if note:

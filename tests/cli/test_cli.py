@@ -77,6 +77,12 @@ def test_info_about_a_light_field(run, field, tmp_path, monkeypatch):
     assert (tmp_path / "one" / "contact_sheet.png").is_file()
 
 
+def test_info_for_other_programs_cuts_no_name_and_wraps_no_value(run, tmp_path, field, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    out = run("info", field, "--out", tmp_path / ("long" * 20))[1]
+    assert f"contact sheet     {tmp_path / ('long' * 20) / 'contact_sheet.png'}" in out.splitlines()
+
+
 def test_info_about_a_real_scene(run, tmp_path):
     code, out, _ = run("info", data_folder("lf-hci-antinous"), "--out", tmp_path)
     assert code == 0

@@ -148,6 +148,8 @@ def test_epi_of_sixteen_bits_and_linear_light(run, tmp_path):
         (["--row", 99], "row: got 99, want 0 to 11"),
         (["--row", 1, "--column", -2], "column: got -2, want 0 to 9"),
         (["--row", 1, "--view-row", 3], "view_row: got 3, want 0 to 2"),
+        (["--row", 1, "--view-column", 1], "epi: got view_column 1 beside a row of pixels, want view_row"),
+        (["--row", 1, "--enlarge", 10**8], "--enlarge"),
         (["--row", 1, "--row", 2, "--out", "a.png"], "--out: got the picture file a.png, want a folder, or one --row"),
         (["--out", "a.png"], "--out: got the picture file a.png"),
     ],

@@ -112,3 +112,17 @@ def test_an_aperture_wider_than_the_views_is_told(run, scene, tmp_path):
         code, _, error = run("refocus", scene, "--out", tmp_path, "--disparity", "0", "--aperture", aperture)
         assert code == 0
         assert ("is wider than the 7x7 views" in error) == told
+
+
+def test_the_picture_of_a_small_field_is_enlarged(run, tmp_path):
+    small = write_scene(tmp_path / "small", square_before_wall(size=24)[0])
+    assert run("depth", small, "--out", tmp_path / "d", "--limits", "-2:2")[0] == 0
+    picture = read_image(tmp_path / "d" / "disparity_coloured.png")[0]
+    assert picture.shape[2] >= 320  # the legend's words fit
+    assert torch.equal(picture[:, 0, 0], picture[:, 13, 13])
+
+
+def test_one_limit_is_no_limit_that_the_scene_goes_beyond(run, scene, tmp_path):
+    code, _, error = run("depth", scene, "--out", tmp_path, "--limits", "0:0")
+    assert code == 0
+    assert "goes on beyond" not in error

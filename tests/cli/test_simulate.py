@@ -81,6 +81,9 @@ def test_pictures_in_a_folder(run, scene, tmp_path):
         (("--lenslets", "round"), "lenslets: got 'round', want hexagonal or square"),
         (("--size", "3280"), "--size: got '3280', want HEIGHTxWIDTH"),
         (("--size", "20x3280"), "size: got 3280x20 pixels, want 8 lenslets of 10 pixels each way"),
+        (("--size", "99999x3280"), "size: got 3280x99999 pixels, want at most 32768 each way"),
+        (("--seed", str(1 << 70)), "seed: got 1180591620717411303424, want a number of 64 bits"),
+        (("--disparity", "nan"), "disparity: got NaN or infinite values"),
         (("--pitch", "2"), "pitch: got 2.0, want at least 5 pixels"),
         (("--rotation", "40"), "rotation: got 40.0, want from -15 to 15 degrees"),
         (("--offset", "3"), "--offset: got '3', want DOWN,RIGHT"),
@@ -104,6 +107,8 @@ def test_bad_arguments_in_python(tmp_path):
     field = plane(0.5)
     with pytest.raises(ValueError, match="disparity: got shape"):
         simulate_capture(field, "lab", disparity=torch.zeros(3, 4))
+    with pytest.raises(ValueError, match="disparity: got NaN or infinite values"):
+        simulate_capture(field, "lab", disparity=torch.full(field.size, float("nan")))
     with pytest.raises(ValueError, match="noise: got"):
         simulate_capture(field, "lab", noise=(-1.0, 0.0))
     with pytest.raises(ValueError, match="camera: got 'M'"):

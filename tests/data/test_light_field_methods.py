@@ -298,3 +298,41 @@ def test_a_notebook_shows_what_is_wrong_with_the_files(tmp_path):
 def test_linear_light_is_shown_encoded():
     grey = LightField(torch.full((1, 1, 1, 8, 8), 0.5), transfer="linear")
     assert picture(grey._repr_html_()).getpixel((4, 4)) == (188, 188, 188)
+
+
+# Wrong types.
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda one: one.sub(2.5), r"views: got 2\.5, want a whole number"),
+        (lambda one: one.sub("3"), "views: got '3', want a whole number"),
+        (lambda one: one.sub((1, 2, 3)), r"views: got \(1, 2, 3\), want one number, or two"),
+        (lambda one: one.sub(step=1.5), r"step: got 1\.5, want a whole number"),
+        (lambda one: one.crop_views("3", 3), "rows: got '3', want a whole number"),
+        (lambda one: one.crop(x=slice(0.5, 3)), r"x: got 0\.5, want a whole number"),
+        (lambda one: one.epi(row=1.5), r"row: got 1\.5, want a whole number"),
+        (lambda one: one.epi(column=1, view_column="0"), "view_column: got '0', want a whole number"),
+        (lambda one: one.resize("2"), "resize: got scale '2', height None"),
+        (lambda one: one.resize(width="2"), "width '2'; want one of them"),
+        (lambda one: one.copy(views=one.views.numpy()), "views: got a ndarray, want a torch.Tensor"),
+        (lambda one: one.copy(views=None), "views: got a NoneType, want a torch.Tensor"),
+        (lambda one: one.copy(weights=[[1]]), "weights: got a list, want a torch.Tensor"),
+        (lambda one: one.copy(disparity=np.zeros((6, 5))), "disparity: got a ndarray, want a torch.Tensor"),
+        (lambda one: one.copy(disparity_range=(2, 1)), r"disparity_range: got \(2, 1\), want the lowest and the high"),
+        (lambda one: one.copy(disparity_range=(float("nan"), 1)), "disparity_range: got"),
+        (lambda one: one.copy(disparity_range="12"), "disparity_range: got '12'"),
+        (lambda one: one.copy(disparity_range=3), "disparity_range: got 3"),
+    ],
+)
+def test_wrong_types_are_named(call, message):
+    with pytest.raises(LightFieldError, match=message):
+        call(field())
+
+
+def test_numbers_of_numpy_and_lists_are_numbers():
+    whole = field()
+    assert whole.sub([np.int64(3), 5]).grid == (3, 5)
+    assert torch.equal(whole.epi(row=np.int16(2)), whole.epi(row=2))
+    assert whole.resize(width=np.int32(10)).size == (12, 10)

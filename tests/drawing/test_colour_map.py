@@ -74,3 +74,10 @@ def test_the_legend_is_as_wide_as_the_picture_and_tells_the_ends(width):
     assert np.array_equal(inside[[0, -1]], picture[:, 0, [0, -1]].T.numpy())
     assert (bar == INK).all(2).any()  # something is written
     assert len(legend(width, -1, 2, "px/view", "grey: not sure").tobytes()) > bar.size
+
+
+def test_every_mark_of_the_legend_has_its_number():
+    bar = np.asarray(legend(512, -3.13, 2.69, "px/view"))  # the unit stands where 2 would
+    size = 512 // 36
+    marks = (bar[size // 2 + size] == INK).all(1)
+    assert np.flatnonzero(np.diff(marks.astype(int)) == 1).size == 5  # -3, -2, -1, 0, 1

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..light_field import LightField, LightFieldError
+from ..light_field import LightField, LightFieldError, check_light_field
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Camera:
     def __post_init__(self) -> None:
         for name in ("baseline", "focal_length", "focus"):
             value = getattr(self, name)
-            if not value > 0 or (name != "focus" and math.isinf(value)):
-                raise LightFieldError(f"{name}: got {value:g}, want a number above 0")
+            if not isinstance(value, Real) or not float(value) > 0 or (name != "focus" and math.isinf(value)):
+                raise LightFieldError(f"{name}: got {value!r}, want a number above 0")
 
     @property
     def infinity(self) -> float:
@@ -73,6 +74,7 @@ def camera_of(light_field: LightField) -> Camera | None:
     ``hci``: baseline, focal length, sensor and focus of ``parameters.cfg``, in metres. ``hci-old``: ``dH``,
     ``focalLength`` and ``shift``, in the unit of its depth.
     """
+    check_light_field(light_field)
     told = light_field.metadata
     step, scale = told.get("view_step", 1), told.get("pixel_scale", 1)  # as LightField.sub and resize leave them
     try:
@@ -95,6 +97,6 @@ def camera_of(light_field: LightField) -> Camera | None:
 def _numbers(told: dict[str, Any], *names: str) -> list[float]:
     """Raises KeyError where one is missing or no number."""
     values = [told[name] for name in names]
-    if not all(isinstance(value, (int, float)) for value in values):
+    if not all(isinstance(value, Real) for value in values):
         raise KeyError
     return [float(value) for value in values]

@@ -9,10 +9,11 @@ from torch import Tensor
 
 import lfdeblur_ops
 
-from ..light_field import LightField, LightFieldError
+from ..arguments import disparity_limits
+from ..light_field import LightField, LightFieldError, check_light_field
 from ..rendering.sides import sides_of
 from ..transfer import linear_to_srgb
-from .disparity_range import estimate_disparity_range, widened
+from .disparity_range import check_parallax, estimate_disparity_range, widened
 from .refinement import refine
 from .search import View, search
 
@@ -69,13 +70,12 @@ def estimate_disparity(
         between: called between parts of the work; what it raises ends it.
 
     Raises:
-        LightFieldError: a single view, no centre view, no parallax (all views are one picture), or nothing but flat
-            areas and no ``limits``.
-        ValueError: ``limits`` are not two finite numbers, the lower one first.
+        LightFieldError: a single view, or one whose weight is not 0; no centre view; views that are not finite; no
+            parallax (all views are one picture), or nothing but flat areas, and no ``limits``; or these are not two
+            finite numbers, the lower one first.
     """
+    check_parallax(light_field)
     rows, columns = light_field.grid
-    if rows * columns == 1:
-        raise LightFieldError(f"{light_field.scene}: a single view has no disparity")
     light_field.center  # noqa: B018 - its error, before any work
     low, high = _limits(light_field, limits, backend, between)
     view = _view(light_field)
@@ -103,7 +103,8 @@ def disparity_of(light_field: LightField, *, backend: str = "auto", between: Cal
 
     Arguments and errors as ``estimate_disparity``.
     """
-    true = light_field.disparity
+    check_light_field(light_field)
+    true = None if light_field.disparity is None else light_field.disparity.float()
     if true is not None and bool(torch.isfinite(true).all()):
         return true
     estimated = estimate_disparity(light_field, backend=backend, between=between).disparity
@@ -125,10 +126,7 @@ def _limits(
     light_field: LightField, limits: tuple[float, float] | None, backend: str, between: Callable[[], None]
 ) -> tuple[float, float]:
     if limits is not None:
-        low, high = map(float, limits)
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-            raise ValueError(f"limits: got {low:g} to {high:g}, want the lowest and the highest disparity, finite")
-        return low, high
+        return disparity_limits("limits", limits)
     if light_field.disparity_range is not None:
         return light_field.disparity_range
     low, high = estimate_disparity_range(light_field, backend=backend, between=between)

@@ -1,5 +1,6 @@
 """The disparity range of a scene whose files do not tell it, from a coarse focal stack."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 import lfdeblur_ops
 
-from ..light_field import LightField, LightFieldError
+from ..light_field import LightField, LightFieldError, check_light_field
 
 SPREADS = (8.0, 16.0, 32.0, 64.0)  # pixels per view step either way: the first that holds the scene
 CANDIDATES = 65
@@ -35,11 +36,11 @@ def estimate_disparity_range(
         between: called between parts of the work; what it raises ends it.
 
     Raises:
-        LightFieldError: a single view, or nothing but flat areas: there is no disparity to see.
+        LightFieldError: a single view, or one whose weight is not 0, or nothing but flat areas: there is no disparity
+            to see; or views that are not finite.
     """
+    check_parallax(light_field)
     rows, columns = light_field.grid
-    if rows * columns == 1:
-        raise LightFieldError(f"{light_field.scene}: a single view has no disparity; give the focus planes")
     views = grey_views(light_field)
     r, c = rows // 2, columns // 2
     center = lfdeblur_ops.refocus(views[r : r + 1, c : c + 1], 0.0).float()
@@ -49,15 +50,38 @@ def estimate_disparity_range(
     textured &= texture > 1e-3
     if not textured.any():
         raise LightFieldError(
-            f"{light_field.scene}: nothing but flat areas, no disparity to see; give the focus planes"
+            f"{light_field.scene}: nothing but flat areas, no disparity to see; give the focus planes or the limits"
         )
+    weights = None if light_field.weights is None else light_field.weights.float()
     for spread in SPREADS:
         candidates = torch.linspace(-spread, spread, CANDIDATES)
-        votes = _votes(views, center, candidates, light_field.weights, backend, between)[textured].sort().values
+        votes = _votes(views, center, candidates, weights, backend, between)[textured].sort().values
         if (votes.abs() > spread - 1.5 * float(candidates[1] - candidates[0])).float().mean() < CROWD:
             break
     tail = int(len(votes) * TAILS)
     return votes[tail].item(), votes[len(votes) - 1 - tail].item()
+
+
+def check_parallax(light_field: LightField) -> None:
+    """Raise LightFieldError where there is nothing to compare: a single view that counts, or values not finite."""
+    check_light_field(light_field)
+    scene, (rows, columns) = light_field.scene, light_field.grid
+    if rows * columns == 1:
+        raise LightFieldError(
+            f"{scene}: a single view has no disparity; give the focus planes (of an even number of rows or columns of "
+            "views one is left out: 2x2 are a single view)"
+        )
+    weights = light_field.weights
+    if weights is not None:
+        if not bool((weights >= 0).all() and torch.isfinite(weights).all()):
+            raise LightFieldError(f"{scene}: weights: got negative or not finite ones, want weights from 0 to 1")
+        others = weights.clone()
+        others[rows // 2, columns // 2] = 0
+        if not bool((others > 0).any()):
+            raise LightFieldError(f"{scene}: weights: no view but the centre one counts, which has no disparity")
+    views = light_field.views
+    if views.is_floating_point() and not all(math.isfinite(end) for row in views for end in row.aminmax()):
+        raise LightFieldError(f"{scene}: views: some values are NaN or infinite, want finite ones")
 
 
 def widened(low: float, high: float) -> tuple[float, float]:

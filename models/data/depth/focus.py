@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from ..light_field import LightField, LightFieldError
+from ..arguments import whole_number
+from ..light_field import LightField, LightFieldError, check_light_field
 from ..rendering.planes import even_planes
 from .disparity import estimate_disparity
 from .disparity_range import estimate_disparity_range, widened
@@ -22,6 +23,8 @@ def disparity_at(light_field: LightField, x: int, y: int) -> float:
     Raises:
         LightFieldError: the pixel is outside the picture; or as ``estimate_disparity``.
     """
+    check_light_field(light_field)
+    x, y = whole_number("x", x), whole_number("y", y)
     height, width = light_field.size
     if not (0 <= x < width and 0 <= y < height):
         raise LightFieldError(f"at: got {x},{y}, want a pixel of the {width}x{height} of {light_field.scene}")

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ...io.atomic import atomic_path
-from ..light_field import LightField, LightFieldError
+from ..arguments import check_tensor
+from ..light_field import LightField, LightFieldError, check_light_field
 from ..rendering.truth import center_light
 from ..transfer import quantise
 from .camera import Camera
@@ -40,9 +41,15 @@ def write_points(
         LightFieldError: another shape, or no point is left.
         OutputError: the file cannot be written.
     """
+    check_light_field(light_field)
     height, width = light_field.size
+    if camera is not None and not isinstance(camera, Camera):
+        raise LightFieldError(f"camera: got {camera!r}, want a Camera (camera_of)")
     for name, given in (("disparity", disparity), ("confidence", confidence)):
-        if given is not None and list(given.shape) != [height, width]:
+        if given is None:
+            continue
+        check_tensor(name, given, "[H, W]")
+        if list(given.shape) != [height, width]:
             raise LightFieldError(f"{name}: got shape {list(given.shape)}, want {[height, width]} as the views")
     values = disparity.detach().cpu().double()
     y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")

@@ -11,6 +11,7 @@ from .packing import Packing
 
 _SMALLEST = 5.0  # pixels of pitch
 _MOST_BITS = 16
+_LONGEST = 1 << 15  # pixels of a side: a picture of 2 GB
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class LensletCamera:
             raise LightFieldError(
                 f"size: got {width}x{height} pixels, want 8 lenslets of {self.pitch:g} pixels each way"
             )
+        if self.size is not None and max(self.size) > _LONGEST:
+            raise LightFieldError(f"size: got {self.size[1]}x{self.size[0]} pixels, want at most {_LONGEST} each way")
         if self.bayer is not None:
             check_pattern("bayer", self.bayer)
 

@@ -71,7 +71,7 @@ def simulate_capture(
         seed: of the noise.
 
     Raises:
-        LightFieldError: an unknown camera, or a disparity of another size than the views.
+        LightFieldError: an unknown camera, or a disparity of another size than the views or not finite.
     """
     camera = _camera(camera)
     if disparity is None:
@@ -79,6 +79,10 @@ def simulate_capture(
     height, width = light_field.size
     if isinstance(disparity, Tensor) and list(disparity.shape) != [height, width]:
         raise LightFieldError(f"disparity: got shape {list(disparity.shape)}, want {[height, width]} as the views")
+    if not bool(torch.isfinite(torch.as_tensor(disparity)).all()):
+        raise LightFieldError("disparity: got NaN or infinite values, want finite ones (disparity_of fills gaps)")
+    if not abs(seed) < 1 << 63:
+        raise LightFieldError(f"seed: got {seed}, want a number of 64 bits")
     if min(noise) < 0 or max(noise) > 1:
         raise LightFieldError(f"noise: got {noise}, want shot and read noise from 0 to 1, in units of white")
     size = camera.size or (round(height * camera.pitch), round(width * camera.pitch))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arguments import disparity_limits
 from ..errors import LightFieldError
 from ..lazy_views import LazyViews, Window
 from ..light_field import TRANSFERS, LightField
@@ -233,13 +234,7 @@ def check_disparity(path: Path, disparity: np.ndarray, size: Iterable[int]) -> T
 
 def check_range(path: Path, limits: Any) -> tuple[float, float]:
     """Lowest and highest disparity. Raises LightFieldError: not two numbers in this order."""
-    try:
-        low, high = (float(value) for value in limits)
-    except (TypeError, ValueError):
-        low, high = 1.0, 0.0
-    if not low <= high:
-        raise LightFieldError(f"{path}: disparity_range: got {limits!r}, want the lowest and the highest disparity")
-    return low, high
+    return disparity_limits(f"{path}: disparity_range", limits)
 
 
 def read_metadata(path: Path, text: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...io.atomic import atomic_folder, atomic_path, make_output_folder
 from ...io.errors import OutputError
 from ..errors import LightFieldError
-from ..light_field import WRITERS, LightField
+from ..light_field import WRITERS, LightField, check_light_field
 from ._layout import Layout, with_bits, with_encoding
 
 
@@ -76,6 +76,7 @@ def write_light_field(
             ``formats`` is missing, or the views cannot be read.
         OutputError: the path is there already, or cannot be written.
     """
+    check_light_field(light_field)
     path = Path(path)
     known = layout_of(path, layout)
     if bits is None:

@@ -156,3 +156,29 @@ def test_the_disparity_of_a_pixel_and_planes_of_its_own():
     planes = own_planes(field, 3)
     assert planes[0] == pytest.approx(-1, abs=0.3)
     assert planes[2] == pytest.approx(1.5, abs=0.3)
+
+
+def test_wrong_types_are_named(tmp_path):
+    field, _ = square_before_wall(size=16)
+    with pytest.raises(LightFieldError, match=r"x: got 1\.5, want a whole number"):
+        disparity_at(field, 1.5, 2)
+    with pytest.raises(LightFieldError, match="light_field: got a str"):
+        disparity_at("a/path", 1, 2)
+    with pytest.raises(LightFieldError, match="light_field: got a str"):
+        camera_of("a/path")
+    with pytest.raises(LightFieldError, match="baseline: got '1', want a number above 0"):
+        Camera("1", 1.0)
+    path = tmp_path / "a.ply"
+    with pytest.raises(LightFieldError, match="light_field: got a str"):
+        write_points(path, "a/path", torch.zeros(16, 16))
+    with pytest.raises(LightFieldError, match="disparity: got a ndarray, want a torch"):
+        write_points(path, field, np.zeros((16, 16)))
+    with pytest.raises(LightFieldError, match="confidence: got a list, want a torch"):
+        write_points(path, field, torch.zeros(16, 16), confidence=[1])
+    with pytest.raises(LightFieldError, match="camera: got 'f01', want a Camera"):
+        write_points(path, field, torch.zeros(16, 16), "f01")
+    assert not path.exists()
+
+
+def test_numbers_of_numpy_tell_a_camera():
+    assert camera_of(toy(dH=np.float32(0.5), focalLength=np.float64(900), shift=np.int64(9))).baseline == 0.5

@@ -178,3 +178,35 @@ def test_pictures_warped_by_their_true_disparity():
     error = (found.disparity - field.disparity).abs()[found.confidence > 0.3]
     assert error.median() < 0.02
     assert (error < 0.05).float().mean() > 0.85
+
+
+def test_what_cannot_be_compared_is_named():
+    field, _ = square_before_wall(size=48)
+    for wrong in ("a/path", field.views, None):
+        with pytest.raises(LightFieldError, match=r"light_field: got a .*, want a LightField"):
+            estimate_disparity(wrong)
+        with pytest.raises(LightFieldError, match="light_field: got a"):
+            disparity_of(wrong)
+    for limits in (5, (1,), (1, 2, 3), ("0", "1"), (None, None), "01"):
+        with pytest.raises(LightFieldError, match=r"limits: got .*, want the lowest and the highest disparity, finite"):
+            estimate_disparity(field, limits)
+    weights = torch.zeros(7, 7)
+    weights[3, 3] = 1
+    for limits in (None, (-1.0, 2.0)):
+        with pytest.raises(LightFieldError, match="weights: no view but the centre one counts"):
+            estimate_disparity(field.copy(weights=weights), limits)
+        with pytest.raises(LightFieldError, match="weights: got negative or not finite"):
+            estimate_disparity(field.copy(weights=weights - 1), limits)
+        holes = field.views.clone().float()
+        holes[0, 0, 0, 0, 0] = float("nan")
+        with pytest.raises(LightFieldError, match="views: some values are NaN or infinite"):
+            estimate_disparity(field.copy(views=holes), limits)
+
+
+def test_weights_and_true_disparity_of_other_types_count_as_float32():
+    field, truth = square_before_wall(size=48)
+    weights = torch.ones(7, 7)
+    weights[0, 0] = 0
+    whole, same = (estimate_disparity(field.copy(weights=given)) for given in (weights.long(), weights))
+    assert torch.equal(whole.disparity, same.disparity)
+    assert disparity_of(field.copy(disparity=truth.double())).dtype == torch.float32
