@@ -234,14 +234,19 @@ def test_heic_that_is_refused(tmp_path):
 
 
 def test_errors_do_not_tell_of_the_file_before(tmp_path):
-    """libvips goes on noting what is wrong with a file that was given up."""
-    save = pyvips.Image.black(64, 64, bands=3).copy(interpretation="srgb").heifsave_buffer
-    data = save(compression="av1")
-    (tmp_path / "first.avif").write_bytes(data[:-3])
-    (tmp_path / "second.tif").write_bytes(b"II*\0" + bytes(4))
-    for name in ("first.avif", "second.tif"):
-        with pytest.raises(ImageError) as caught:
-            read_image(tmp_path / name)
+    """libvips notes errors of a file also when its header is all that was wanted, and then tells nobody."""
+    features = pytest.importorskip("PIL.features")
+    if not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    pyvips.Image.black(8, 8).cast("double").tiffsave(str(tmp_path / "second.tif"))
+    Image.fromarray(values(np.uint8).repeat(8, 0).repeat(8, 1)).save(
+        tmp_path / "first.avif", quality=100, subsampling="4:4:4"
+    )
+    data = (tmp_path / "first.avif").read_bytes()
+    (tmp_path / "first.avif").write_bytes(data[: len(data) // 2])
+    image_info(tmp_path / "first.avif")
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / "second.tif")
     assert "first.avif" not in str(caught.value)
 
 
