@@ -17,6 +17,7 @@ _VERSION = 1
 _HASH, _HASH_PADDING = 45, 35
 _SHORT_HEADER = 12 + 4  # magic and version, length: all that an empty section need have
 _HEADER = _SHORT_HEADER + _HASH + _HASH_PADDING  # and SHA-1 as text, zeros
+_DEEPEST = 100
 _ALIGNED = 16  # bytes; sections that are written begin at multiples
 _JSON_REFERENCES = ("metadataRef", "privateMetadataRef")
 
@@ -179,7 +180,22 @@ def _json(path: Path, file: Any, section: Section) -> dict[str, Any]:
         document = json.loads(file.read(section.size).rstrip(b"\0"))
     except (ValueError, RecursionError) as error:
         raise LightFieldError(f"{path}: section {section.sha1 or section.kind} is not JSON ({error})") from error
+    if _is_deep(document):
+        raise LightFieldError(f"{path}: section {section.sha1 or section.kind} is JSON nested {_DEEPEST} times or more")
     return document if isinstance(document, dict) else {"value": document}
+
+
+def _is_deep(document: Any) -> bool:
+    """Whether a document is nested deeper than a camera's, and than who follows it can go."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, dict | list)
+            for inner in (node.values() if isinstance(node, dict) else node)
+        ]
+    return bool(level)
 
 
 def _references(contents: Any) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ chooses; dark frames, which archives have too, are left out.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -33,6 +34,7 @@ HOW = (
     "give the camera's calibration with white (a folder of MOD_00NN.RAW and .TXT, one of these files, or a picture), "
     f"set ${ENVIRONMENT} to that folder, or put it beside the file"
 )
+_PACKED = re.compile(r"data\.C\.\d+", re.IGNORECASE)  # an F01's archive
 _TOGETHER = 8  # rows: whole tiles of the pattern, and whole groups of pixels that are packed together
 _DARK_FRAME = 0.05  # of the white level; LFToolbox' bound for an F01 is 0.085
 _MIDDLE = 48  # rows and columns of lenslets in which the light of the views is measured
@@ -125,6 +127,13 @@ def _told(told: Path, sensor: Sensor) -> WhitePicture:
         if info.channels != 1:
             raise LightFieldError(f"white: {told}: a picture of {info.channels} colours, want one of raw pixels")
         return WhitePicture(told, 0, replace(sensor, size=(info.height, info.width)), told.stat().st_mtime_ns)
+    if told.suffix.upper() == ".TXT":
+        raw = next((raw for raw in map(told.with_suffix, (".RAW", ".raw")) if raw.is_file()), None)
+        if raw is None:
+            raise LightFieldError(f"white: {told}: no {told.stem}.RAW is beside it")
+        told = raw
+    if told.suffix.lower() == ".tar" or _PACKED.fullmatch(told.name):
+        raise LightFieldError(f"white: {told}: an archive of calibration files: unpack it, and give its folder")
     described = _described(told.with_suffix(".TXT")) or _described(told.with_suffix(".txt"))
     return WhitePicture(told, 0, described or sensor, told.stat().st_mtime_ns)
 

@@ -136,7 +136,7 @@ def test_the_white_picture_of_a_calibration_folder(tmp_path, monkeypatch):
     written(path, SMALL, calibration=folder)
     assert {file.name for file in folder.iterdir()} == {"MOD_0000.RAW", "MOD_0000.TXT"}
     fails(f"no white picture in the container, {tmp_path / 'a'} (${white_picture.ENVIRONMENT} is not set): give", path)
-    for white in (folder, tmp_path / "cameras", folder / "MOD_0000.RAW"):
+    for white in (folder, tmp_path / "cameras", folder / "MOD_0000.RAW", folder / "MOD_0000.TXT"):
         torch.testing.assert_close(read_light_field(path, white=white).views, expected, rtol=0, atol=0)
     monkeypatch.setenv(white_picture.ENVIRONMENT, str(tmp_path / "cameras"))
     torch.testing.assert_close(read_light_field(path).views, expected, rtol=0, atol=0)
@@ -226,6 +226,13 @@ def test_bad_containers(tmp_path):
     fails("want white above black", dark)
     fails("pitch: got 14 pixels, but the metadata tell 10", path, pitch=14.0)
     fails("white: /nowhere: no such file or folder", path, white="/nowhere")
+    for name, message in (
+        ("caldata-B1.tar", "an archive of calibration files: unpack it"),
+        ("data.C.0", "an archive of calibration files: unpack it"),
+        ("MOD_0007.TXT", "no MOD_0007.RAW is beside it"),
+    ):
+        (tmp_path / name).write_bytes(b"")
+        fails(message, path, white=tmp_path / name)
     fails("colours: got 'sepia'", path, colours="sepia")
     write_image(tmp_path / "white.png", torch.zeros(1, 100, 100))
     fails(
@@ -287,6 +294,10 @@ def test_metadata_that_are_nested_too_deeply(lytro_file, tmp_path):
     frame = {"metadataRef": containers.sha1_name(deep), "imageRef": containers.sha1_name(sections[0])}
     containers.write_container(tmp_path / "deep.lfp", {"frames": [{"frame": frame}]}, [deep, *sections])
     fails("is not JSON", tmp_path / "deep.lfp")
+    deep = 150 * b'{"a":' + b"1" + 150 * b"}"  # which Python reads, and what follows it may not
+    frame["metadataRef"] = containers.sha1_name(deep)
+    containers.write_container(tmp_path / "deep.lfp", {"frames": [{"frame": frame}]}, [deep, *sections])
+    fails("is JSON nested 100 times or more", tmp_path / "deep.lfp")
 
 
 def test_an_empty_section_and_a_table_of_contents_at_the_end(lytro_file, tmp_path):
