@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error.format_message())
     except (LfdeblurError, lfdeblur_ops.BackendError) as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(f"not enough memory ({error})" if str(error) else "not enough memory")
     if code == INTERRUPTED:
         typer.echo("lfdeblur: interrupted", err=True)
     sys.exit(code or 0)

@@ -40,7 +40,7 @@ def simulate(
     noise: Annotated[
         str, typer.Option(metavar="SHOT:READ", help="Light of one electron, and read-out, in units of white.")
     ] = "0.0002:0.001",
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the noise.")] = 0,
     disparity: Annotated[
         str, typer.Option(help="Between views: auto (the field's own, else estimated), or one number for all.")
     ] = "auto",

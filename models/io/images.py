@@ -81,6 +81,7 @@ def decode_pixels(path: str | Path, image: pyvips.Image) -> np.ndarray:
     Returns: ``[H, W, 1 to 4]`` uint8, uint16 or float32: grey or RGB, then alpha where there is one.
     Raises: ImageError: the file is truncated or damaged.
     """
+    vips_files.forget_errors()
     try:
         pixels = image.numpy()
     except pyvips.Error as error:

@@ -101,6 +101,17 @@ def test_the_command_tells_each_in_one_line(monkeypatch, capsys, error):
     assert capsys.readouterr().err == "lfdeblur: error: the file is bad\n"
 
 
+def test_memory_that_is_not_there_is_one_line(monkeypatch, capsys):
+    def app(**_):
+        raise MemoryError("Unable to allocate 1.82 TiB")
+
+    monkeypatch.setattr(importlib.import_module("lfdeblur_models.cli.main"), "app", app)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "lfdeblur: error: not enough memory (Unable to allocate 1.82 TiB)\n"
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

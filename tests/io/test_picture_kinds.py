@@ -136,7 +136,11 @@ def test_broken_pnm(tmp_path):
         (b"P6\n4 4\n70000\n", "white 70000"),
         (b"P5\n2 1\n100\n\x05\xff", "a value of 255, above its white of 100"),
         (b"P2\n2 1\n100\n5 x 7", "something among its numbers is none"),
+        (b"P2\n2 1\n100\n1_0 7", "something among its numbers is none"),
+        (b"P2\n2 1\n100\n7     ", "got 1 numbers, want 2"),
+        (b"P2\n2 1\n100\n7 99999999999999999999", "above its white of 100"),
         (b"P5\n999999999 999999999\n255\n", "truncated or damaged"),
+        (b"P5\n" + b"9" * 5000 + b" 1\n255\n", "truncated or damaged"),
     ):
         path.write_bytes(content)
         fails(told, read_image, path)
@@ -210,6 +214,42 @@ def test_heic(tmp_path, mode):
     fails("HEIC is read, not written: write PNG or AVIF", write_image, tmp_path / "b.heic", picture)
 
 
+def test_heic_that_is_refused(tmp_path):
+    """In one line, also where the main picture is missing, which pillow-heif finds only when it is asked for it."""
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra pictures")
+    if not heif.libheif_info()["encoders"]:
+        pytest.skip("this pillow-heif writes no HEIC")
+    path = tmp_path / "a.heic"
+    heif.from_bytes("RGB", (64, 64), bytes(3 * 64 * 64)).save(path)
+    data = path.read_bytes()
+    for length in (24, 100, len(data) // 2, len(data) - 3):
+        path.write_bytes(data[:length])
+        with pytest.raises(ImageError, match=r"truncated or damaged|not a readable picture") as caught:
+            read_image(path)
+        assert "\n" not in str(caught.value)
+    at = data.index(b"pitm") + 8  # the number of the main item
+    path.write_bytes(data[:at] + b"\x77\x77" + data[at + 2 :])
+    fails("not a readable picture", read_image, path)
+    fails("not a readable picture", image_info, path)
+
+
+def test_errors_do_not_tell_of_the_file_before(tmp_path):
+    """libvips notes errors of a file also when its header is all that was wanted, and then tells nobody."""
+    features = pytest.importorskip("PIL.features")
+    if not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    pyvips.Image.black(8, 8).cast("double").tiffsave(str(tmp_path / "second.tif"))
+    Image.fromarray(values(np.uint8).repeat(8, 0).repeat(8, 1)).save(
+        tmp_path / "first.avif", quality=100, subsampling="4:4:4"
+    )
+    data = (tmp_path / "first.avif").read_bytes()
+    (tmp_path / "first.avif").write_bytes(data[: len(data) // 2])
+    image_info(tmp_path / "first.avif")
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / "second.tif")
+    assert "first.avif" not in str(caught.value)
+
+
 # OpenEXR
 
 
@@ -270,6 +310,15 @@ def test_exr_of_luminance_and_chroma():
     chroma = {name: ((colours[..., i] - luma) / luma)[::2, ::2].copy() for name, i in (("RY", 0), ("BY", 2))}
     got = np.stack(exr_files._rgb_of_chroma({"Y": luma, **chroma}, exr_files._REC709), -1)
     assert np.abs(got - colours)[:38, :58].max() < 2e-3
+
+
+def test_exr_of_a_frame_that_no_such_file_fills(tmp_path, exr):
+    """Told before memory is taken for it."""
+    plane = np.zeros((HEIGHT, WIDTH), np.float32)
+    frame = (np.zeros(2, np.int32), np.full(2, 29_999, np.int32))
+    data = (np.zeros(2, np.int32), np.array([WIDTH - 1, HEIGHT - 1], np.int32))
+    save_exr(exr, tmp_path / "a.exr", {"Y": plane}, dataWindow=data, displayWindow=frame)
+    fails("damaged (a size of 30000x30000 pixels)", read_image, tmp_path / "a.exr")
 
 
 def test_exr_that_is_refused(tmp_path, exr):

@@ -15,7 +15,9 @@ _FILE = b"\x89LFP\r\n\x1a\n"
 _KINDS = {b"\x89LFM\r\n\x1a\n": "LFM", b"\x89LFC\r\n\x1a\n": "LFC"}
 _VERSION = 1
 _HASH, _HASH_PADDING = 45, 35
-_HEADER = 12 + 4 + _HASH + _HASH_PADDING  # magic and version, length, SHA-1 as text, zeros
+_SHORT_HEADER = 12 + 4  # magic and version, length: all that an empty section need have
+_HEADER = _SHORT_HEADER + _HASH + _HASH_PADDING  # and SHA-1 as text, zeros
+_DEEPEST = 100
 _ALIGNED = 16  # bytes; sections that are written begin at multiples
 _JSON_REFERENCES = ("metadataRef", "privateMetadataRef")
 
@@ -104,13 +106,15 @@ def read_lytro(path: str | Path) -> LytroContainer:
             if not documents:
                 raise LightFieldError(f"{path}: no table of contents (a section LFM) among {len(sections)} sections")
             contents = next(iter(documents.values()))
-            roles = dict(_references(contents))
+            references = _references(contents)
+            roles = dict(references)
             sections = [Section(s.kind, s.sha1, s.offset, s.size, roles.get(s.sha1, "")) for s in sections]
             frame = first_frame(contents)
             metadata = {}
-            for section in sections:  # of several, the first frame's
-                role = section.role
-                if role in _JSON_REFERENCES and frame.get(role, section.sha1) == section.sha1:
+            for role in _JSON_REFERENCES:
+                wanted = frame.get(role, next((sha1 for sha1, key in references if key == role), None))
+                section = next((section for section in sections if section.sha1 == wanted), None)
+                if section is not None:
                     metadata[role] = _json(path, file, section)
     except OSError as error:
         raise LightFieldError(f"{path}: cannot be read ({error.strerror})") from error
@@ -158,9 +162,11 @@ def _section(path: Path, file: Any, at: int, size: int, index: int) -> Section:
     kind = _KINDS.get(header[:8])
     if kind is None:
         raise LightFieldError(f"{path}: damaged: no section starts at byte {at}")
+    length = struct.unpack_from(">I", header, 12)[0] if len(header) >= _SHORT_HEADER else 1
+    if not length and header[_SHORT_HEADER:][:5] != b"sha1-":
+        return Section(kind, "", at + _SHORT_HEADER, 0)
     if len(header) < _HEADER:
         raise LightFieldError(f"{path}: truncated: it ends in the header of section {index}")
-    (length,) = struct.unpack_from(">I", header, 12)
     sha1 = header[16 : 16 + _HASH].rstrip(b"\0").decode("ascii", "replace")
     start = at + _HEADER
     if start + length > size:
@@ -172,14 +178,33 @@ def _json(path: Path, file: Any, section: Section) -> dict[str, Any]:
     file.seek(section.offset)
     try:
         document = json.loads(file.read(section.size).rstrip(b"\0"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LightFieldError(f"{path}: section {section.sha1 or section.kind} is not JSON ({error})") from error
+    if _is_deep(document):
+        raise LightFieldError(f"{path}: section {section.sha1 or section.kind} is JSON nested {_DEEPEST} times or more")
     return document if isinstance(document, dict) else {"value": document}
 
 
-def _references(node: Any) -> list[tuple[str, str]]:
+def _is_deep(document: Any) -> bool:
+    """Whether a document is nested deeper than a camera's, and than who follows it can go."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, dict | list)
+            for inner in (node.values() if isinstance(node, dict) else node)
+        ]
+    return bool(level)
+
+
+def _references(contents: Any) -> list[tuple[str, str]]:
     """All pairs of a section's SHA-1 and the name of the key that refers to it, at any depth."""
-    if isinstance(node, dict):
-        found = [(value, key) for key, value in node.items() if isinstance(value, str) and key.endswith("Ref")]
-        return found + [pair for value in node.values() for pair in _references(value)]
-    return [pair for value in node for pair in _references(value)] if isinstance(node, list) else []
+    found, nodes = [], [contents]
+    for node in nodes:
+        if isinstance(node, dict):
+            found += [(value, key) for key, value in node.items() if isinstance(value, str) and key.endswith("Ref")]
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
+    return found

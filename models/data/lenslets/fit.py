@@ -107,7 +107,10 @@ def _hexagonal(across: complex, down: complex, middle: complex, *crests: float) 
     step = max((way * sign for way in shortest for sign in (1, -1)), key=lambda way: way.real / abs(way))
     if abs(np.degrees(np.angle(step))) > 15:
         raise StandsOnEnd("the hexagonal grid stands on end: its columns are shifted in turns, want rows that are")
-    return LensletGrid(middle + ways[0] * crests[0] + ways[1] * crests[1], step, hexagonal=True, turn=HEXAGONAL_TURN)
+    # Measured, not that of a regular grid: over many rows, a small stretch adds up to more than a lenslet.
+    neighbours = [way * sign / step for way in shortest for sign in (1, -1)]
+    turn = min(neighbours, key=lambda way: abs(way - HEXAGONAL_TURN - 0.5)) - 0.5
+    return LensletGrid(middle + ways[0] * crests[0] + ways[1] * crests[1], step, hexagonal=True, turn=turn)
 
 
 def _peak(spectrum: np.ndarray, where: np.ndarray) -> complex:

@@ -1,5 +1,6 @@
 """What the metadata of a Lytro picture tell about its sensor: size, packing, levels, colours, lenslets, lens."""
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,13 @@ import numpy as np
 from ..errors import LightFieldError
 from .bayer import PATTERNS, planes, shifted
 from .grid import HEXAGONAL_TURN
+from .metadata import Told
 from .packing import Packing
 
 PHASES = ("r", "gr", "gb", "b")
 _TILE = (("r", "gr"), ("gb", "b"))
 _MATRICES = ("ccm", "ccmRgbToSrgbArray")  # Illum, F01
+_LARGEST_GAIN, _LARGEST_FACTOR = 100.0, 1000.0
 _Four = tuple[float, float, float, float]
 
 
@@ -75,49 +78,50 @@ def sensor_of(name: str, metadata: Mapping[str, Any], private: Mapping[str, Any]
     """Read a picture's metadata and private metadata; ``name`` begins the errors.
 
     Raises:
-        LightFieldError: what is needed to unpack the picture is missing or of a kind that is not known.
+        LightFieldError: what is needed to unpack the picture is missing or of a kind that is not known, or another
+            value is none that a camera can have.
     """
-    image = _object(name, metadata, "image")
-    details = image.get("rawDetails", image)  # F01's lie deeper than the Illum's
-    levels, packed, mosaic = (_object(name, details, key) for key in ("pixelFormat", "pixelPacking", "mosaic"))
-    packing = Packing(int(_number(name, packed, "bitsPerPixel")), str(packed.get("endianness", "")))
+    told = Told(name, metadata)
+    image, devices = told.part("image"), told.part("devices")
+    details = image.part("rawDetails") if image.has("rawDetails") else image  # F01's lie deeper than the Illum's
+    levels, packed, mosaic = (_needed(details, key) for key in ("pixelFormat", "pixelPacking", "mosaic"))
+    packing = Packing(packed.whole("bitsPerPixel"), packed.text("endianness"))
     packing.check(name)
-    pattern, phases = _pattern(name, mosaic)
-    black, white = (
-        [_number(name, _object(name, levels, key), phase) for phase in phases] for key in ("black", "white")
-    )
+    pattern, phases = _pattern(mosaic)
+    black, white = ([levels.part(key).number(phase, None, 0, 65535) for phase in phases] for key in ("black", "white"))
     if not all(high > low for low, high in zip(black, white, strict=True)):
         raise LightFieldError(f"{name}: got black levels {black} and white levels {white}, want white above black")
-    color = image.get("color", {})
-    devices = metadata.get("devices", {})
-    mla, lens = devices.get("mla", {}), devices.get("lens", {})
-    pixel = devices.get("sensor", {}).get("pixelPitch", 0)
+    color, mla, lens = image.part("color"), devices.part("mla"), devices.part("lens")
+    scale = mla.part("scaleFactor")
+    across, down = (scale.number(key, 1.0, 0.5, 2.0) for key in ("x", "y"))
+    pixel = devices.part("sensor").number("pixelPitch", 0.0, 0, 1)
     return Sensor(
-        model=str(metadata.get("camera", {}).get("model", "")),
-        serial=str(private.get("camera", {}).get("serialNumber", "")),
-        size=(int(_number(name, image, "height")), int(_number(name, image, "width"))),
+        model=told.part("camera").text("model"),
+        serial=Told(name, private).part("camera").text("serialNumber"),
+        size=(image.whole("height", None, 1), image.whole("width", None, 1)),
         packing=packing,
-        right_shift=int(levels.get("rightShift", 0)),
+        right_shift=levels.whole("rightShift", 0, 0, 15),
         pattern=pattern,
         black=_four(black),
         white=_four(white),
-        gains=_gains(name, color.get("whiteBalanceGain", {}), phases),
-        matrix=_matrix(name, color),
-        pitch=mla.get("lensPitch", 0) / pixel * mla.get("scaleFactor", {}).get("x", 1) if pixel else 0.0,
-        stretch=mla.get("scaleFactor", {}).get("y", 1) / mla.get("scaleFactor", {}).get("x", 1),
-        rotation=float(np.degrees(mla.get("rotation", 0))),
-        hexagonal=str(mla.get("tiling", "hex")).startswith("hex"),
-        zoom=float(lens.get("zoomStep", 0)),
-        focus=float(lens.get("focusStep", 0)),
-        exposure=float(devices.get("shutter", {}).get("frameExposureDuration", 0)),
+        gains=_gains(color.part("whiteBalanceGain"), phases),
+        matrix=_matrix(color),
+        pitch=mla.number("lensPitch", 0.0, 0, 1) / pixel * across if pixel else 0.0,
+        stretch=down / across,
+        rotation=float(np.degrees(mla.number("rotation", 0.0, -np.pi, np.pi))),
+        hexagonal=mla.text("tiling", "hex").startswith("hex"),
+        zoom=lens.number("zoomStep", 0.0),
+        focus=lens.number("focusStep", 0.0),
+        exposure=devices.part("shutter").number("frameExposureDuration", 0.0, 0),
     )
 
 
-def _pattern(name: str, mosaic: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _pattern(mosaic: Told) -> tuple[str, list[str]]:
     """Of a tile ``r,gr:gb,b`` and its pixel at the upper left, the pattern and the names of its four pixels."""
-    first = mosaic.get("upperLeftPixel")
-    if mosaic.get("tile") != ":".join(",".join(row) for row in _TILE) or first not in PHASES:
-        raise LightFieldError(f"{name}: unknown pixel format: got the mosaic {dict(mosaic)}, want tiles 'r,gr:gb,b'")
+    first = mosaic.text("upperLeftPixel")
+    if mosaic.text("tile") != ":".join(",".join(row) for row in _TILE) or first not in PHASES:
+        got = reprlib.repr(dict(mosaic.values))
+        raise LightFieldError(f"{mosaic.name}: unknown pixel format: got the mosaic {got}, want tiles 'r,gr:gb,b'")
     y, x = divmod(PHASES.index(first), 2)
     phases = [_TILE[(row + y) % 2][(column + x) % 2] for row in (0, 1) for column in (0, 1)]
     pattern = "".join(phase[0] for phase in phases).upper()
@@ -125,32 +129,20 @@ def _pattern(name: str, mosaic: Mapping[str, Any]) -> tuple[str, list[str]]:
     return pattern, phases
 
 
-def _gains(name: str, told: Mapping[str, Any], phases: list[str]) -> _Four:
-    gains = [float(told.get(phase, 1)) for phase in phases]
-    if min(gains) <= 0:
-        raise LightFieldError(f"{name}: got white balance gains {gains}, want positive ones")
+def _gains(told: Told, phases: list[str]) -> _Four:
+    gains = [told.number(phase, 1.0, 1 / _LARGEST_GAIN, _LARGEST_GAIN) for phase in phases]
     return _four([gain / min(gains) for gain in gains])
 
 
-def _matrix(name: str, color: Mapping[str, Any]) -> tuple[float, ...]:
-    told = next((color[key] for key in _MATRICES if key in color), np.eye(3).ravel().tolist())
-    if len(told) != 9:
-        raise LightFieldError(f"{name}: got a colour matrix of {len(told)} numbers, want 9")
-    return tuple(float(value) for value in told)
+def _matrix(color: Told) -> tuple[float, ...]:
+    key = next((key for key in _MATRICES if color.has(key)), None)
+    return tuple(np.eye(3).ravel().tolist()) if key is None else color.numbers(key, 9, _LARGEST_FACTOR)
 
 
-def _object(name: str, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = document.get(key)
-    if not isinstance(value, dict):
-        raise LightFieldError(f"{name}: unknown pixel format: the metadata have no {key!r}")
-    return value
-
-
-def _number(name: str, document: Mapping[str, Any], key: str) -> float:
-    value = document.get(key)
-    if not isinstance(value, int | float) or value < 0:
-        raise LightFieldError(f"{name}: unknown pixel format: got {key!r} = {value!r}, want a number")
-    return value
+def _needed(told: Told, key: str) -> Told:
+    if not told.has(key):
+        raise LightFieldError(f"{told.name}: unknown pixel format: the metadata have no {key!r}")
+    return told.part(key)
 
 
 def _four(values: list[float]) -> _Four:

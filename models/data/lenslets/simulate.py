@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...system.memory import available, show_size
 from ..errors import LightFieldError
 from ..light_field import LightField, linear_light_field
 from .bayer import planes
@@ -71,7 +72,8 @@ def simulate_capture(
         seed: of the noise.
 
     Raises:
-        LightFieldError: an unknown camera, or a disparity of another size than the views or not finite.
+        LightFieldError: an unknown camera, a disparity of another size than the views or not finite, or a sensor that
+            memory cannot hold.
     """
     camera = _camera(camera)
     if disparity is None:
@@ -87,6 +89,11 @@ def simulate_capture(
         raise LightFieldError(f"noise: got {noise}, want shot and read noise from 0 to 1, in units of white")
     size = camera.size or (round(height * camera.pitch), round(width * camera.pitch))
     camera = LensletCamera(**(vars(camera) | {"size": size}))
+    need, free = 3 * np.dtype(np.uint16).itemsize * size[0] * size[1], available(torch.device("cpu"))
+    if need > free:
+        raise LightFieldError(
+            f"size: got {size[1]}x{size[0]} pixels, which take {show_size(need)} of memory, have {show_size(free)}"
+        )
     scale = min(height / size[0], width / size[1]) * camera.pitch
     scene = Rays(light_field, camera, scale, disparity)
     generator = torch.Generator().manual_seed(seed)

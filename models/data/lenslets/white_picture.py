@@ -1,11 +1,12 @@
 """White pictures of Lytro's cameras: in a container, or ``MOD_0000.RAW`` and ``.TXT`` in a calibration folder.
 
 Of a folder, the one of the same camera with the nearest zoom step, and of those the nearest focus step, as LFToolbox
-chooses.
+chooses; dark frames, which archives have too, are left out.
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +25,7 @@ from .decode import white_views
 from .devignetting import brightness, fully_lit
 from .fit import fit_lenslets
 from .grid import GridError, LensletGrid, middle_part
+from .metadata import Told
 from .resample import ViewGrid
 from .sensor import Sensor, sensor_of
 
@@ -32,6 +34,9 @@ HOW = (
     "give the camera's calibration with white (a folder of MOD_00NN.RAW and .TXT, one of these files, or a picture), "
     f"set ${ENVIRONMENT} to that folder, or put it beside the file"
 )
+_PACKED = re.compile(r"data\.C\.\d+", re.IGNORECASE)  # an F01's archive
+_TOGETHER = 8  # rows: whole tiles of the pattern, and whole groups of pixels that are packed together
+_DARK_FRAME = 0.05  # of the white level; LFToolbox' bound for an F01 is 0.085
 _MIDDLE = 48  # rows and columns of lenslets in which the light of the views is measured
 
 
@@ -63,6 +68,19 @@ class WhitePicture:
             except ImageError as error:
                 raise LightFieldError(str(error)) from error
         return read_raw(self.path, self.offset, self.sensor)
+
+    def is_dark(self) -> bool:
+        """Whether next to no light is in the middle rows of a file of raw pixels."""
+        height, width = self.sensor.size
+        first, rows = height // 2 // _TOGETHER * _TOGETHER, min(height, _TOGETHER)
+        packing = self.sensor.packing
+        with self.path.open("rb") as file:
+            file.seek(self.offset + packing.bytes_of((first, width)))
+            data = file.read(packing.bytes_of((rows, width)))
+        if len(data) < packing.bytes_of((rows, width)):
+            return False  # whoever reads all of it tells that
+        pixels = packing.unpack(data, (rows, width)) >> self.sensor.right_shift
+        return float(self.sensor.light(pixels).mean()) < _DARK_FRAME
 
 
 def read_raw(path: Path, offset: int, sensor: Sensor) -> np.ndarray:
@@ -109,6 +127,13 @@ def _told(told: Path, sensor: Sensor) -> WhitePicture:
         if info.channels != 1:
             raise LightFieldError(f"white: {told}: a picture of {info.channels} colours, want one of raw pixels")
         return WhitePicture(told, 0, replace(sensor, size=(info.height, info.width)), told.stat().st_mtime_ns)
+    if told.suffix.upper() == ".TXT":
+        raw = next((raw for raw in map(told.with_suffix, (".RAW", ".raw")) if raw.is_file()), None)
+        if raw is None:
+            raise LightFieldError(f"white: {told}: no {told.stem}.RAW is beside it")
+        told = raw
+    if told.suffix.lower() == ".tar" or _PACKED.fullmatch(told.name):
+        raise LightFieldError(f"white: {told}: an archive of calibration files: unpack it, and give its folder")
     described = _described(told.with_suffix(".TXT")) or _described(told.with_suffix(".txt"))
     return WhitePicture(told, 0, described or sensor, told.stat().st_mtime_ns)
 
@@ -140,10 +165,10 @@ def _choose(found: list[WhitePicture], sensor: Sensor, where: str, path: str = "
     # F01's archives have a dark picture beside each white one.
     usual = np.mean([white.sensor.exposure for white in own])
     own = [white for white in own if white.sensor.exposure >= usual or white.sensor.model != "F01"]
-    return min(
-        own,
-        key=lambda white: (abs(white.sensor.zoom - sensor.zoom), abs(white.sensor.focus - sensor.focus), white.path),
+    own.sort(
+        key=lambda white: (abs(white.sensor.zoom - sensor.zoom), abs(white.sensor.focus - sensor.focus), white.path)
     )
+    return next((white for white in own if not white.is_dark()), own[0])
 
 
 def _calibrations(folder: Path, *, deep: bool) -> Iterator[WhitePicture]:
@@ -155,7 +180,21 @@ def _calibrations(folder: Path, *, deep: bool) -> Iterator[WhitePicture]:
         raw = next((raw for raw in map(file.with_suffix, (".RAW", ".raw")) if raw.is_file()), None)
         sensor = None if raw is None else _described(file)
         if raw is not None and sensor is not None:
+            sensor = replace(sensor, serial=_serial_of_unit(file.parent) or sensor.serial)
             yield WhitePicture(raw, 0, sensor, raw.stat().st_mtime_ns)
+
+
+def _serial_of_unit(folder: Path) -> str:
+    """The camera's number in ``unit_info.json``, as LFToolbox repairs those of white pictures; empty: there is none."""
+    file = folder / "unit_info.json"
+    if not file.is_file():
+        return ""
+    try:
+        return Told(str(file), json.loads(file.read_text("utf-8", "replace"))).part("camera").text("serialNumber")
+    except LightFieldError:
+        raise
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise LightFieldError(f"{file}: not the description of a camera ({error})") from error
 
 
 def _described(text: Path) -> Sensor | None:
@@ -166,9 +205,9 @@ def _described(text: Path) -> Sensor | None:
         document, _ = json.JSONDecoder().raw_decode(text.read_text("utf-8", "replace").lstrip())
         frame = document["master"]["picture"]["frameArray"][0]["frame"]
         return sensor_of(str(text), frame["metadata"], frame.get("privateMetadata", {}))
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        if isinstance(error, LightFieldError):
-            raise
+    except LightFieldError:
+        raise
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise LightFieldError(f"{text}: not the description of a white picture ({error})") from error
 
 

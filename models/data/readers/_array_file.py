@@ -243,7 +243,7 @@ def read_metadata(path: Path, text: Any) -> dict[str, Any]:
         return {}
     try:
         told = json.loads(str(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise LightFieldError(f"{path}: metadata_json: want an object of JSON, as text")

@@ -68,7 +68,7 @@ def _load(path: Path) -> dict[str, Any]:
         else:
             with np.load(path, allow_pickle=False) as file:
                 held = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LightFieldError(f"calibration: {path} cannot be read as JSON or NPZ ({reason})") from error
     if not isinstance(held, dict):
@@ -81,7 +81,7 @@ def _checked(path: Path, value: Any, shape: tuple[int, ...], name: str) -> np.nd
         raise LightFieldError(f"calibration: {path} holds no {name!r}")
     try:
         array = np.array(value, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise LightFieldError(f"calibration: {path}: {name}: want numbers of shape {list(shape)}") from error
     if array.shape != shape:
         raise LightFieldError(

@@ -13,6 +13,7 @@ from .optional import need
 _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x and y of red, green, blue and white
 _HALF, _PRIMARIES = "exr-half", "exr-chromaticities"
 _LARGEST = 1 << 30  # pixels
+_USUAL, _MOST_PACKED = 1 << 26, 2048  # pixels that any file may tell of, and that a byte of it can stand for
 _CHANNELS, _HEADER = b"channels\0chlist\0", 1 << 16  # bytes
 _KIND_OF_HALF = 1
 _ERRORS = (RuntimeError, ValueError, TypeError, KeyError, IndexError)  # what the library raises of files
@@ -29,8 +30,8 @@ def read(path: Path) -> tuple[np.ndarray, ImageInfo]:
 
     Luminance with chroma at half the size becomes RGB.
     """
+    info = header(path)  # before the library takes memory for what the file claims to hold
     with _opened(path) as file:
-        info = _info(path, file)
         try:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
             left, top = (int(value) for value in file.header()["dataWindow"][0])
@@ -93,7 +94,8 @@ def _info(path: Path, file: Any) -> ImageInfo:
     (left, top), (right, bottom) = told["displayWindow"]
     width, height = int(right) - int(left) + 1, int(bottom) - int(top) + 1
     data_width, data_height = (int(last) - int(first) + 1 for first, last in zip(*told["dataWindow"], strict=True))
-    if min(width, height) < 1 or max(width * height, data_width * data_height) > _LARGEST:
+    most = max(width * height, data_width * data_height)
+    if min(width, height) < 1 or most > min(_LARGEST, max(_USUAL, _MOST_PACKED * path.stat().st_size)):
         raise ImageError(f"{path}: damaged (a size of {width}x{height} pixels)")
     there = _channel_names(path, told)
     names = _names(path, there)

@@ -26,7 +26,7 @@ def read(path: Path) -> tuple[np.ndarray, ImageInfo]:
     try:
         values = np.asarray(opened).reshape(info.height, info.width, info.channels + info.has_alpha)
     except _ERRORS as error:
-        raise ImageError(f"{path}: truncated or damaged ({error})") from error
+        raise ImageError(f"{path}: truncated or damaged ({_in_a_line(error)})") from error
     return (values if info.bits == 8 else values | (values >> np.uint16(opened.info["bit_depth"]))), info
 
 
@@ -35,9 +35,9 @@ def _opened(path: Path) -> Any:
     library = need("pillow_heif", path)
     try:
         opened = library.open_heif(path, convert_hdr_to_8bit=False)
-        len(opened.mode)  # fails where the file holds no picture
+        len(opened.mode)  # asks for the main picture, which may be missing
     except _ERRORS as error:
-        raise ImageError(f"{path}: not a readable picture ({error})") from error
+        raise ImageError(f"{path}: not a readable picture ({_in_a_line(error)})") from error
     return opened
 
 
@@ -58,3 +58,7 @@ def _info(path: Path, opened: Any) -> ImageInfo:
         has_alpha=mode.endswith("A"),
         at_once=True,
     )
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -8,7 +8,8 @@ import numpy as np
 from ..errors import ImageError
 from .info import ImageInfo
 
-_FIELD = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])*(\d+)")
+_FIELD = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])*(\d{1,12})(?!\d)")
+_NUMBERS = b"0123456789 \t\n\v\f\r"
 _LONGEST = 1 << 16  # bytes of a header, comments and all
 
 
@@ -25,10 +26,9 @@ def read(path: Path) -> tuple[np.ndarray, ImageInfo]:
     count = info.height * info.width * info.channels
     if plain:
         text = re.sub(rb"#[^\r\n]*", b"", path.read_bytes()[start:])
-        try:
-            values = np.array(text.split()[:count], dtype=np.uint32)
-        except (ValueError, OverflowError) as error:
-            raise ImageError(f"{path}: truncated or damaged (something among its numbers is none)") from error
+        if text.translate(None, _NUMBERS):
+            raise ImageError(f"{path}: truncated or damaged (something among its numbers is none)")
+        values = np.fromstring(text, np.int64, sep=" ")[:count] if text.strip() else np.empty(0, np.int64)
     else:
         values = np.fromfile(path, ">u2" if info.bits == 16 else np.uint8, count, offset=start)
     if values.size < count:

@@ -25,6 +25,7 @@ TURNED = "orientation"  # libvips' name for the EXIF orientation
 
 def opened(path: Path, kind: str, upright: bool) -> tuple[pyvips.Image, ImageInfo]:
     """A picture whose header is read; its pixels are decoded when they are asked for, but for a turned one."""
+    forget_errors()
     try:
         load = getattr(pyvips.Image, _LOADERS[kind])
         image = load(str(path), access="sequential", fail_on="truncated", revalidate=True)
@@ -94,6 +95,11 @@ def save(image: pyvips.Image, kind: str, path: str, like: ImageInfo | None) -> N
         told = like.metadata.get(_BITS_OF_AVIF, (0, 12))[1] if like and like.bits == 16 else 12
         bits = 8 if image.format == "uchar" else told
         image.heifsave(path, compression="av1", lossless=True, effort=0, bitdepth=bits)
+
+
+def forget_errors() -> None:
+    """libvips goes on noting errors of a file that was given up; the next one's message would begin with them."""
+    pyvips.vips_lib.vips_error_clear()
 
 
 def reason(error: pyvips.Error) -> str:

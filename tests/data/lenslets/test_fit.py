@@ -58,6 +58,14 @@ def test_a_stretched_grid_of_a_large_sensor():
     assert abs(found.turn) == pytest.approx(abs(camera.turn), abs=1e-5)
 
 
+@pytest.mark.parametrize("stretch", [0.96, 1.04])
+def test_a_grid_whose_rows_are_far_from_regular(stretch):
+    """A lenslet off after 25 rows, were the rows taken for those of a regular grid."""
+    camera = replace(LAB, hexagonal=True, pitch=9.0, rotation=1.0, stretch=stretch)
+    found, lenslets = fit_lenslets(white_picture(camera, noise=0.03))
+    assert worst(found, lenslets, camera) <= TENTH
+
+
 @pytest.mark.parametrize("hexagonal", [False, True], ids=["square", "hexagonal"])
 def test_dust_and_scratches_are_no_lenslets(hexagonal):
     camera = replace(LAB, hexagonal=hexagonal, pitch=11.0, rotation=0.5)

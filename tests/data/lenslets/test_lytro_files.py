@@ -26,6 +26,13 @@ def no_calibration(monkeypatch):
     monkeypatch.delenv(white_picture.ENVIRONMENT, raising=False)
 
 
+@pytest.fixture(scope="module")
+def lytro_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lytro") / "a.lfp"
+    written(path, SMALL)
+    return path
+
+
 def fails(message, path, **options):
     """Before any pixel is unpacked."""
     with pytest.raises(LightFieldError) as caught:
@@ -129,7 +136,7 @@ def test_the_white_picture_of_a_calibration_folder(tmp_path, monkeypatch):
     written(path, SMALL, calibration=folder)
     assert {file.name for file in folder.iterdir()} == {"MOD_0000.RAW", "MOD_0000.TXT"}
     fails(f"no white picture in the container, {tmp_path / 'a'} (${white_picture.ENVIRONMENT} is not set): give", path)
-    for white in (folder, tmp_path / "cameras", folder / "MOD_0000.RAW"):
+    for white in (folder, tmp_path / "cameras", folder / "MOD_0000.RAW", folder / "MOD_0000.TXT"):
         torch.testing.assert_close(read_light_field(path, white=white).views, expected, rtol=0, atol=0)
     monkeypatch.setenv(white_picture.ENVIRONMENT, str(tmp_path / "cameras"))
     torch.testing.assert_close(read_light_field(path).views, expected, rtol=0, atol=0)
@@ -142,6 +149,11 @@ def test_the_white_picture_of_a_calibration_folder(tmp_path, monkeypatch):
     raw = white_picture.find_white(path, read_lytro(path), _sensor(path), None).read()
     write_image(tmp_path / "white.png", torch.from_numpy(raw)[None])
     torch.testing.assert_close(read_light_field(path, white=tmp_path / "white.png").views, expected, rtol=0, atol=0)
+
+
+def packed_level(camera, level):
+    """The bytes of a raw picture that is even."""
+    return camera.packing.pack(np.full(camera.size, level, np.uint16))
 
 
 def _sensor(path):
@@ -173,8 +185,16 @@ def test_the_nearest_zoom_then_focus_of_the_same_camera(tmp_path):
     path = edited(tmp_path / "a.lfp", lambda d: d["devices"].update(lens={"zoomStep": 510, "focusStep": 600}),
                   tmp_path / "b.lfp")  # fmt: skip
     assert read_light_field(path, white=folder).metadata["white"].endswith("MOD_0002.RAW")
-    for number in range(4):
+    add(5, 510, 600)
+    (folder / "MOD_0005.RAW").write_bytes(packed_level(SMALL, 180))  # dark, and of an exposure like the others'
+    assert read_light_field(path, white=folder).metadata["white"].endswith("MOD_0002.RAW")
+    for number in (0, 1, 2, 3, 5):
         (folder / f"MOD_{number:04d}.TXT").unlink()
+    (folder / "unit_info.json").write_text(json.dumps({"camera": {"serialNumber": SERIAL}}))
+    assert read_light_field(path, white=folder).metadata["white"].endswith("MOD_0004.RAW")
+    (folder / "unit_info.json").write_text("[]")
+    fails("unit_info.json: not the description of a camera", path, white=folder)
+    (folder / "unit_info.json").unlink()
     fails(f"no white picture of the camera {SERIAL} in {folder}, only of B1", path, white=folder)
     (folder / "MOD_0004.TXT").write_text("no JSON")
     fails("MOD_0004.TXT: not the description of a white picture", path, white=folder)
@@ -206,6 +226,13 @@ def test_bad_containers(tmp_path):
     fails("want white above black", dark)
     fails("pitch: got 14 pixels, but the metadata tell 10", path, pitch=14.0)
     fails("white: /nowhere: no such file or folder", path, white="/nowhere")
+    for name, message in (
+        ("caldata-B1.tar", "an archive of calibration files: unpack it"),
+        ("data.C.0", "an archive of calibration files: unpack it"),
+        ("MOD_0007.TXT", "no MOD_0007.RAW is beside it"),
+    ):
+        (tmp_path / name).write_bytes(b"")
+        fails(message, path, white=tmp_path / name)
     fails("colours: got 'sepia'", path, colours="sepia")
     write_image(tmp_path / "white.png", torch.zeros(1, 100, 100))
     fails(
@@ -226,6 +253,63 @@ def test_bad_containers(tmp_path):
     square = edited(path, lambda d: d["devices"]["mla"].update(tiling="square"), tmp_path / "square.lfp")
     with pytest.raises(LightFieldError, match="shows a hexagonal grid of lenslets, but the metadata"):
         read_light_field(square).views  # noqa: B018
+
+
+@pytest.mark.parametrize("value", ["12", [], -1e300, 10**30, float("nan"), True])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "image.width",
+        "image.rawDetails",
+        "image.rawDetails.pixelFormat.rightShift",
+        "image.rawDetails.pixelPacking.bitsPerPixel",
+        "image.color",
+        "image.color.ccmRgbToSrgbArray",
+        "image.color.whiteBalanceGain.b",
+        "devices",
+        "devices.sensor.pixelPitch",
+        "devices.mla.lensPitch",
+        "devices.mla.rotation",
+        "devices.mla.scaleFactor.x",
+        "devices.lens.zoomStep",
+        "devices.shutter.frameExposureDuration",
+        "camera",
+    ],
+)
+def test_metadata_of_another_kind(lytro_file, tmp_path, place, value):
+    *parents, last = place.split(".")
+
+    def change(document):
+        for key in parents:
+            document = document[key]
+        document[last] = value
+
+    fails(f"metadata: {place}: got", edited(lytro_file, change, tmp_path / "odd.lfp"))
+
+
+def test_metadata_that_are_nested_too_deeply(lytro_file, tmp_path):
+    found, data = read_lytro(lytro_file), lytro_file.read_bytes()
+    sections = [data[s.offset : s.offset + s.size] for s in found.sections if s.kind == "LFC"]
+    deep = b"[" * 100_000 + b"]" * 100_000
+    frame = {"metadataRef": containers.sha1_name(deep), "imageRef": containers.sha1_name(sections[0])}
+    containers.write_container(tmp_path / "deep.lfp", {"frames": [{"frame": frame}]}, [deep, *sections])
+    fails("is not JSON", tmp_path / "deep.lfp")
+    deep = 150 * b'{"a":' + b"1" + 150 * b"}"  # which Python reads, and what follows it may not
+    frame["metadataRef"] = containers.sha1_name(deep)
+    containers.write_container(tmp_path / "deep.lfp", {"frames": [{"frame": frame}]}, [deep, *sections])
+    fails("is JSON nested 100 times or more", tmp_path / "deep.lfp")
+
+
+def test_an_empty_section_and_a_table_of_contents_at_the_end(lytro_file, tmp_path):
+    """As an Illum writes them; an empty section is no more than the first 16 bytes of its header."""
+    data = lytro_file.read_bytes()
+    first, second = (section.offset - 96 for section in read_lytro(lytro_file).sections[:2])
+    empty = data[second : second + 12] + bytes(4)
+    (tmp_path / "a.lfp").write_bytes(data[:first] + empty + data[second:].ljust(len(data), b"\0") + data[first:second])
+    found = read_lytro(tmp_path / "a.lfp")
+    assert [section.kind for section in found.sections] == ["LFC", "LFC", "LFC", "LFC", "LFC", "LFM"]
+    assert found.sections[0].size == 0
+    assert read_light_field(tmp_path / "a.lfp").grid == read_light_field(lytro_file).grid
 
 
 def test_lenslets_that_the_metadata_do_not_tell(tmp_path):
