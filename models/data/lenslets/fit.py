@@ -21,6 +21,8 @@ _STRAY = 4.0  # of the usual residual: beyond, dust or a reflection moved the br
 _WORST = 0.1  # of the pitch: the usual residual of what is still a grid
 _ENOUGH = 6000  # lenslets: more make the fit slower and no better
 _AT_ONCE = 4096  # lenslets whose pixels are in memory
+_PARTS = (np.arange(8) + 0.5) / 4 - 1  # of the picture, along each side: their middles
+_FAINTEST = 0.05  # of the light in the middle
 _SEEN = 0.75  # of the lenslets, at least, that are to be seen where the grid has them
 _TOLD = 0.1  # relative: how far the pitch may be from what was told of it
 
@@ -35,9 +37,9 @@ def fit_lenslets(white: np.ndarray, pitch: float | None = None) -> tuple[Lenslet
     Raises:
         GridError: no regular pattern, one that is neither square nor hexagonal, or fewer than 5x5 lenslets.
     """
-    grid = _coarse(white, pitch)
+    grid, falloff = _coarse(white, pitch), _falloff(white)
     for number in range(_ROUNDS):
-        grid = _refined(white, grid, _LONGEST_SIDE << number if number < _ROUNDS - 1 else max(white.shape))
+        grid = _refined(white, falloff, grid, _LONGEST_SIDE << number if number < _ROUNDS - 1 else max(white.shape))
     kind = "hexagonal" if grid.hexagonal else "square"
     if grid.residual > _WORST * grid.pitch:
         raise GridError(
@@ -130,7 +132,31 @@ def _peak(spectrum: np.ndarray, where: np.ndarray) -> complex:
     return complex(fx, fy)
 
 
-def _refined(white: np.ndarray, grid: LensletGrid, side: int) -> LensletGrid:
+def _falloff(white: np.ndarray) -> np.ndarray:
+    """The lens' light as a parabola of the place: factors of 1, x, y, xx, xy, yy, from -1 to 1 over the picture.
+
+    Each spot is brighter towards the middle, and its centroid with it: unseen, the pitch comes out too small.
+    """
+    parts = [
+        (y, x, tile.mean())
+        for y, rows in zip(_PARTS, np.array_split(white, len(_PARTS)), strict=True)
+        for x, tile in zip(_PARTS, np.array_split(rows, len(_PARTS), axis=1), strict=True)
+    ]
+    y, x, light = np.array(parts).T
+    design = np.stack([_parabola(one, y, x) for one in np.eye(6)], -1)
+    found: np.ndarray = np.linalg.lstsq(design, light, rcond=None)[0]
+    return found
+
+
+def _parabola(factors: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Its values at these places; broadcasts."""
+    value: np.ndarray = (
+        factors[0] + x * (factors[1] + factors[3] * x) + y * (factors[2] + factors[4] * x + factors[5] * y)
+    )
+    return value
+
+
+def _refined(white: np.ndarray, falloff: np.ndarray, grid: LensletGrid, side: int) -> LensletGrid:
     """Least squares over the bright spots of the lenslets in the middle, those that lie astray left out.
 
     Args:
@@ -146,7 +172,7 @@ def _refined(white: np.ndarray, grid: LensletGrid, side: int) -> LensletGrid:
     rows, columns = rows[near], columns[near]
     columns = columns + grid.shift(rows)
     points = grid.points(rows, columns)
-    spots = np.concatenate([_bright_spots(white, some, grid) for some in _chunks(points)])
+    spots = np.concatenate([_bright_spots(white, falloff, some, grid) for some in _chunks(points)])
     known = np.isfinite(spots)
     distance = np.abs(spots - points)
     places = [columns, rows] if grid.hexagonal else [columns + 1j * rows]
@@ -168,7 +194,7 @@ def _chunks(points: np.ndarray) -> Iterator[np.ndarray]:
     yield from (points[start : start + _AT_ONCE] for start in range(0, len(points), _AT_ONCE))
 
 
-def _bright_spots(white: np.ndarray, centers: np.ndarray, grid: LensletGrid) -> np.ndarray:
+def _bright_spots(white: np.ndarray, falloff: np.ndarray, centers: np.ndarray, grid: LensletGrid) -> np.ndarray:
     """Centroid of what is brighter than half in each lenslet's own cell; NaN where nothing is."""
     reach = int(np.ceil(grid.pitch * (0.58 if grid.hexagonal else 0.5))) + 1  # to the corners of a hexagon
     x, y = np.rint(centers.real).astype(int), np.rint(centers.imag).astype(int)
@@ -176,7 +202,9 @@ def _bright_spots(white: np.ndarray, centers: np.ndarray, grid: LensletGrid) -> 
     # A cell that reaches out of the picture is filled by the nearest pixels; its spot is then seen to be astray.
     ys = np.clip(y[:, None] + offset, 0, white.shape[0] - 1)[:, :, None]
     xs = np.clip(x[:, None] + offset, 0, white.shape[1] - 1)[:, None, :]
-    values = white[ys, xs]
+    height, width = white.shape
+    light = _parabola(falloff.astype(white.dtype), (2 * ys + 1) / height - 1, (2 * xs + 1) / width - 1)
+    values = white[ys, xs] / np.maximum(light, _FAINTEST * falloff[0]).astype(white.dtype)
     places = (x[:, None, None] + offset) + 1j * (y[:, None, None] + offset[:, None])
     distance = grid.distance(places - centers[:, None, None])
     share = np.clip((0.5 - distance) * grid.pitch + 0.5, 0, 1)  # of each pixel that lies in the cell
