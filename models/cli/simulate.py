@@ -23,7 +23,8 @@ def simulate(
     out: Annotated[
         Path,
         typer.Option(
-            help="FILE.lfp or FILE.lfr: a Lytro container; else a folder for capture, white and dark picture."
+            help="FILE.lfp or FILE.lfr: a Lytro container; else a folder for capture, white and dark picture. Files of "
+            "the same names are replaced."
         ),
     ],
     camera: Annotated[str, typer.Option(help=f"Sensor and lenslets: {', '.join(CAMERAS)}.")] = "f01",
@@ -58,8 +59,7 @@ def simulate(
         told = _camera(camera, lenslets, size, pitch, rotation, offset, bits)
         amount = parse_noise(noise)
         check_target(out, told, calibration)
-    if out.suffix.lower() not in (".lfp", ".lfr"):
-        check_output_folder(out)
+    check_output_folder(out.parent if out.suffix.lower() in (".lfp", ".lfr") else out)
     depth = _number("--disparity", disparity) if disparity != "auto" else None
     field = read_as_told(light_field, read_options).with_center()
     capture = simulate_capture(
