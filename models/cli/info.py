@@ -91,7 +91,8 @@ def _describe(field: LightField) -> dict[str, Any]:
         "true disparity": "yes" if field.disparity is not None else "no",
         "weights of views": _describe_weights(field),
     }
-    return told | {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
+    said = {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
+    return told | {name: value for name, value in said.items() if not (value is None or value == [])}
 
 
 def _describe_range(field: LightField) -> str:

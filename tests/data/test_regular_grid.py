@@ -171,3 +171,12 @@ def test_names_of_the_gantry_tell_positions(tmp_path, upwards):
     positions = grid_places(*GRID)
     write_views(exact, views, name)
     assert read_light_field(exact).positions is None
+
+
+def test_wrong_types_are_named():
+    field = LightField(random_views(*GRID), positions=irregular(0, 0.1))
+    for wrong in (None, 1.0, np.zeros(field.size)):
+        with pytest.raises(LightFieldError, match=r"disparity: got a \w+, want a torch\.Tensor"):
+            on_regular_grid(field, wrong)
+    with pytest.raises(LightFieldError, match="light_field: got a str"):
+        on_regular_grid("a/path", torch.zeros(field.size))
