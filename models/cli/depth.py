@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data import LightField, ReadOptions
 from ..data.depth.camera import Camera, camera_of, parse_camera
-from ..data.depth.disparity import Disparity, estimate_disparity
+from ..data.depth.disparity import Disparity, estimate_disparity, pixels_between_planes
 from ..data.depth.points import write_points
 from ..data.depth.scores import THRESHOLDS, disparity_scores
 from ..data.readers.registry import read_as_told
@@ -143,6 +143,13 @@ def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
                 f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes "
                 "on beyond it (--limits)"
             )
+    apart = pixels_between_planes(field, found.limits)
+    if apart > 1:
+        low, high = found.limits
+        _warn(
+            f"planes from {low:g} to {high:g} are {apart:.1f} pixels apart in the outermost views, which is too coarse "
+            "for fine texture (narrower --limits)"
+        )
     if not bool(sure.any()):
         _warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
 
