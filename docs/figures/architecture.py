@@ -27,7 +27,7 @@ DATA = (
     ("light_field",),
     ("derived_views", "epipolar", "labelled_array", "shown"),
     ("lazy_views", "resampling"),
-    ("bicubic", "positions", "transfer"),
+    ("arguments", "bicubic", "positions", "transfer"),
     ("errors",),
 )
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data import LightField, ReadOptions
 from ..data.depth.camera import Camera, camera_of, parse_camera
-from ..data.depth.disparity import Disparity, estimate_disparity
+from ..data.depth.disparity import Disparity, estimate_disparity, pixels_between_planes
 from ..data.depth.points import write_points
 from ..data.depth.regularity import regular
 from ..data.depth.scores import THRESHOLDS, disparity_scores
@@ -80,10 +80,10 @@ def depth(
     names = ["disparity.pfm", "disparity.png", "disparity_coloured.png", "confidence.png", "depth.json"]
     if seen is not None:
         names.append(f"depth.pfm ({seen.unit})")
+    _report(field, found, seen, self_chosen=ends is None and field.disparity_range is None)
     if points:
         count = write_points(out / "points.ply", field, found.disparity, seen, confidence=found.confidence, least=least)
         names.append(f"points.ply ({count} points{'' if seen else ', a relief, not to scale'})")
-    _report(field, found, seen)
     typer.echo(f"{', '.join(names)} in {out}")
 
 
@@ -103,7 +103,7 @@ def _write(out: Path, field: LightField, found: Disparity, camera: Camera | None
     write_pfm(out / "disparity.pfm", found.disparity)
     share = (found.disparity - low) / max(high - low, 1e-9)
     write_pixels(out / "disparity.png", (share * _LEVELS).round().numpy().astype(np.uint16)[..., None])
-    ends = _range(found.disparity, OUTLIERS)
+    ends = _spanned(found)
     sheet = with_legend(_enlarged(coloured(found.disparity, *ends)), *ends, "px/view", "nearer is brighter")
     write_contact_sheet(out / "disparity_coloured.png", sheet)
     write_image(out / "confidence.png", found.confidence[None], bits=8)
@@ -130,10 +130,13 @@ def _write(out: Path, field: LightField, found: Disparity, camera: Camera | None
         temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
-    low, high = _range(found.disparity)
+def _report(field: LightField, found: Disparity, camera: Camera | None, *, self_chosen: bool) -> None:
+    """``self_chosen``: nobody told the limits, so that nobody needs to hear that the scene reaches them."""
     sure = found.confidence >= UNSURE
-    typer.echo(f"disparity {low:.2f} to {high:.2f} pixels per view step, confidence {found.confidence.mean():.2f}")
+    low, high = _spanned(found)
+    typer.echo(
+        f"disparity {low:.2f} to {high:.2f} pixels per view step; {100 * _share(sure):.0f} % of the pixels are sure"
+    )
     if field.disparity is not None:
         mse, *bad = disparity_scores(found.disparity, field.disparity).values()
         shares = ", ".join(f"{limit:g}: {share:.2f} %" for limit, share in zip(THRESHOLDS, bad, strict=True))
@@ -141,13 +144,20 @@ def _report(field: LightField, found: Disparity, camera: Camera | None) -> None:
     if camera is None:
         typer.echo("no depth in metres: the files tell no baseline and focal length (--camera does)")
     beyond = found.disparity[sure] <= found.limits[0] + ON, found.disparity[sure] >= found.limits[1] - ON
-    looked_around = found.limits[1] - found.limits[0] > 2 * ON  # else all lies on them
+    looked_around = not self_chosen and found.limits[1] - found.limits[0] > 2 * ON  # else all lies on them
     for there, end, limit in zip(beyond, ("lower", "upper"), found.limits, strict=True):
         if looked_around and _share(there) > ON_THE_LIMITS:
             warn(
                 f"{100 * _share(there):.0f} % of the sure pixels lie on the {end} limit of {limit:g}: the scene goes "
                 "on beyond it (--limits)"
             )
+    apart = pixels_between_planes(field, found.limits)
+    if apart > 1:
+        low, high = found.limits
+        warn(
+            f"planes from {low:g} to {high:g} are {apart:.1f} pixels apart in the outermost views, which is too coarse "
+            "for fine texture (narrower --limits)"
+        )
     if not bool(sure.any()):
         warn("no pixel is sure: flat or repeating surfaces, or views that do not match")
 
@@ -164,6 +174,12 @@ def _range(disparity: Tensor, left_out: float = 0.0) -> tuple[float, float]:
     ordered = disparity.flatten().sort().values
     tail = int(left_out * len(ordered))
     return float(ordered[tail]), float(ordered[len(ordered) - 1 - tail])
+
+
+def _spanned(found: Disparity) -> tuple[float, float]:
+    """What the scene spans: outliers do not count, nor, where anything is sure, what is not."""
+    sure = found.confidence >= UNSURE
+    return _range(found.disparity[sure] if bool(sure.any()) else found.disparity, OUTLIERS)
 
 
 def _share(these: Tensor) -> float:

@@ -93,7 +93,8 @@ def _describe(field: LightField) -> dict[str, Any]:
         "weights of views": _describe_weights(field),
         "cameras": _describe_cameras(field),
     }
-    return told | {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
+    said = {name: value for name, value in field.metadata.items() if name not in _NOT_SHOWN}
+    return told | {name: value for name, value in said.items() if not (value is None or value == [])}
 
 
 def _describe_range(field: LightField) -> str:
@@ -101,7 +102,7 @@ def _describe_range(field: LightField) -> str:
     limits, source = field.disparity_range, "told by the files"
     if limits is None:
         try:
-            limits, source = estimate_disparity_range(field.with_center()), "estimated"
+            limits, source = estimate_disparity_range(field.with_center()), "estimated, of textured parts"
         except LightFieldError as error:
             return f"not told by the files, not seen ({error})"
     return f"{limits[0]:.2f} to {limits[1]:.2f} pixels per view step ({source})"

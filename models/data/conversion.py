@@ -18,7 +18,7 @@ from .generation.generate import named_scenes
 from .generation.storage import STATE, LocalFolder
 from .light_field import LightField
 from .sources.find import Reading, Source, open_source
-from .writers._layout import Layout
+from .writers._layout import Layout, check_wanted
 from .writers.registry import LAYOUTS, Written, check_layout, named_as, write_light_field
 
 RECORDS, SCRATCH = f"{STATE}/converted", f"{STATE}/unfinished"
@@ -97,11 +97,13 @@ def convert(
         progress: called with the light fields done and their number.
 
     Raises:
-        LightFieldError: no such layout or source, or two scenes of one name. Broken light fields do not raise.
+        LightFieldError: no such layout, source, ``bits`` or ``encode``, or two scenes of one name. Broken light fields
+            do not raise.
         OutputError: ``out`` cannot be written, or a worker process was killed.
         ValueError: bad ``workers``.
     """
     check_layout(layout)
+    check_wanted(bits, encode)
     folder = local_path(out)
     if folder is None:
         raise OutputError(f"cannot write to {out}: want a folder on this machine")

@@ -124,6 +124,8 @@ class LightField:
             value = vars(self)[name]
             if not (isinstance(value, LazyViews) and name in pixels) and (value is not None or name == "views"):
                 check_tensor(name, value, want)
+        if self.positions is not None and not bool(torch.isfinite(self.positions).all()):
+            raise LightFieldError("positions: got NaN or infinite ones, want view steps from the centre")
         if self.disparity_range is not None:
             disparity_limits("disparity_range", self.disparity_range)
 

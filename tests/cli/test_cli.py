@@ -67,7 +67,7 @@ def test_info_about_a_light_field(run, field, tmp_path, monkeypatch):
         "3 rows x 3 columns",
         "10 x 12 pixels, RGB",
         "srgb",
-        "pixels per view step (estimated)",
+        "pixels per view step (estimated",
     ):
         assert text in out
     assert "info/toy/contact_sheet.png" in out

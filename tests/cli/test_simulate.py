@@ -90,7 +90,6 @@ def test_pictures_in_a_folder(run, scene, tmp_path):
         (("--bits", "11"), "unknown pixel format: got 11 bits, big endian"),
         (("--noise", "loud"), "noise: got 'loud', want SHOT:READ"),
         (("--disparity", "near"), "--disparity: got 'near', want a number"),
-        (("--disparity", "nan"), "disparity: got NaN or infinite values"),
         (("--seed", 10**20), "--seed"),
         (("--size", "9999999x9999999"), "size: got 9999999x9999999 pixels, want at most 32768 each way"),
         (("--camera", "lab"), "a container holds the picture of a Bayer sensor; name a folder for 'lab'"),

@@ -121,6 +121,10 @@ def test_a_light_field_is_not_replaced_by_itself(tmp_path):
 def test_calls_that_cannot_be_meant(tmp_path):
     with pytest.raises(LightFieldError, match="layout: got 'raw', want one of hci, views"):
         convert([plane(1)], tmp_path, "raw")
+    for told in ({"bits": 9}, {"encode": "gamma"}):
+        with pytest.raises(LightFieldError, match=f"{next(iter(told))}: got"):
+            convert([plane(1)], tmp_path / "out", "npz", **told)
+        assert not (tmp_path / "out").exists()
     with pytest.raises(OutputError, match="want a folder on this machine"):
         convert([plane(1)], "memory://out", "npz")
     with pytest.raises(ValueError, match="workers: got 0"):

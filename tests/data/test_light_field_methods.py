@@ -323,6 +323,8 @@ def test_linear_light_is_shown_encoded():
         (lambda one: one.copy(disparity_range=(2, 1)), r"disparity_range: got \(2, 1\), want the lowest and the high"),
         (lambda one: one.copy(disparity_range=(float("nan"), 1)), "disparity_range: got"),
         (lambda one: one.copy(disparity_range="12"), "disparity_range: got '12'"),
+        (lambda one: one.copy(positions=torch.full((9, 9, 2), float("nan"))), "positions: got NaN or infinite ones"),
+        (lambda one: one.save("a.npz", ["npz"]), r"layout: got \['npz'\], want one of"),
         (lambda one: one.copy(disparity_range=3), "disparity_range: got 3"),
     ],
 )

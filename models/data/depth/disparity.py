@@ -143,6 +143,12 @@ def _planes(low: float, high: float, reach: float) -> tuple[Tensor, float]:
     return low + spacing * torch.arange(-beyond, inside + beyond, dtype=torch.float32), spacing
 
 
+def pixels_between_planes(light_field: LightField, limits: tuple[float, float]) -> float:
+    """How far apart neighbouring planes are in the outermost views: above 1 what lies between them may be missed."""
+    reach = (max(light_field.grid) - 1) / 2
+    return _planes(*limits, reach)[1] * reach
+
+
 def _view(light_field: LightField) -> View:
     views = light_field.views
     rows, columns = light_field.grid

@@ -45,9 +45,7 @@ def write_points(
     height, width = light_field.size
     if camera is not None and not isinstance(camera, Camera):
         raise LightFieldError(f"camera: got {camera!r}, want a Camera (camera_of)")
-    for name, given in (("disparity", disparity), ("confidence", confidence)):
-        if given is None:
-            continue
+    for name, given in {"disparity": disparity, **({} if confidence is None else {"confidence": confidence})}.items():
         check_tensor(name, given, "[H, W]")
         if list(given.shape) != [height, width]:
             raise LightFieldError(f"{name}: got shape {list(given.shape)}, want {[height, width]} as the views")

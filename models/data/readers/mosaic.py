@@ -34,7 +34,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
     if not path.is_file():
         raise LightFieldError(f"{path}: not a mosaic of views: it is a folder, want a picture")
     if options.grid is None:
-        raise LightFieldError(f"{path}: the format 'mosaic' needs the grid's size, rows and columns of views")
+        raise LightFieldError(
+            f"{path}: the format 'mosaic' needs the grid's size, rows and columns of views (--grid 5x5)"
+        )
     try:
         info = picture_header(path)
     except ImageError as error:

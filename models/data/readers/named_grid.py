@@ -45,7 +45,8 @@ def read(path: Path, options: ReadOptions) -> LightField:
     if not matches:
         wanted = f"the pattern {options.pattern!r}" if options.pattern else "two numbers, row and column"
         raise LightFieldError(
-            f"{path}: no readable pattern: want names with {wanted}, got {pictures[0].name} {_PHOTOGRAPHS}{path})"
+            f"{path}: no readable pattern: want names with {wanted}, got {pictures[0].name}; pictures with one "
+            f"running number need the grid's size, --grid 5x5 {_PHOTOGRAPHS}{path})"
         )
     if options.pattern is None:
         kinds: dict[tuple[str, ...], str] = {}

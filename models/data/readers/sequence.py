@@ -20,7 +20,9 @@ def read(path: Path, options: ReadOptions) -> LightField:
     if not path.is_dir():
         raise LightFieldError(f"{path}: not a sequence of pictures: it is a file, want a folder")
     if options.grid is None:
-        raise LightFieldError(f"{path}: the format 'sequence' needs the grid's size, rows and columns of views")
+        raise LightFieldError(
+            f"{path}: the format 'sequence' needs the grid's size, rows and columns of views (--grid 5x5)"
+        )
     pictures = sorted(list_pictures(path), key=lambda picture: natural_key(picture.stem))
     files = in_order(path, pictures, options.grid, options.order)
     return LightField.of_lazy_views(

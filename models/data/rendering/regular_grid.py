@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arguments import check_tensor
 from ..bicubic import bicubic_at
-from ..light_field import LightField, LightFieldError
+from ..light_field import LightField, LightFieldError, check_light_field
 from ..positions import grid_places, off_grid
 from .view_disparity import UNSEEN, disparity_seen, fill_from_behind
 
@@ -32,6 +33,8 @@ def on_regular_grid(light_field: LightField, disparity: Tensor) -> LightField:
     Raises:
         LightFieldError: a map of another size, or one that is unknown everywhere.
     """
+    check_light_field(light_field)
+    check_tensor("disparity", disparity, "[H, W]")
     if light_field.positions is None:
         return light_field
     if tuple(disparity.shape) != light_field.size:

@@ -151,16 +151,23 @@ class Layout:
         return [entry.name for entry in folder.iterdir() if names.fullmatch(entry.name)]
 
 
+def check_wanted(bits: int | None, transfer: str | None) -> None:
+    """Raises LightFieldError: bits or a transfer function that views cannot be given."""
+    if bits not in (None, 8, 16):
+        raise LightFieldError(f"bits: got {bits}, want 8 or 16")
+    if transfer not in (None, *TRANSFERS):
+        raise LightFieldError(f"encode: got {transfer!r}, want 'srgb' or 'linear'")
+
+
 def with_bits(light_field: LightField, bits: int | None) -> tuple[LightField, tuple[str, ...]]:
     """The light field with its views rounded to 8 or 16 bits, and what is lost by that; as it is for None.
 
     Raises:
         LightFieldError: other ``bits``, or values that are no numbers.
     """
+    check_wanted(bits, None)
     if bits is None:
         return light_field, ()
-    if bits not in (8, 16):
-        raise LightFieldError(f"bits: got {bits}, want 8 or 16")
     own = {torch.uint8: 8, torch.uint16: 16}.get(light_field.dtype)
     if own == bits:
         return light_field, ()
@@ -182,8 +189,7 @@ def with_encoding(light_field: LightField, transfer: str | None) -> tuple[LightF
     Raises:
         LightFieldError: no such transfer function.
     """
-    if transfer not in (None, *TRANSFERS):
-        raise LightFieldError(f"encode: got {transfer!r}, want 'srgb' or 'linear'")
+    check_wanted(None, transfer)
     if transfer in (None, light_field.transfer):
         return light_field, ()
     views = light_field.views

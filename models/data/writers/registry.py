@@ -122,7 +122,7 @@ def layout_of(path: Path, name: str | None) -> Layout:
 
 def check_layout(name: str) -> Layout:
     """The layout of a name. Raises LightFieldError: none has it."""
-    if name not in LAYOUTS:
+    if not isinstance(name, str) or name not in LAYOUTS:
         raise LightFieldError(f"layout: got {name!r}, want one of {', '.join(LAYOUTS)}")
     return LAYOUTS[name]
 

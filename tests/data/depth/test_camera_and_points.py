@@ -173,6 +173,8 @@ def test_wrong_types_are_named(tmp_path):
         write_points(path, "a/path", torch.zeros(16, 16))
     with pytest.raises(LightFieldError, match="disparity: got a ndarray, want a torch"):
         write_points(path, field, np.zeros((16, 16)))
+    with pytest.raises(LightFieldError, match="disparity: got a NoneType"):
+        write_points(path, field, None)
     with pytest.raises(LightFieldError, match="confidence: got a list, want a torch"):
         write_points(path, field, torch.zeros(16, 16), confidence=[1])
     with pytest.raises(LightFieldError, match="camera: got 'f01', want a Camera"):

@@ -8,7 +8,7 @@ import torch
 
 from lfdeblur_models.data import LightFieldError, read_light_field
 
-from ..test_regular_grid import FAR, GRID, irregular, psnr, texture
+from ..two_planes import FAR, GRID, irregular, psnr, texture
 from .light_field_files import fails, random_views, write_views
 
 HEIGHT, WIDTH = 60, 72
