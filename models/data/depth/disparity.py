@@ -137,8 +137,9 @@ def _limits(
 
 def _planes(low: float, high: float, reach: float) -> tuple[Tensor, float]:
     """Planes from below ``low`` to above ``high``, and how far apart they are; enough for a match to have rivals."""
-    inside = min(MAX_PLANES, math.ceil((high - low) * reach / REACH) + 1)
-    spacing = (high - low) / (inside - 1) if inside > 1 else REACH / reach
+    usual = REACH / reach
+    inside = min(MAX_PLANES, math.ceil((high - low) / usual) + 1)
+    spacing = max((high - low) / max(inside - 1, 1), usual / 2)  # limits that are nearly one have planes all the same
     beyond = max(1, FEWEST - inside // 2)
     return low + spacing * torch.arange(-beyond, inside + beyond, dtype=torch.float32), spacing
 
@@ -152,9 +153,7 @@ def pixels_between_planes(light_field: LightField, limits: tuple[float, float]) 
 def _view(light_field: LightField) -> View:
     views = light_field.views
     rows, columns = light_field.grid
-    center = lfdeblur_ops.refocus(
-        views[rows // 2, columns // 2][None, None], 0.0
-    ).float()  # any stored values in [0, 1]
+    center = lfdeblur_ops.refocus(views[rows // 2, columns // 2][None, None], 0.0).float()  # in [0, 1]
     guide = linear_to_srgb(center.clamp(0, 1)) if light_field.transfer == "linear" else center
     # torch.quantile takes no more than 16 million values
     brightest = guide.flatten().kthvalue(max(1, int(0.99 * guide.numel()))).values.clamp_min(1e-3)

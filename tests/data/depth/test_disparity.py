@@ -131,6 +131,13 @@ def test_true_disparity_is_kept_and_its_gaps_are_filled():
     assert torch.equal(estimate_disparity_map(field), estimate_disparity(field).disparity)
 
 
+def test_limits_that_are_nearly_one():
+    for limits in ((0.4, 0.4), (0.4, 0.4 + 1e-7)):
+        found = estimate_disparity(plane(0.4), limits)
+        assert (found.disparity - 0.4).abs().max() < 1e-6
+        assert found.confidence[12:-12, 12:-12].mean() > 0.4
+
+
 def test_errors():
     field, _ = square_before_wall(size=48)
     with pytest.raises(LightFieldError, match="a single view has no disparity"):
