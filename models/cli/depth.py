@@ -104,7 +104,9 @@ def _write(out: Path, field: LightField, found: Disparity, camera: Camera | None
     share = (found.disparity - low) / max(high - low, 1e-9)
     write_pixels(out / "disparity.png", (share * _LEVELS).round().numpy().astype(np.uint16)[..., None])
     ends = _spanned(found)
-    sheet = with_legend(_enlarged(coloured(found.disparity, *ends)), *ends, "px/view", "nearer is brighter")
+    black = (field.center == 0).all(0).cpu() & (found.confidence < UNSURE)
+    note = "nearer is brighter" + ("; grey: black, nothing to see" if bool(black.any()) else "")
+    sheet = with_legend(_enlarged(coloured(found.disparity, *ends, ~black)), *ends, "px/view", note)
     write_contact_sheet(out / "disparity_coloured.png", sheet)
     write_image(out / "confidence.png", found.confidence[None], bits=8)
     facts: dict[str, Any] = {

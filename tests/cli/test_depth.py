@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lfdeblur_models.data import read_pfm
+from lfdeblur_models.drawing.colour_map import UNSURE
 from lfdeblur_models.io.images import read_image
 from tests.data.depth.layered_scene import square_before_wall
 from tests.data.toy_scenes import write_scene
@@ -132,3 +133,15 @@ def test_limits_too_far_apart_are_told(run, scene, tmp_path):
     code, _, error = run("depth", scene, "--out", tmp_path, "--limits", "-1000:1000")
     assert code == 0
     assert "planes from -1000 to 1000 are 31.2 pixels apart in the outermost views" in error
+
+
+def test_what_is_black_is_grey(run, tmp_path):
+    field, _ = square_before_wall(size=96)
+    views = field.views.clone()
+    views[..., :12, :12] = 0  # the camera's round window leaves such corners
+    corners = write_scene(tmp_path / "corners", field.copy(views=views))
+    assert run("depth", corners, "--out", tmp_path / "d", "--limits", "-2:2")[0] == 0
+    picture = read_image(tmp_path / "d" / "disparity_coloured.png")[0]
+    times = round(picture.shape[2] / 96)
+    assert picture[:, 4 * times, 4 * times].tolist() == list(UNSURE)
+    assert picture[:, 48 * times, 48 * times].tolist() != list(UNSURE)
