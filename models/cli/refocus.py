@@ -85,13 +85,14 @@ def refocus(
         typer.echo("views are warped to an exact grid, from where their cameras stood")
     if all_in_focus or at is not None:
         field = field.with_center()
-    planes = [] if all_in_focus else where(field)
-    make_output_folder(out)
     bits = 16 if field.dtype == torch.uint16 else 8
     if all_in_focus:
-        write_image(out / "all_in_focus.png", shot.all_in_focus(field, disparity_of(field)), bits=bits)
+        picture = shot.all_in_focus(field, disparity_of(field))
+        write_image(make_output_folder(out) / "all_in_focus.png", picture, bits=bits)
         typer.echo(f"all_in_focus.png in {out}")
     else:
+        planes = where(field)
+        make_output_folder(out)
         _write_planes(field, shot, planes, out, bits)
         typer.echo(f"{len(planes)} plane{'s' * (len(planes) != 1)}, contact_sheet.png and stack.webp in {out}")
 

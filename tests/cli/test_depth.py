@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from lfdeblur_models.data import read_pfm
+from lfdeblur_models.data import LightField, read_light_field, read_pfm
 from lfdeblur_models.drawing.colour_map import UNSURE
 from lfdeblur_models.io.images import read_image
 from tests.data.depth.layered_scene import square_before_wall
@@ -145,3 +145,13 @@ def test_what_is_black_is_grey(run, tmp_path):
     times = round(picture.shape[2] / 96)
     assert picture[:, 4 * times, 4 * times].tolist() == list(UNSURE)
     assert picture[:, 48 * times, 48 * times].tolist() != list(UNSURE)
+
+
+@pytest.mark.parametrize("command", [("depth",), ("refocus",), ("refocus", "--all-in-focus")])
+def test_a_field_without_parallax_is_refused(run, scene, tmp_path, command):
+    center = read_light_field(scene).center
+    same = write_scene(tmp_path / "same", LightField(center.expand(3, 3, -1, -1, -1)))
+    code, _, error = run(command[0], same, *command[1:], "--out", tmp_path / "out")
+    assert code == 2
+    assert "no parallax" in error
+    assert not (tmp_path / "out").exists()

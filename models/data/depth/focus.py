@@ -43,5 +43,13 @@ def disparity_at(light_field: LightField, x: int, y: int) -> float:
 
 
 def own_planes(light_field: LightField, count: int = PLANES) -> list[float]:
-    """``count`` planes from the farthest to the nearest disparity that the files tell or that is estimated."""
-    return even_planes(light_field.disparity_range or estimate_disparity_range(light_field), count)
+    """``count`` planes from the farthest to the nearest disparity that the files tell or that is estimated.
+
+    Raises LightFieldError: no parallax, or as ``estimate_disparity_range``.
+    """
+    limits = light_field.disparity_range or estimate_disparity_range(light_field)
+    if light_field.disparity_range is None and limits == (0, 0):
+        raise LightFieldError(
+            f"{light_field.scene}: no parallax, every view shows the same picture: give the disparities"
+        )
+    return even_planes(limits, count)
