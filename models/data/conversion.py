@@ -8,14 +8,13 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..io.atomic import check_replaceable
 from ..io.errors import OutputError
 from ..io.urls import local_path
 from .generation.executors import Processes
 from .generation.generate import named_scenes
-from .generation.storage import STATE, LocalFolder
+from .generation.storage import STATE, LocalFolder, read_record
 from .light_field import LightField
 from .sources.find import Reading, Source, open_source
 from .writers._layout import Layout, check_wanted
@@ -142,7 +141,7 @@ def _convert_one(work: _Work, unit: tuple[str, Source | LightField]) -> _Outcome
     scene, source = unit
     storage = LocalFolder(work.folder)
     record = f"{RECORDS}/{scene}.json"
-    before = _read_record(storage, record)
+    before = read_record(storage, record)
     if before is not None and not work.overwrite and before["mark"] is not None and before["mark"] == work.mark(source):
         written = Written(Path(work.folder, before["name"]), work.layout, tuple(before["lost"]), before["hint"])
         if before["sizes"] and before["sizes"] == _sizes(written.path):
@@ -207,12 +206,3 @@ def _sizes(path: Path) -> dict[str, int]:
     if path.is_dir():
         return {str(file.relative_to(path)): file.stat().st_size for file in sorted(path.rglob("*")) if file.is_file()}
     return {"": path.stat().st_size} if path.is_file() else {}
-
-
-def _read_record(storage: LocalFolder, name: str) -> dict[str, Any] | None:
-    data = storage.get(name)
-    try:
-        record: dict[str, Any] | None = None if data is None else json.loads(data)
-    except ValueError:
-        return None
-    return record

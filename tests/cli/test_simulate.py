@@ -3,25 +3,11 @@
 import pytest
 import torch
 
-from lfdeblur_models import cli
 from lfdeblur_models.data import read_light_field, simulate_capture, write_capture
 from lfdeblur_models.io.images import read_image
 
 from ..data.lenslets.captures import plane
 from ..data.toy_scenes import write_scene
-
-
-@pytest.fixture
-def run(capsys):
-    """Call the command; gives exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import json
 import os
 import shutil
 import tempfile
@@ -190,3 +191,13 @@ def open_storage(out: str | Path) -> Storage:
     """A local folder, or of a URL (``s3://bucket/pairs``) the storage that fsspec finds. Raises OutputError."""
     path = local_path(out)
     return RemoteFolder(str(out)) if path is None else LocalFolder(path)
+
+
+def read_record(storage: Storage, name: str) -> dict[str, Any] | None:
+    """What an earlier run wrote down as JSON; None: nothing, or nothing whole."""
+    data = storage.get(name)
+    try:
+        record: dict[str, Any] | None = None if data is None else json.loads(data)
+    except ValueError:
+        return None
+    return record

@@ -12,7 +12,7 @@ from .layouts import Layout, open_layout
 from .manifest import PairRow
 from .recipe import Recipe
 from .scene_renderer import SceneRenderer, Stages
-from .storage import STATE, Storage
+from .storage import STATE, Storage, read_record
 
 RECORDS = f"{STATE}/done"
 
@@ -64,7 +64,7 @@ def make_room(units: Sequence[WorkUnit], storage: Storage) -> None:
         name = path.removeprefix(f"{RECORDS}/").removesuffix(".json")
         if wanted.get(name) == {name}:
             continue  # a scene's own, which is looked at when its turn comes
-        record = _read_record(storage, path) or {"rows": [], "files": {}}
+        record = read_record(storage, path) or {"rows": [], "files": {}}
         held = {row["scene"] for row in record["rows"]}
         if name not in wanted and held.isdisjoint(asked):
             continue
@@ -88,7 +88,7 @@ def run_unit(unit: WorkUnit, recipe: Recipe, reading: Reading, storage: Storage)
     """
     mark = _mark(unit, recipe, reading)
     record = f"{RECORDS}/{unit.name}.json"
-    before = _read_record(storage, record)
+    before = read_record(storage, record)
     if before is not None and mark is not None and before["mark"] == mark and _all_there(before, storage):
         return Outcome(unit.name, before["rows"], before["files"], again=True)
     storage.remove(record)
@@ -140,7 +140,7 @@ def _said(error: Exception) -> str:
 def records(storage: Storage) -> Iterator[dict[str, Any]]:
     """What is remembered of all units that are done, one at a time, in the order of their names."""
     for name in storage.names(RECORDS):
-        if (record := _read_record(storage, name)) is not None:
+        if (record := read_record(storage, name)) is not None:
             yield record
 
 
@@ -169,15 +169,6 @@ def _mark(unit: WorkUnit, recipe: Recipe, reading: Reading) -> str | None:
     if not all(isinstance(source, Source) for source in sources):
         return None
     return recipe.fingerprint([str(source) for source in sources], repr(reading))
-
-
-def _read_record(storage: Storage, name: str) -> dict[str, Any] | None:
-    data = storage.get(name)
-    try:
-        record: dict[str, Any] | None = None if data is None else json.loads(data)
-    except ValueError:
-        return None
-    return record
 
 
 def _all_there(record: dict[str, Any], storage: Storage) -> bool:
