@@ -132,8 +132,8 @@ def test_refocus_everywhere_and_from_elsewhere(run, tmp_path):
     assert torch.equal(got, torch.from_numpy(to_integers("", shot.all_in_focus(views, disparity_of(views)), 8)))
 
 
-@pytest.mark.parametrize("command", ["info", "refocus", "generate"])
-def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, command):
+@pytest.mark.parametrize("subcommand", ["info", "refocus", "generate"])
+def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, subcommand):
     """Numbered pictures, a mosaic of views, an array of unusual axes, and values in linear light."""
     views = torch.randint(0, 256, (3, 3, 3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for index, view in enumerate(views.flatten(0, 1)):
@@ -141,7 +141,9 @@ def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, comma
         write_image(tmp_path / "numbered" / f"{index}.png", view)
     write_image(tmp_path / "all.png", views.permute(2, 0, 3, 1, 4).reshape(3, 60, 72))
     np.savez(tmp_path / "arrays.npz", lights=views.permute(3, 4, 0, 1, 2).numpy(), other=np.zeros((3, 3, 3, 20, 24)))
-    more = {"refocus": ["--disparity", "0"], "generate": ["--disparity", "0", "--aperture", "disk:1"]}.get(command, [])
+    more = {"refocus": ["--disparity", "0"], "generate": ["--disparity", "0", "--aperture", "disk:1"]}.get(
+        subcommand, []
+    )
     for i, (source, options) in enumerate(
         [
             ("numbered", ["--grid", "3x3", "--order", "columns", "--transfer", "linear"]),
@@ -149,12 +151,12 @@ def test_every_command_takes_what_readers_must_be_told(run, bad, tmp_path, comma
             ("arrays.npz", ["--dataset", "lights", "--axes", "yxvuc"]),
         ]
     ):
-        code, said, err = run(command, tmp_path / source, *options, *more, "--out", tmp_path / f"out{i}")
+        code, said, err = run(subcommand, tmp_path / source, *options, *more, "--out", tmp_path / f"out{i}")
         assert (code, err) == (0, ""), err
-        if command == "info":
+        if subcommand == "info":
             assert "3 rows x 3 columns" in said
     for name, wrong in (("transfer", "log"), ("format", "zip")):
-        told = (command, tmp_path / "arrays.npz", *more, f"--{name}", wrong)
+        told = (subcommand, tmp_path / "arrays.npz", *more, f"--{name}", wrong)
         bad(f"{name}: got '{wrong}'", *told, "--out", tmp_path / "out")
 
 
@@ -415,8 +417,8 @@ def test_bad_weights(bad, tmp_path):
     bad("weights of the dual-view network", "deblur", good, "--weights", weights)
 
 
-@pytest.mark.parametrize("command", ["refocus", "generate", "deblur", "demo"])
-def test_output_folder_that_cannot_be_written(bad, field, tmp_path, command):
+@pytest.mark.parametrize("subcommand", ["refocus", "generate", "deblur", "demo"])
+def test_output_folder_that_cannot_be_written(bad, field, tmp_path, subcommand):
     (tmp_path / "file").write_text("x")
     picture = field / "view_r00_c00.png"
     arguments = {
@@ -424,9 +426,9 @@ def test_output_folder_that_cannot_be_written(bad, field, tmp_path, command):
         "generate": (field, "--disparity", "0"),
         "deblur": (picture,),
         "demo": (),
-    }[command]
-    bad("cannot write to the folder", command, *arguments, to=tmp_path / "file")
-    bad("cannot write to the folder", command, *arguments, to=tmp_path / "file" / "below")
+    }[subcommand]
+    bad("cannot write to the folder", subcommand, *arguments, to=tmp_path / "file")
+    bad("cannot write to the folder", subcommand, *arguments, to=tmp_path / "file" / "below")
 
 
 def test_the_asset_is_what_its_source_says():

@@ -147,11 +147,11 @@ def test_what_is_black_is_grey(run, tmp_path):
     assert picture[:, 48 * times, 48 * times].tolist() != list(UNSURE)
 
 
-@pytest.mark.parametrize("command", [("depth",), ("refocus",), ("refocus", "--all-in-focus")])
-def test_a_field_without_parallax_is_refused(run, scene, tmp_path, command):
+@pytest.mark.parametrize("arguments", [("depth",), ("refocus",), ("refocus", "--all-in-focus")])
+def test_a_field_without_parallax_is_refused(run, scene, tmp_path, arguments):
     center = read_light_field(scene).center
     same = write_scene(tmp_path / "same", LightField(center.expand(3, 3, -1, -1, -1)))
-    code, _, error = run(command[0], same, *command[1:], "--out", tmp_path / "out")
+    code, _, error = run(arguments[0], same, *arguments[1:], "--out", tmp_path / "out")
     assert code == 2
     assert "no parallax" in error
     assert not (tmp_path / "out").exists()
