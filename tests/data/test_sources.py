@@ -301,7 +301,7 @@ def test_a_large_grid_of_named_views():
 
 def test_the_data_folder_holds_what_the_tests_take():
     if not FOLDER.is_dir():
-        pytest.skip("no data")
+        pytest.skip(f"no folder {FOLDER}; LFDEBLUR_TEST_DATA tells where the data lies")
     kinds = {folder.name for folder in FOLDER.iterdir() if folder.name.startswith(("lf-", "raw-", "rgbd-"))}
     # Read above, too large for a set of each kind; and the border of another one, which is no grid by itself.
     kinds -= {"lf-shop", "lf-lytro-2067-ring"}

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...data import LightField, LightFieldError
-from ...data.transfer import linear_to_srgb, to_linear
+from ...data.shown import display_values
 from ...system.memory import trim
 from ..session import Frame
 from .exhibit import LightFieldExhibit
@@ -90,8 +90,7 @@ def _frame(picture: Tensor, draft: bool, begun: float) -> Frame:
 
 def _shown(pixels: Tensor, field: LightField) -> Tensor:
     """Stored values as sRGB from 0 to 255."""
-    light = to_linear(pixels.contiguous(), field.transfer).float()
-    return linear_to_srgb(light.clamp(0, 1)).mul(255).round()
+    return display_values(pixels, field.transfer).clamp(0, 1).mul(255).round()
 
 
 def _png(picture: Tensor) -> bytes:
