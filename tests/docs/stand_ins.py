@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
+from lfdeblur_models import DRBNet
 from lfdeblur_models.data import read_light_field
 from lfdeblur_models.io.images import write_image
-from lfdeblur_models.networks.shipped import weights_file
+from lfdeblur_models.networks.shipped import FILE
 
 from ..evaluation.alexnet import write_alexnet
 from ..training.training_runs import write_pairs
 
-CHESS = Path(weights_file(None)).parents[1] / "chess"
+CHESS = FILE.parents[1] / "chess"
+WEIGHTS = "small.safetensors"  # of a small network, in place of those that ship
 TRAINED = "run1/weights.safetensors"
 
 # A word of a command line, and what is written for it here. Paths below /data/ lie in the folder of the test.
@@ -77,12 +80,19 @@ def write(folder: Path) -> None:
             write_pairs(folder / f"data/DPDD/{split}_{view}", count=1)
     write_pairs(folder / "stack", count=1, folders=("input", "truth"))
     write_pairs(folder / "pairs", count=1, height=72, width=80, folders=("blurred", "truth"))
+    write_weights(folder / WEIGHTS)
     for run in ("run1", "runs/one"):
         (folder / run).mkdir(parents=True)
-        shutil.copy(weights_file(None), folder / run / "weights.safetensors")
+        shutil.copy(folder / WEIGHTS, folder / run / "weights.safetensors")
     write_alexnet(folder / "alexnet-owt-7be5be79.pth")
     (folder / "ablate").write_text(ABLATION)
     (folder / "runs/one/training.csv").write_text("step,loss\n1,0.5\n2,0.25\n")
+
+
+def write_weights(path: Path) -> None:
+    """Random ones."""
+    torch.manual_seed(0)
+    save_file(DRBNet(width=4, scales=4, kernel_size=3).state_dict(), path)
 
 
 def names(page: str) -> dict[str, Any]:
@@ -91,8 +101,6 @@ def names(page: str) -> dict[str, Any]:
     if page == "docs/geometry.md":
         return {"views": views, "disparities": torch.linspace(-1, 1, 3), "visible": torch.ones(5, 5, 16, 20)}
     if page == "docs/transforms.md":
-        from lfdeblur_models import DRBNet
-
         net = DRBNet(width=4, scales=2, kernel_size=3)
         return {"x": views[0, :1], "filters": torch.rand(1, 49, 16, 20), "net": net, "picture": torch.rand(1, 3, 32, 32)}
     return {}

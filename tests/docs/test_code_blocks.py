@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,8 @@ def _named(page):
 
 
 def _pages():
-    for page in PAGES:
-        if any(fence.language in RUN and fence.reason is None for fence in fences(page)):
-            yield pytest.param(page, id=_named(page), marks=[pytest.mark.slow] * (_named(page) in SLOW))
+    run = (page for page in PAGES if any(fence.language in RUN and fence.reason is None for fence in fences(page)))
+    return [pytest.param(page, id=_named(page), marks=[pytest.mark.slow] * (_named(page) in SLOW)) for page in run]
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +35,11 @@ def folder(small_data, tmp_path, monkeypatch):
     """A folder of links to the small data, the current one; servers end as soon as they are ready."""
     for path in small_data.iterdir():
         if path.is_dir() and not path.is_symlink():
-            import shutil
-
             shutil.copytree(path, tmp_path / path.name)
         else:
             (tmp_path / path.name).symlink_to(path.resolve())
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lfdeblur_models.networks.shipped.FILE", tmp_path / stand_ins.WEIGHTS)
     with contextlib.suppress(ModuleNotFoundError):
         monkeypatch.setattr("lfdeblur_models.viewer.serve.serve", lambda app, listening, ready: ready())
     return tmp_path
