@@ -79,7 +79,7 @@ def test_what_is_not_run_says_why(page):
     silent = [
         fence.place
         for fence in found
-        if fence.reason is None and fence.language not in (*RUN, *SHOWN)
+        if (fence.reason is None and fence.language not in (*RUN, *SHOWN))
         or (fence.language == "console" and fence.reason is None and not command_lines(fence.text))
     ]
     assert not silent, "run, or <!-- not run: REASON --> in the line above"
@@ -103,7 +103,12 @@ def test_commands_within_sentences_have_options_that_there_are():
         for line in _inline(page) if page.name != "CHANGELOG.md" else ():
             command, *rest = line.split()[1:]
             known = commands.options(command)
-            wrong += [f"{_named(page)}: {line}" for word in rest for word in re.findall(r"--[a-z][\w-]*", word) if word not in known]
+            wrong += [
+                f"{_named(page)}: {line}"
+                for word in rest
+                for word in re.findall(r"--[a-z][\w-]*", word)
+                if word not in known
+            ]
     assert not wrong
 
 
