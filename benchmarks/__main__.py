@@ -189,8 +189,9 @@ def _write_report(options: argparse.Namespace) -> int:
         result = _read(path)
         pictures = plot(result, options.out, path.stem) if "machine" in result else []
         sections.append((result, path.name, pictures))
-    (options.out / "report.md").write_text(_report.page(sections))
-    print(options.out / "report.md")
+    for name, text in _report.pages(sections).items():
+        (options.out / name).write_text(text)
+        print(options.out / name)
     return 0
 
 

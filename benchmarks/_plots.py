@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from ._tables import fastest, is_headline, number
+from ._tables import fastest, has_rival, is_headline, number
 
 OURS = "ours"
 XLABEL = {"size": "side of a square picture, pixels", "planes": "focal planes", "threads": "threads"}
@@ -51,7 +51,7 @@ def plot(result: dict[str, Any], out: Path, stem: str) -> list[str]:
     """Write the plots of a result to ``out``; returns the file names."""
     rows = [row for row in result["rows"] if OURS in row]
     single = [row for row in rows if is_headline(row)]
-    rivalled = [row for row in single if fastest(row)]
+    rivalled = [row for row in single if has_rival(row)]
     names = []
     with plt.rc_context(STYLE):
         if single:

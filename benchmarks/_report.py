@@ -1,4 +1,4 @@
-"""The page ``report.md``: results of the suite, the network's layers, published layers, floors and kernels."""
+"""The pages ``report.md``, of what was measured, and ``gpu.md``, of what arithmetic and machine code tell of GPUs."""
 
 import re
 from pathlib import Path
@@ -33,17 +33,45 @@ $ python -m benchmarks report mine.json --out mine
 """
 
 
-def page(sections: list[tuple[dict[str, Any], str, list[str]]]) -> str:
-    """The page of results, each with the name of its file and its pictures; those of the suite come first."""
-    made = [_section(*section) for section in sorted(sections, key=_place)]
-    contents = "\n".join(f"- [{title}](#{_anchor(title)})" for title, _ in made)
-    return HEAD.format(contents=contents) + "".join(f"\n## {title}\n\n{body}" for title, body in made)
+GPU_HEAD = """# GPUs: floors and kernels
+
+Nothing here was run: the least times that a GPU's rates allow, and what the compiled kernels use of a multiprocessor.
+What was measured: [Benchmarks](report.md).
+
+{contents}
+"""
+KINDS = {"report.md": ("machine", "layers", "users"), "gpu.md": ("floors", "kernels")}
+Section = tuple[dict[str, Any], str, list[str]]  # a result, the name of its file, its pictures
 
 
-def _place(section: tuple[dict[str, Any], str, list[str]]) -> tuple[int, str]:
-    result, name, _ = section
-    kinds = ("machine", "layers", "users", "floors", "kernels")
-    return next(i for i, kind in enumerate(kinds) if kind in result), name
+def pages(sections: list[Section]) -> dict[str, str]:
+    """The pages of results by name; the second only where there is something in it."""
+    made = {}
+    for name, kinds in KINDS.items():
+        mine = [
+            (kinds.index(kind), section[1], section) for section in sections for kind in kinds if kind in section[0]
+        ]
+        titled = [_section(*section) for _, _, section in sorted(mine, key=lambda found: found[:2])]
+        contents = "\n".join(f"- [{title}](#{_anchor(title)})" for title, _ in titled)
+        head = (HEAD if name == "report.md" else GPU_HEAD).format(contents=contents)
+        if titled or name == "report.md":
+            made[name] = head + "".join(f"\n## {title}\n\n{body}" for title, body in titled)
+    if "gpu.md" in made:
+        made["report.md"] += BESIDE
+    return made
+
+
+BESIDE = """
+## Beside this
+
+[GPUs: floors and kernels](gpu.md): the least times on a GPU by arithmetic, and what each kernel uses of it.
+
+```{toctree}
+:hidden:
+
+gpu
+```
+"""
 
 
 def _section(result: dict[str, Any], name: str, pictures: list[str]) -> tuple[str, str]:

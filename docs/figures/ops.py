@@ -3,7 +3,6 @@
 Tables come from the code and from committed results, and stand between marks, ``<!-- made:NAME -->``.
 """
 
-import inspect
 import json
 import math
 import re
@@ -14,8 +13,7 @@ from typing import Any
 
 import torch
 
-import lfdeblur_ops
-from benchmarks._tables import fastest, is_headline, machine_line, number, rows_table
+from benchmarks._tables import fastest, has_rival, is_headline, machine_line, number, rows_table
 from lfdeblur_ops import _dispatch, _refocus_checks, testing
 
 from .op_drawings import DRAWINGS, draw
@@ -151,21 +149,21 @@ def _of(op: str, file: Path) -> bool:
 
 
 def overview() -> str:
-    """All ops: what they do, on which back ends, and how they stand beside the fastest rival of each case."""
+    """All ops: their back ends, and how they stand beside the fastest rival of each case."""
     results = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("cpu", "h200")}
-    head = ["op", "what it does", "back ends", "fastest rival / ours: CPU", results["h200"]["machine"]["name"]]
-    rows = [head]
+    rows = [["op", "back ends", *(result["machine"]["name"] for result in results.values())]]
     for op in OPS:
-        first = inspect.getdoc(getattr(lfdeblur_ops, op)).splitlines()[0].replace("``", "`")  # type: ignore[union-attr]
         names = ", ".join(f"`{name}`" for name in _dispatch._IMPLS[op])
-        rows.append([f"[{op}]({op}.md)", first, names, *(_span(result["rows"], op) for result in results.values())])
+        rows.append([f"[{op}]({op}.md)", names, *(_span(result["rows"], op) for result in results.values())])
     return table(rows, 2)
 
 
 def _span(rows: list[dict[str, Any]], op: str) -> str:
-    found = [fastest(row) for row in rows if row["op"] == op and "ours" in row and is_headline(row)]
-    ratios = sorted(rival[1]["ratio"] for rival in found if rival)
-    return f"×{number(ratios[0])} to ×{number(ratios[-1])}" if ratios else "not measured"
+    mine = [row for row in rows if row["op"] == op and "ours" in row and is_headline(row) and has_rival(row)]
+    ratios = sorted(fastest(row)[1]["ratio"] for row in mine)
+    if not ratios:
+        return "not measured"
+    return " to ".join(dict.fromkeys(f"×{number(ratio)}" for ratio in (ratios[0], ratios[-1])))
 
 
 def _name(dtype: torch.dtype) -> str:
