@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from lfdeblur_models.cli import app as cli
 
 _GENERAL = "Options"
+_CODE = re.compile(r"((?<![\w-])--[a-z][\w-]*|\b\w+\.(?:toml|png|csv|json|pfm|ply|webp|lfp|ckpt|safetensors)\b)")
 
 
 def command_of(name: str) -> tuple[Any, Any]:
@@ -35,7 +36,13 @@ def names() -> list[str]:
 def prose(text: str) -> list[nodes.Node]:
     """Paragraphs of a help text."""
     paragraphs = (" ".join(part.split()) for part in text.replace("\b", "").split("\n\n"))
-    return [nodes.paragraph("", part) for part in paragraphs if part]
+    return [nodes.paragraph("", "", *_words(part)) for part in paragraphs if part]
+
+
+def _words(text: str) -> list[nodes.Node]:
+    """Options and files as code."""
+    parts = _CODE.split(text)
+    return [nodes.literal("", part) if number % 2 else nodes.Text(part) for number, part in enumerate(parts) if part]
 
 
 def entry(command: str, parameter: Any, context: Any) -> nodes.definition_list_item:

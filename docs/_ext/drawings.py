@@ -1,7 +1,7 @@
 """The flowcharts of ``docs/architecture.md``, which a repository's host draws itself, as pictures within the page.
 
-Of Mermaid's language only what ``docs/figures/architecture.py`` writes: floors of boxes, and arrows down. The boxes of a
-floor stand side by side; an arrow goes from the lower edge of one to the upper edge of another.
+Of Mermaid's language only what ``docs/figures/architecture.py`` writes: floors of boxes, arrows down, and dotted ones to a
+package below, whose boxes are dotted here instead: so many arrows to one place would hide the others.
 """
 
 import re
@@ -13,7 +13,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 _ARROW = re.compile(r"^\s*(\w+) (-->|-\.->) (\w+)$")
-_HEIGHT, _GAP, _FLOOR, _LETTER, _PADDING = 30, 22, 66, 8.2, 20
+_HEIGHT, _GAP, _FLOOR, _LETTER, _PADDING = 30, 44, 68, 8.5, 20
 
 
 class Box(NamedTuple):
@@ -26,21 +26,22 @@ class Box(NamedTuple):
         return self.left + self.width / 2
 
 
-def parsed(lines: list[str]) -> tuple[list[list[str]], list[tuple[str, str, bool]]]:
-    """Floors of names, and arrows with whether they are dotted."""
+def parsed(lines: list[str]) -> tuple[list[list[str]], list[tuple[str, str]], set[str]]:
+    """Floors of names, arrows, and the names that are dotted."""
     floors: list[list[str]] = []
-    arrows: list[tuple[str, str, bool]] = []
+    arrows: list[tuple[str, str]] = []
+    dotted: set[str] = set()
     for line in lines:
         arrow, word = _ARROW.match(line), line.strip()
-        if arrow:
-            arrows.append((arrow[1], arrow[3], arrow[2] != "-->"))
+        if arrow and arrow[2] != "-->":
+            dotted.add(arrow[1])
+        elif arrow:
+            arrows.append((arrow[1], arrow[3]))
         elif word.startswith("subgraph"):
             floors.append([])
         elif word and word != "end" and not word.startswith("flowchart"):
             floors[-1].append(word)
-    named = {name for floor in floors for name in floor}
-    below = dict.fromkeys(name for arrow in arrows for name in arrow[:2] if name not in named)
-    return floors + ([list(below)] if below else []), arrows
+    return floors, arrows, dotted
 
 
 def placed(floors: list[list[str]]) -> tuple[dict[str, Box], float]:
@@ -57,27 +58,34 @@ def placed(floors: list[list[str]]) -> tuple[dict[str, Box], float]:
     return boxes, max(lengths)
 
 
+def arrow(start: Box, end: Box) -> str:
+    """Down from edge to edge; within a floor, across."""
+    if start.top == end.top:
+        side = _HEIGHT / 2 + start.top
+        left = start.left < end.left
+        return f"M{start.left + start.width * left:.0f} {side:.0f}H{end.left + end.width * (not left):.0f}"
+    bottom, top = start.top + _HEIGHT, end.top - 1
+    bend = (top - bottom) / 2
+    curve = f"C{start.middle:.0f} {bottom + bend:.0f} {end.middle:.0f} {top - bend:.0f}"
+    return f"M{start.middle:.0f} {bottom:.0f}{curve} {end.middle:.0f} {top:.0f}"
+
+
 def svg(lines: list[str]) -> str:
-    floors, arrows = parsed(lines)
+    floors, arrows, dotted = parsed(lines)
     boxes, width = placed(floors)
     height = (len(floors) - 1) * _FLOOR + _HEIGHT + 2
     out = [
-        f'<svg class="drawing" viewBox="-1 0 {width + 2:.0f} {height}" style="max-width: {width + 2:.0f}px" role="img">',
+        f'<svg class="drawing" viewBox="-1 0 {width + 2:.0f} {height}" width="{width + 2:.0f}" role="img">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 8 4 0 8z" fill="currentColor"/></marker></defs>',
-        f"<title>{escape('; '.join(f'{first} imports {second}' for first, second, _ in arrows))}</title>",
+        f"<title>{escape('; '.join(f'{first} imports {second}' for first, second in arrows))}</title>",
     ]
-    for first, second, dotted in arrows:
-        start, end = boxes[first], boxes[second]
-        bottom, top = start.top + _HEIGHT, end.top - 1
-        bend = (top - bottom) / 2
-        out.append(
-            f'<path d="M{start.middle:.0f} {bottom}C{start.middle:.0f} {bottom + bend:.0f} {end.middle:.0f} '
-            f'{top - bend:.0f} {end.middle:.0f} {top}" fill="none" stroke="currentColor" stroke-opacity=".55"'
-            f'{" stroke-dasharray=" + chr(34) + "4 3" + chr(34) if dotted else ""} marker-end="url(#tip)"/>'
-        )
+    for first, second in arrows:
+        path = arrow(boxes[first], boxes[second])
+        out.append(f'<path d="{path}" fill="none" stroke="currentColor" stroke-opacity=".6" marker-end="url(#tip)"/>')
     for name, box in boxes.items():
-        out.append(f'<rect x="{box.left:.0f}" y="{box.top}" width="{box.width:.0f}" height="{_HEIGHT}" rx="5"/>')
+        kind = ' class="dotted"' if name in dotted else ""
+        out.append(f'<rect x="{box.left:.0f}" y="{box.top}" width="{box.width:.0f}" height="{_HEIGHT}" rx="5"{kind}/>')
         out.append(f'<text x="{box.middle:.0f}" y="{box.top + 20}" text-anchor="middle">{escape(name)}</text>')
     return "".join([*out, "</svg>"])
 
