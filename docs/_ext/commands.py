@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from lfdeblur_models.cli import app as cli
 
 _GENERAL = "Options"
+_FACTS = re.compile(r"(.*?)(?:\s*\[((?:default|required|env var|x[<>]|\d+<)[^\]]*)\])?", re.DOTALL)
 _CODE = re.compile(r"((?<![\w-])--[a-z][\w-]*|\b\w+\.(?:toml|png|csv|json|pfm|ply|webp|lfp|ckpt|safetensors)\b)")
 
 
@@ -48,13 +49,23 @@ def _words(text: str) -> list[nodes.Node]:
 def entry(command: str, parameter: Any, context: Any) -> nodes.definition_list_item:
     """A parameter: how it is written, what it does, and what typer adds: its default, its environment variable."""
     written, text = parameter.get_help_record(context)
-    text, facts = re.fullmatch(r"(.*?)(?:\s*\[([^\]]*(?:default|required|env var)[^\]]*)\])?", text, re.DOTALL).groups()
-    told = list(prose(text))
-    if facts:
-        told.append(nodes.paragraph("", facts[0].upper() + facts[1:], classes=["facts"]))
+    text, facts = _FACTS.fullmatch(text).groups()  # type: ignore[union-attr]
+    told = [*prose(text), *([_told(facts)] if facts else [])]
     anchor = f"{command}-{parameter.name.replace('_', '-')}"
     term = nodes.term("", "", nodes.literal("", " ".join(written.split())), ids=[anchor])
     return nodes.definition_list_item("", term, nodes.definition("", *told))
+
+
+def _told(facts: str) -> nodes.paragraph:
+    """``env var: X; default: Y; required`` as words and code."""
+    parts: list[nodes.Node] = []
+    for fact in sorted(facts.split("; "), key=lambda fact: fact.startswith("env var")):
+        name, colon, value = fact.partition(": ")
+        words = {"env var": "environment"}.get(name, name if name.isalpha() else "")
+        parts.append(nodes.Text("; " * bool(parts) + words + " " * bool(words and (colon or not name.isalpha()))))
+        if colon or not words:
+            parts.append(nodes.literal("", value or name))
+    return nodes.paragraph("", "", *parts, classes=["facts"])
 
 
 def described(name: str) -> list[nodes.Node]:
@@ -72,7 +83,7 @@ def described(name: str) -> list[nodes.Node]:
         out.append(nodes.rubric("", panel))
         entries = [entry(name, parameter, context) for parameter in parameters]
         out.append(nodes.definition_list("", *entries, classes=["parameters"]))
-    return out
+    return [*out, *prose(command.epilog or "")]
 
 
 class Command(Directive):
