@@ -4,8 +4,10 @@ import re
 
 import pytest
 import torch
+from PIL import Image
 
 import lfdeblur_ops
+from docs.figures import op_drawings
 from docs.figures import ops as pages
 from lfdeblur_ops import _dispatch
 
@@ -39,6 +41,14 @@ def test_pages_are_as_they_are_made(op):
     page = path.read_text(encoding="utf-8")
     assert pages.updated(page, op) == page, "run python -m docs.figures.ops"
     assert all((path.parent / file).is_file() for file in re.findall(r"\]\(([^)#:]+)[^)]*\)", page))
+
+
+def test_every_page_has_its_drawing(tmp_path):
+    op_drawings.draw(tmp_path)
+    drawn = {file.name for file in tmp_path.iterdir()}
+    assert drawn == {file.name for file in pages.PAGES.glob("*.png")} == {f"{op}.png" for op in pages.OPS}
+    with Image.open(tmp_path / "refocus.png") as picture:
+        assert picture.getpixel((0, 0))[:3] == (255, 255, 255)  # opaque: dark pages show it too
 
 
 def test_a_mark_that_is_missing_is_named():
