@@ -1,6 +1,7 @@
 """How far tiles must see beyond their own part: PSNR against whole-picture inference, by overlap.
 
-``python -m benchmarks.tile_overlap --picture FILE [--weights FILE] --json FILE --plot FILE``
+``python -m benchmarks.tile_overlap --picture FILE [--weights FILE] --json FILE --plot FILE``;
+``python -m benchmarks.tile_overlap --json FILE --plot FILE`` draws what was found before.
 
 No trained weights ship, so several networks of the paper's shape stand in: PyTorch's initial weights; random weights
 whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average, through
@@ -115,6 +116,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     if options.picture is None:
+        if options.plot is None:
+            parser.error("--picture or --plot is wanted")
         plot(json.loads(options.json.read_text()), options.plot)
         return
     center = picture(options.picture)[None, :, : CROP[0], : CROP[1]]
