@@ -93,9 +93,9 @@ def plot(result: dict, path: Path) -> None:
         grey = {"color": "0.35", "fontsize": 8.5}
         axis.axhline(50, color="0.35", linestyle="--", zorder=1)
         axis.text(140, 46, "50 dB: 0.8 of a step of 8 bits", ha="right", va="top", **grey)
-        for at, name in ((DEFAULT_OVERLAP, "default"), (result["receptive_field"], "receptive field")):
+        for at, low, name in ((DEFAULT_OVERLAP, 22, "default"), (result["receptive_field"], 54, "receptive field")):
             axis.axvline(at, color="0.35", linestyle=":", zorder=1)
-            axis.text(at + 1, 22, name, va="bottom", rotation=90, **grey)
+            axis.text(at + 1, low, name, va="bottom", rotation=90, **grey)
         axis.set(
             xlabel="pixels seen beyond the tile's own part",
             ylabel="PSNR against the whole picture, dB",
