@@ -21,9 +21,8 @@ from typing import Any
 
 import torch
 
-from . import _machine, _tables
+from . import _machine, _report, _tables
 from ._harness import Case, Sides, against_floor, run_case
-from .users import _table
 
 MODULES = (
     "dynamic_filter",
@@ -85,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     report = actions.add_parser("report", help="tables and plots of results")
     report.add_argument("results", type=Path, nargs="+")
     report.add_argument("--out", type=Path, required=True, metavar="DIR")
-    report.set_defaults(action=_report)
+    report.set_defaults(action=_write_report)
     readme = actions.add_parser("readme", help="rewrite README's tables from benchmarks/results")
     readme.add_argument("--readme", type=Path, default=_machine.ROOT / "README.md")
     readme.add_argument("--results", type=Path, default=_machine.ROOT / "benchmarks" / "results")
@@ -181,25 +180,18 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(options: argparse.Namespace) -> int:
+def _write_report(options: argparse.Namespace) -> int:
     from ._plots import plot
 
     options.out.mkdir(parents=True, exist_ok=True)
     sections = []
     for path in options.results:
         result = _read(path)
-        if "floors" in result:
-            sections.append(_tables.floors(result, path.name))
-        elif "users" in result:
-            sections.append(_table.section(result, path.name))
-        elif "kernels" in result:
-            sections.append(_tables.kernels(result, path.name))
-        elif "layers" in result:
-            sections.append(_tables.layers(result, path.name))
-        else:
-            sections.append(_tables.report(result, path.name, plot(result, options.out, path.stem)))
-    (options.out / "report.md").write_text("# Benchmarks\n\n" + "\n".join(sections))
-    print(options.out / "report.md")
+        pictures = plot(result, options.out, path.stem) if "machine" in result else []
+        sections.append((result, path.name, pictures))
+    for name, text in _report.pages(sections).items():
+        (options.out / name).write_text(text)
+        print(options.out / name)
     return 0
 
 

@@ -25,6 +25,47 @@ def is_headline(row: dict[str, Any]) -> bool:
     return bool(row.get("headline", not row["series"]))
 
 
+def fastest(row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and numbers of the rival that took the least time, of a row that has one."""
+    timed = {name: rival for name, rival in row["rivals"].items() if "ms" in rival}
+    return min(timed.items(), key=lambda item: float(item[1]["ms"]))
+
+
+def has_rival(row: dict[str, Any]) -> bool:
+    """Did any rival run?"""
+    return any("ms" in rival for rival in row["rivals"].values())
+
+
+def case_of(row: dict[str, Any]) -> str:
+    """Shape and options of a row, and what else tells it from the op's others."""
+    backward = ", with backward" * (row["mode"] == "forward+backward")
+    threads = f", {row['threads']} thread{'s' * (row['threads'] != 1)}"
+    return row["shape"] + backward + threads * bool(row["series"] and row["series"][0] == "threads")
+
+
+def rows_table(rows: list[dict[str, Any]]) -> str:
+    """Cases of one op beside the floor and all rivals, in few columns: telephones have no room for more."""
+    lines = [
+        "| case | ours, ms | floor, ms (reached) | rivals, ms (times ours) |",
+        "| --- | ---: | ---: | --- |",
+    ]
+    for row in rows:
+        rivals = [
+            f"{name}: fails ({_cell(rival['error'])})"
+            if "error" in rival
+            else f"{name}: {number(rival['ms'])} (×{number(rival['ratio'])})"
+            for name, rival in row["rivals"].items()
+        ]
+        cells = (
+            f"{case_of(row)}, {row['dtype']}",
+            f"**{number(row[OURS]['ms'])}**",
+            f"{number(row['floor_ms'])} ({row['percent_of_floor']:.0f}\u00a0%)",
+            "<br>".join(rivals),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def machine_line(machine: dict[str, Any]) -> str:
     """One line: device, versions, date, commit, measured limits."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
@@ -48,50 +89,41 @@ def text_row(row: dict[str, Any]) -> str:
         return f"  skipped: {row['skipped']}"
     lines = [
         f"  {OURS:34} {number(row[OURS]['ms']):>9} ms  {number(row['gb_s'])} GB/s, {row['percent_of_floor']:.0f} % "
-        f"of the {row['bound']} floor, peak {_mebi(row[OURS])} MiB"
+        f"of the {row['bound']} floor, peak {mebi(row[OURS])} MiB"
     ]
     for name, rival in row["rivals"].items():
         if "error" in rival:
             lines.append(f"  {name:34}     fails  {rival['error']}")
         else:
-            lines.append(f"  {name:34} {number(rival['ms']):>9} ms  x{number(rival['ratio'])}, peak {_mebi(rival)} MiB")
+            lines.append(f"  {name:34} {number(rival['ms']):>9} ms  x{number(rival['ratio'])}, peak {mebi(rival)} MiB")
     if "stages" in row:
-        lines.append(f"  {OURS}, by stage: {_stages(row)}")
+        lines.append(f"  {OURS}, by stage: {stages(row)}")
     return "\n".join(lines)
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """The table of a result: a rival's time and how many times ours that is; peak memory of ours / of each rival."""
+    """What rows move, compute and hold; peak memory of ours / of each rival that ran."""
     lines = [
-        "| op | shape | dtype | ours, ms | rivals, ms (times ours) | MB | GB/s | Gop | % of floor | peak MiB |",
-        "| --- | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | --- |",
+        "| op | case | dtype | ours, ms | MB | GB/s | Gop | % of floor | peak MiB |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for row in rows:
-        op = row["op"] if row["mode"] == "forward" else f"{row['op']}, {row['mode']}"
+        key = (row["op"], case_of(row), row["dtype"])
         if "skipped" in row:
-            lines.append(f"| {op} | {row['shape']} | {row['dtype']} | skipped | {row['skipped']} | | | | | |")
+            lines.append(f"| {' | '.join(key)} | skipped: {_cell(row['skipped'])} | | | | | |")
             continue
-        rivals, peaks = [], []
-        for name, rival in row["rivals"].items():
-            if "error" in rival:
-                rivals.append(f"{name}: fails ({_cell(rival['error'])})")
-            else:
-                rivals.append(f"{name}: {number(rival['ms'])} (x{number(rival['ratio'])})")
-                peaks.append(_mebi(rival))
+        peaks = ", ".join(mebi(rival) for rival in row["rivals"].values() if "ms" in rival)
         cells = (
-            op,
-            row["shape"],
-            row["dtype"],
+            *key,
             f"**{number(row[OURS]['ms'])}**",
-            "<br>".join(rivals),
             number(row["bytes"] / 1e6),
             number(row["gb_s"]),
             number(row["operations"] / 1e9),
             f"{row['percent_of_floor']:.0f} ({row['bound']})",
-            " / ".join([_mebi(row[OURS]), ", ".join(peaks)]),
+            " / ".join([mebi(row[OURS]), peaks]),
         )
         lines.append("| " + " | ".join(cells) + " |")
-    lines += [f"\n{row['op']}, {row['shape']}, by stage: {_stages(row)}." for row in rows if "stages" in row]
+    lines += [f"\n{row['op']}, {row['shape']}, by stage: {stages(row)}." for row in rows if "stages" in row]
     return "\n".join(lines) + "\n"
 
 
@@ -110,116 +142,6 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> str:
         lines.append(f"{number(a):>8} -> {number(b):>8} ms  {b / a:4.2f}  {name} {mark}".rstrip())
     lines += [f"{'only in A':>28}  {' '.join(key[:5])}" for key in old if key not in new]
     return "\n".join(lines)
-
-
-def report(result: dict[str, Any], name: str, pictures: list[str]) -> str:
-    """One result as a section: machine, table, plots."""
-    parts = [
-        f"## {name}\n",
-        machine_line(result["machine"]) + "\n",
-        "Medians, the sides taken in turn; ratios are medians of paired ratios, below 1 the rival is faster. The floor "
-        "is the larger of bytes over bandwidth and operations over peak, both measured in this run; data that stays in "
-        "a cache can beat it, and so can Winograd's convolutions, of which the direct form's operations are counted. "
-        "Peak memory is beyond the inputs.\n",
-        markdown(result["rows"]),
-        *(f"Skipped {module}: {reason}\n" for module, reason in result.get("skipped", {}).items()),
-        *(f"![{picture}]({picture})\n" for picture in pictures),
-    ]
-    return "\n".join(parts)
-
-
-def floors(result: dict[str, Any], name: str) -> str:
-    """The least times of the CUDA cases on one GPU as a section; nothing in it was timed."""
-    gpu = result["floors"]
-    peaks = ", ".join(f"{dtype} {number(rate / 1e3)}" for dtype, rate in gpu["peak_gflop_s"].items())
-    lines = [
-        f"## {name}\n",
-        f"Floors on {gpu['name']} by arithmetic, at {number(gpu['read_gb_s'])} GB/s and peak TFLOP/s of {peaks}. "
-        "Nothing here was run on a GPU.\n",
-        "| op | shape | dtype | MB | Gop | floor, us | bound |",
-        "| --- | --- | --- | ---: | ---: | ---: | --- |",
-    ]
-    for row in result["rows"]:
-        op = row["op"] if row["mode"] == "forward" else f"{row['op']}, {row['mode']}"
-        moved, computed = number(row["bytes"] / 1e6), number(row["operations"] / 1e9)
-        floor = number(row["floor_ms"] * 1e3)
-        lines.append(f"| {op} | {row['shape']} | {row['dtype']} | {moved} | {computed} | {floor} | {row['bound']} |")
-    return "\n".join(lines) + "\n"
-
-
-KERNEL_COLUMNS = (
-    "| case | sm | kernel | registers | shared, KiB | 16-byte loads, stores | {}warps | occupancy, % | limit |",
-    "| --- | --- | --- | ---: | ---: | --- | {}---: | ---: | --- |",
-)
-
-
-def kernels(result: dict[str, Any], name: str) -> str:
-    """What the GPU kernels use of a multiprocessor as a section; read from machine code, nothing in it was run."""
-    versions = ", ".join(
-        f"{tool} {version}" for tool, version in result["versions"].items() if isinstance(version, str)
-    )
-    facts = {(row["arch"], row["kernel"]): row for row in result["kernels"]}
-    lines = [
-        f"## {name}\n",
-        f"{len(facts)} CUDA kernels in the machine code of sm_{', sm_'.join(sorted(result['limits'], key=int))}, "
-        f"{_spilling(result['kernels'])} of them with spills ({versions}; {result['date'][:10]}, commit "
-        f"{result['commit']}). Those behind the headline cases; occupancy is arithmetic, nothing here was run.\n",
-        *(line.format("") for line in KERNEL_COLUMNS),
-    ]
-    for row in result["launches"]:
-        fact = facts[row["arch"], row["kernel"]]
-        lines.append(_kernel(row, fact, row["dynamic_shared"] + fact["static_shared"]))
-    if result["triton"]:
-        lines += [
-            f"\nThe Triton kernels, {_spilling(result['triton'])} of {len(result['triton'])} with spills; a case is a "
-            "precision, an op and its number of channels.\n",
-            KERNEL_COLUMNS[0].format("tensor cores | "),
-            KERNEL_COLUMNS[1].format("--- | "),
-            *(_kernel(row, row, row["shared"], "yes" if row["tensor_cores"] else "no") for row in result["triton"]),
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def layers(result: dict[str, Any], name: str) -> str:
-    """The network layer by layer on one GPU as a section: ours, cuDNN's, the floor."""
-    height, width = result["size"]
-    whole = ", ".join(f"{call}: {number(ms)} ms" for call, ms in result["whole_ms"].items())
-    lines = [
-        f"## {name}\n",
-        f"DRBNet at {height}x{width} in {result['dtype']} on {result['device']} (measured copy "
-        f"{number(result['gb_s'])} GB/s, product {number(result['gflop_s'] / 1e3)} TFLOP/s; torch "
-        f"{result['versions']['torch']}, Triton {result['triton']}; {result['date'][:10]}, commit {result['commit']}): "
-        f"{whole}. Each kernel alone, from its own inputs; cuDNN's is PyTorch's convolution of the same sizes with "
-        "bias, the fastest of its algorithms, without the activation and the addition that ours do.\n",
-        "| layer | times | ours, us | cuDNN, us | floor, us |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for row in result["layers"]:
-        rival = number(row["cudnn_us"]) if row["cudnn_us"] else ""
-        cells = (row["layer"], row["times"], number(row["us"]), rival, number(row["floor_us"]))
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    sums = [number(sum(row["times"] * row[key] for row in result["layers"])) for key in ("us", "floor_us")]
-    return "\n".join([*lines, f"| sum | | {sums[0]} | | {sums[1]} |"]) + "\n"
-
-
-def _spilling(facts: list[dict[str, Any]]) -> int:
-    return sum(bool(row["stack"] or row["local"]) for row in facts)
-
-
-def _kernel(row: dict[str, Any], fact: dict[str, Any], shared: int, *more: str) -> str:
-    cells = (
-        row["case"],
-        row["arch"],
-        f"`{row['kernel']}`",
-        fact["registers"],
-        number(shared / 1024),
-        f"{fact['LDG.128']}, {fact['STG.128']}",
-        *more,
-        row["warps_per_multiprocessor"],
-        f"{100 * row['occupancy']:.0f}",
-        row["limited_by"],
-    )
-    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def update_readme(text: str, results: list[dict[str, Any]]) -> str:
@@ -248,19 +170,18 @@ def between(text: str, mark: str, body: str) -> str:
 
 
 def _readme_row(machine: dict[str, Any], row: dict[str, Any]) -> str:
-    times = {name: rival["ms"] for name, rival in row["rivals"].items() if "ms" in rival}
-    best = min(times, key=times.__getitem__)
+    name, rival = fastest(row)
     cells = (
         f"`{row['op']}` {row['shape']}, {row['dtype']}",
         "CPU" if machine["device"] == "cpu" else machine["name"],
         f"**{number(row[OURS]['ms'])}**",
-        f"{best}: {number(times[best])}",
-        number(row["rivals"][best]["ratio"]),
+        f"{name}: {number(rival['ms'])}",
+        number(rival["ratio"]),
     )
     return "| " + " | ".join(cells) + " |"
 
 
-def _stages(row: dict[str, Any]) -> str:
+def stages(row: dict[str, Any]) -> str:
     ordered = sorted(row["stages"].items(), key=lambda stage: -stage[1])
     return ", ".join(f"{stage} {100 * share:.0f} %" for stage, share in ordered)
 
@@ -269,10 +190,10 @@ def number(value: float) -> str:
     """Three significant digits, without an exponent."""
     if value >= 100:
         return f"{value:.0f}"
-    return f"{value:.3g}" if value >= 0.001 else f"{value:.1e}"
+    return f"{value:.3g}" if value >= 0.001 or value == 0 else f"{value:.1e}"
 
 
-def _mebi(entry: dict[str, Any]) -> str:
+def mebi(entry: dict[str, Any]) -> str:
     return "?" if entry.get("peak_bytes") is None else f"{entry['peak_bytes'] / MEBI:.0f}"
 
 

@@ -23,11 +23,13 @@ extensions = [
     "commands",
     "docstrings",
     "drawings",
+    "formulas",
     "repository_links",
 ]
 exclude_patterns = ["_ext", "figures", "examples"]
 
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_title = "lfdeblur"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

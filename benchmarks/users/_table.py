@@ -36,10 +36,10 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def section(result: dict[str, Any], name: str) -> str:
-    """The comparison with published layers as a section."""
+def section(result: dict[str, Any]) -> str:
+    """The comparison with published layers, of the report."""
     return (
-        f"## {name}\n\n{_measured(result['users'])}\n\nLayers of published models beside ours, float32: how many "
+        f"{_measured(result['users'])}\n\nLayers of published models beside ours, float32: how many "
         "times as long theirs takes, medians of calls in turn; memory of tensors beside the inputs.\n\n"
         f"{table(result)}"
     )

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import types
 from dataclasses import replace
 from typing import NamedTuple
@@ -168,7 +169,7 @@ def test_a_failing_rival_and_a_missing_feature_are_reported():
     assert row["rivals"] == {"r": {"error": "RuntimeError: no luck"}}
     skipped = _harness.run_case(replace(case, build=unavailable), MACHINE, 0.0)
     assert skipped["skipped"] == "not here"
-    assert "fails (RuntimeError: no luck)" in _tables.markdown([row])
+    assert "fails (RuntimeError: no luck)" in _tables.rows_table([row])
     assert "not here" in _tables.markdown([skipped])
     assert "not here" in _tables.text_row(skipped)
 
@@ -242,10 +243,12 @@ def test_report_and_readme(result, tmp_path, monkeypatch):
     path.write_text(json.dumps(result))
     assert command.main(["report", str(path), "--out", str(tmp_path / "out")]) == 0
     pictures = {picture.name for picture in (tmp_path / "out").glob("*.png")}
-    assert pictures == {f"cpu_{kind}.png" for kind in ("roofline", "rivals", *_plots.XLABEL)}
+    assert pictures == {f"cpu_{kind}.png" for kind in ("roofline", "rivals", "rivals_filters", *_plots.XLABEL)}
     text = (tmp_path / "out" / "report.md").read_text()
+    assert [page.name for page in (tmp_path / "out").glob("*.md")] == ["report.md"]
     assert all(f"({picture})" in text for picture in pictures)
-    assert "| dynamic_filter, forward+backward | 3x8x10 k=3 | float32 |" in text
+    assert "| 3x8x10 k=3, with backward, float32 | **" in text
+    assert "| 3x8x10 k=3, 1 thread, float32 | **" in text
 
     monkeypatch.setattr(_tables, "README_ROWS", (("cpu", "dynamic_filter", "3x8x10 k=3", "float32"),))
     readme = tmp_path / "README.md"
@@ -262,6 +265,31 @@ def test_report_and_readme(result, tmp_path, monkeypatch):
     readme.write_text("nothing here")
     with pytest.raises(ValueError, match="<!-- benchmark -->"):
         command.main(arguments)
+
+
+def test_the_report_is_made_from_the_committed_results(tmp_path, monkeypatch):
+    """Its pictures' names too; they are not drawn here."""
+    monkeypatch.setattr(_plots, "_save", lambda figure, out, name: _plots.plt.close(figure) or name)
+    results = sorted((_machine.ROOT / "benchmarks" / "results").glob("*.json"))
+    assert command.main(["report", *map(str, results), "--out", str(tmp_path)]) == 0
+    pages = _machine.ROOT / "docs" / "benchmarks"
+    for page in ("report.md", "gpu.md"):
+        made = (tmp_path / page).read_text()
+        assert made == (pages / page).read_text(), "run python -m benchmarks report, as `make results` does"
+    made = (tmp_path / "report.md").read_text()
+    assert {picture.name for picture in pages.glob("*.png")} == set(re.findall(r"\((\w+\.png)\)", made))
+
+
+def test_points_above_the_roof_are_explained(result, tmp_path, monkeypatch):
+    rows = [
+        row | {"percent_of_floor": 130.0, "bound": bound}
+        for row, bound in zip(result["rows"], ("bandwidth", "arithmetic"), strict=False)
+    ]
+    figure = _plots._roofline(rows, MACHINE)
+    said = " ".join(text.get_text() for axis in figure.axes for text in axis.texts).replace("\n", " ")
+    _plots.plt.close(figure)
+    assert "stays in the cache" in said
+    assert "Winograd" in said
 
 
 def test_readme_rows_are_measured():
@@ -422,4 +450,4 @@ def test_floors_are_bytes_and_operations_over_rates(tmp_path):
     assert photo["bytes"] == 4 * 720 * 1280 * (3 + 49 + 3)
 
     assert command.main(["report", str(file), "--out", str(tmp_path)]) == 0
-    assert "Nothing here was run on a GPU" in (tmp_path / "report.md").read_text()
+    assert "Nothing here was run on a GPU" in (tmp_path / "gpu.md").read_text()

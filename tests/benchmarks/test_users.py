@@ -63,10 +63,10 @@ def test_what_is_not_equal_is_not_measured(quick, monkeypatch, tmp_path, capsys)
 
 
 def test_the_line_about_the_machine():
-    text = _table.section({"users": MACHINE | {"threads": 1, "cores": 2, "load_average": 0.5}, "rows": []}, "users")
+    text = _table.section({"users": MACHINE | {"threads": 1, "cores": 2, "load_average": 0.5}, "rows": []})
     assert ", 1 thread; " in text
     assert "; load average 0.5 on 2 cores\n" in text
-    assert ", 2 threads; " in _table.section({"users": MACHINE, "rows": []}, "users")
+    assert ", 2 threads; " in _table.section({"users": MACHINE, "rows": []})
 
 
 def test_the_page_has_the_result():
