@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel docs bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -29,7 +29,7 @@ $(DEPS): | $(BIN)/python
 	touch $@
 
 $(DEV_DEPS): | $(DEPS)
-	LFDEBLUR_EXTENSION=0 $(BIN)/python -m pip install --no-build-isolation --editable '.[test,bench,dev]'
+	LFDEBLUR_EXTENSION=0 $(BIN)/python -m pip install --no-build-isolation --editable '.[test,bench,dev,docs]'
 	touch $@
 
 # Compiles what has changed. LFDEBLUR_CUDA=0 leaves the CUDA kernels out.
@@ -67,6 +67,10 @@ NO_KERNELS := [reference or -reference or compile or opcheck
 test-asan: debug $(DEV_DEPS)
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 $(BIN)/python -m pytest -s tests/ops -k 'not ($(NO_KERNELS))'
+
+# The site, in build/docs/html; build/docs/executed keeps what its tutorials printed and drew.
+docs: install
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs/doctrees docs build/docs/html
 
 bench: install
 	$(BIN)/python -m benchmarks --json build/bench.json

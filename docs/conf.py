@@ -1,0 +1,45 @@
+"""How the pages in this folder become the site in ``build/docs/html``: ``make docs``."""
+
+import sys
+from pathlib import Path
+
+import lfdeblur_ops
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "lfdeblur"
+author = "lfdeblur contributors"
+copyright = "lfdeblur contributors, Apache-2.0"
+version = release = lfdeblur_ops.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_ext", "figures", "weights", "examples"]
+
+html_theme = "furo"
+html_title = "lfdeblur"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+
+# The pages are read on a repository's host too: their anchors are made as such hosts make them.
+myst_heading_anchors = 4
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
+
+# Tutorials are notebooks in MyST's Markdown. What ran is kept: a build runs only what has changed.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE.parent / "build" / "docs" / "executed")
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 120
+suppress_warnings = ["toc.not_readable"]
+nb_merge_streams = True
+
+copybutton_prompt_text = "$ "
