@@ -1,5 +1,6 @@
 """How the pages in this folder become the site in ``build/docs/html``: ``make docs``."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -41,5 +42,7 @@ nb_execution_show_tb = True
 nb_execution_timeout = 120
 suppress_warnings = ["toc.not_readable"]
 nb_merge_streams = True
+os.environ["TTY_COMPATIBLE"] = "0"  # else commands in notebooks draw moving bars, which a page cannot show
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # of ``lfdeblur``, for the same
 
 copybutton_prompt_text = "$ "
