@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel docs bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel docs docs-links bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -68,9 +68,15 @@ test-asan: debug $(DEV_DEPS)
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 $(BIN)/python -m pytest -s tests/ops -k 'not ($(NO_KERNELS))'
 
-# The site, in build/docs/html; build/docs/executed keeps what its tutorials printed and drew.
+# The site, in build/docs/html; build/docs/executed keeps what its tutorials printed and drew. Nothing is fetched.
+SITE := -m sphinx -W --keep-going -q -d build/docs/doctrees docs
 docs: install
-	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/docs/doctrees docs build/docs/html
+	$(BIN)/python $(SITE) build/docs/html -b html
+	$(BIN)/python docs/_ext/built_links.py build/docs/html
+
+# Links to other sites, which come and go without us: not in CI.
+docs-links: docs
+	$(BIN)/python $(SITE) build/docs/external -b linkcheck
 
 bench: install
 	$(BIN)/python -m benchmarks --json build/bench.json

@@ -20,8 +20,13 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "api_pages",
+    "commands",
+    "docstrings",
+    "drawings",
+    "repository_links",
 ]
-exclude_patterns = ["_ext", "figures", "weights", "examples"]
+exclude_patterns = ["_ext", "figures", "examples"]
 
 html_theme = "furo"
 html_title = "lfdeblur"
@@ -32,7 +37,8 @@ html_show_sourcelink = False
 
 # The pages are read on a repository's host too: their anchors are made as such hosts make them.
 myst_heading_anchors = 4
-myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "html_image", "substitution"]
+myst_fence_as_directive = ["mermaid"]
 
 # Tutorials are notebooks in MyST's Markdown. What ran is kept: a build runs only what has changed.
 nb_execution_mode = "cache"
@@ -47,3 +53,14 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 os.environ["KINETO_LOG_LEVEL"] = "99"  # else torch's profiler, which ``compare`` asks for memory, tells of itself
 
 copybutton_prompt_text = "$ "
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+default_role = "code"
+smartquotes = False  # options are written with two hyphens
