@@ -27,6 +27,7 @@ RECIPES = ROOT / "models" / "assets" / "recipes"
 COUNTS = {"a million": 10**6, "a hundred million": 10**8}
 CORES = 64  # of a machine that the tables speak of
 WIDTH = "width 32, 8 patches of 256x256"  # of a step: the paper's network, and the recipes' batch and crop
+SMALL = "width 16, 2 patches of 128x128"
 GENERATED = {
     "folders, 8 bits": (),
     "shards, 8 bits": ("--layout", "webdataset"),
@@ -116,7 +117,8 @@ def blocks(rates: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "rates", _rates(rates)
     yield "pairs", _pairs(rates)
     yield "draw", _draw(rates)
-    yield "training", _training(rates)
+    yield "training", _training()
+    yield "processor", _on_two_cores()
 
 
 def _table(head: str, rows: list[str]) -> str:
@@ -149,7 +151,7 @@ def _pairs(rates: dict[str, Any]) -> str:
 
 
 def _draw(rates: dict[str, Any]) -> str:
-    step = _step("h200", "bfloat16")
+    step = _step("h200", WIDTH, "bfloat16")["ms"] / 1e3
     rows = [
         f"| {found['what']} | {found['seconds_per_pair'] * 1e3:.1f} | {1 / found['seconds_per_pair']:.0f} | "
         f"{found['seconds_per_pair'] * 8 / step:.1f} | {_opening(found)} |"
@@ -165,15 +167,29 @@ def _opening(found: dict[str, Any]) -> str:
     return "" if "views" in found["what"] else f"{_number(minutes)} core minutes"
 
 
-def _training(rates: dict[str, Any]) -> str:
+def _training() -> str:
     rows = []
     for stage in ("stage1", "stage2"):
         steps, batch = _told(stage, "steps"), _told(stage, "batch")
         for dtype in ("float32", "bfloat16"):
-            step = _step("h200", dtype)
-            pairs, hours = steps * batch / 1e6, steps * step / 3600
-            rows.append(f"| `{stage}`, {dtype} | {steps} | {pairs:.2f} | {step * 1e3:.0f} | {_time(hours)} |")
-    return _table("| recipe | steps | million pairs | ms a step, H200 | one H200 |", rows)
+            step = _step("h200", WIDTH, dtype)
+            seconds, memory, pairs = step["ms"] / 1e3, step["peak_bytes"] / 1e9, steps * batch / 1e6
+            rows.append(
+                f"| `{stage}`, {dtype} | {_number(steps)} | {pairs:.2f} | {step['ms']:.0f} | {memory:.1f} | "
+                f"{_time(steps * seconds / 3600)} |"
+            )
+    return _table("| recipe | steps | million pairs | ms a step | GB | one H200 |", rows)
+
+
+def _on_two_cores() -> str:
+    """How long ``stage1`` takes at half the width, by the pixels of its crops."""
+    step = _step("cpu", SMALL, "float32")
+    pixels = _told("stage1", "steps") * _told("stage1", "batch") * CROP**2
+    hours = pixels / (2 * 128**2) * step["ms"] / 1e3 / 3600
+    return (
+        f"A step of the half-width network on {SMALL.split(', ')[1]} takes {step['ms']:.0f} ms on two cores of a Xeon. "
+        f"At that rate `stage1` takes {_time(hours)}, at half the width."
+    )
 
 
 def _told(recipe: str, key: str) -> int:
@@ -183,11 +199,12 @@ def _told(recipe: str, key: str) -> int:
     return int(found[1])
 
 
-def _step(machine: str, dtype: str) -> float:
-    """Seconds of a training step of the paper's network, from the benchmarks' results."""
+def _step(machine: str, shape: str, dtype: str) -> dict[str, float]:
+    """Milliseconds and peak memory of a training step, from the benchmarks' results."""
     rows = json.loads((RESULTS / f"{machine}.json").read_text(encoding="utf-8"))["rows"]
-    found = [row for row in rows if row["op"] == "training_step" and (row["shape"], row["dtype"]) == (WIDTH, dtype)]
-    return float(found[0]["ours"]["ms"]) / 1e3
+    found = [row for row in rows if row["op"] == "training_step" and (row["shape"], row["dtype"]) == (shape, dtype)]
+    ours: dict[str, float] = found[0]["ours"]
+    return ours
 
 
 def _number(value: float) -> str:
