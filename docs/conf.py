@@ -37,7 +37,15 @@ html_show_sourcelink = False
 
 # The pages are read on a repository's host too: their anchors are made as such hosts make them.
 myst_heading_anchors = 4
-myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath", "html_image", "substitution"]
+myst_enable_extensions = [
+    "attrs_block",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+    "html_image",
+    "substitution",
+]
 myst_fence_as_directive = ["mermaid"]
 
 # Tutorials are notebooks in MyST's Markdown. What ran is kept: a build runs only what has changed.

@@ -1,10 +1,10 @@
 """Names on the pages of ``docs/reference``, a line each below their module, become what their docstrings say.
 
-    ```{api} lfdeblur_models.data
-    read_light_field
-    LightField
-    FORMATS: What a name is that has no docstring, a constant.
-    ```
+```{api} lfdeblur_models.data
+read_light_field
+LightField
+FORMATS: What a name is that has no docstring, a constant.
+```
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """What links of the built site lead to is there: ``python docs/_ext/built_links.py build/docs/html``.
 
-Sphinx holds the links of the sources; this holds those of the pages as a browser gets them, pictures, anchors and what raw
-HTML has. Nothing is fetched.
+Sphinx holds the links of the sources; this holds those of the pages as a browser gets them, pictures, anchors and what
+raw HTML has. Nothing is fetched.
 """
 
 import sys

@@ -8,13 +8,13 @@ from sphinx.application import Sphinx
 _HEAD = re.compile(r"^(Returns|Yields|Raises|Args|Attributes):(?: (.*))?$")
 _NAME = r"[A-Z]\w*(?:Error|Interrupt|Abort)"
 _ERROR = re.compile(rf"(?:^|\n|(?<=[.;] ))({_NAME}(?:, {_NAME})*)(?=: |\.?$)")
-_PAGE = re.compile(r"\bdocs/([\w/]+)\.md\b")
+_PAGE = re.compile(r"(``)?\bdocs/([\w/]+)\.md\b(?(1)``)")
 
 
 def sections(lines: list[str]) -> list[str]:
     """A docstring's lines with one field for what is returned, and one for each error."""
     out: list[str] = []
-    kept = [_PAGE.sub(r":doc:`/\1`", line) for line in lines]
+    kept = [_PAGE.sub(r":doc:`/\2`", line) for line in lines]
     while kept:
         head = _HEAD.match(kept[0])
         if head is None or (head[1] in ("Args", "Attributes") and not head[2]):

@@ -1,7 +1,7 @@
 """The flowcharts of ``docs/architecture.md``, which a repository's host draws itself, as pictures within the page.
 
-Of Mermaid's language only what ``docs/figures/architecture.py`` writes: floors of boxes, arrows down, and dotted ones to a
-package below, whose boxes are dotted here instead: so many arrows to one place would hide the others.
+Of Mermaid only what ``docs/figures/architecture.py`` writes: floors of boxes, arrows down, and dotted ones to
+a package below, whose boxes are dotted here instead: so many arrows to one place would hide the others.
 """
 
 import re

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 import typer
 
 from lfdeblur_models import cli
@@ -45,10 +46,9 @@ def _lfdeblur(words: list[str], folder: Path) -> None:
     if command == "evaluate" and "stack" in arguments and "--root" not in arguments:
         arguments += stand_ins.OF_STACK
     arguments = [argument.replace("/data/", f"{folder}/data/") for argument in arguments]
-    try:
+    with pytest.raises(SystemExit) as end:
         cli.main(arguments)
-    except SystemExit as end:
-        assert end.code == 0, f"lfdeblur {shlex.join(arguments)}: exit code {end.code}"
+    assert end.value.code == 0, f"lfdeblur {shlex.join(arguments)}: exit code {end.value.code}"
 
 
 def _check_extras(words: list[str]) -> None:

@@ -102,5 +102,10 @@ def names(page: str) -> dict[str, Any]:
         return {"views": views, "disparities": torch.linspace(-1, 1, 3), "visible": torch.ones(5, 5, 16, 20)}
     if page == "docs/transforms.md":
         net = DRBNet(width=4, scales=2, kernel_size=3)
-        return {"x": views[0, :1], "filters": torch.rand(1, 49, 16, 20), "net": net, "picture": torch.rand(1, 3, 32, 32)}
+        return {
+            "x": views[0, :1],
+            "filters": torch.rand(1, 49, 16, 20),
+            "net": net,
+            "picture": torch.rand(1, 3, 32, 32),
+        }
     return {}

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from . import commands, stand_ins
 from .fences import PAGES, ROOT, SHOWN, command_lines, fences
@@ -31,6 +32,15 @@ def small_data(tmp_path_factory):
 
 
 @pytest.fixture
+def one_thread():
+    """What is as small as this takes longer with several, which wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def folder(small_data, tmp_path, monkeypatch):
     """A folder of links to the small data, the current one; servers end as soon as they are ready."""
     for path in small_data.iterdir():
@@ -46,7 +56,7 @@ def folder(small_data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", _pages())
-def test_the_blocks_of_a_page_run(page, folder):
+def test_the_blocks_of_a_page_run(page, folder, one_thread):
     """In order; its Python in one namespace."""
     names = stand_ins.names(_named(page)) | {"__name__": "page"}
     for fence in fences(page):
@@ -79,7 +89,7 @@ def test_what_is_not_run_says_why(page):
     silent = [
         fence.place
         for fence in found
-        if fence.reason is None and fence.language not in (*RUN, *SHOWN)
+        if (fence.reason is None and fence.language not in (*RUN, *SHOWN))
         or (fence.language == "console" and fence.reason is None and not command_lines(fence.text))
     ]
     assert not silent, "run, or <!-- not run: REASON --> in the line above"
@@ -103,7 +113,12 @@ def test_commands_within_sentences_have_options_that_there_are():
         for line in _inline(page) if page.name != "CHANGELOG.md" else ():
             command, *rest = line.split()[1:]
             known = commands.options(command)
-            wrong += [f"{_named(page)}: {line}" for word in rest for word in re.findall(r"--[a-z][\w-]*", word) if word not in known]
+            wrong += [
+                f"{_named(page)}: {line}"
+                for word in rest
+                for word in re.findall(r"--[a-z][\w-]*", word)
+                if word not in known
+            ]
     assert not wrong
 
 

@@ -19,7 +19,8 @@ PACKAGES = (
 # Without a list of their own: what is defined there is public.
 MODULES = ("lfdeblur_ops.testing", "lfdeblur_ops.distributed")
 NO_ENTRY = {"__version__"}
-REFERENCE = [(page.stem, *entry) for page in (ROOT / "docs/reference").glob("*.md") for entry in names(page.read_text())]
+REFERENCE = [entry for page in sorted((ROOT / "docs/reference").glob("*.md")) for entry in names(page.read_text())]
+_IMPORT = re.compile(r"^ *from (lfdeblur[\w.]*) import ([\w, ]+)", re.MULTILINE)
 
 
 def _public():
@@ -28,9 +29,9 @@ def _public():
             yield package, name
     for module in MODULES:
         for name, value in vars(importlib.import_module(module)).items():
-            if name.isupper() or getattr(value, "__module__", None) == module:
-                if not name.startswith("_"):
-                    yield module, name
+            own = name.isupper() or getattr(value, "__module__", None) == module
+            if own and not name.startswith("_"):
+                yield module, name
 
 
 def _imported_on_pages():
@@ -38,7 +39,7 @@ def _imported_on_pages():
     for page in PAGES:
         for fence in fences(page):
             if fence.language == "python" and fence.reason is None:
-                for module, imported in re.findall(r"^ *from (lfdeblur[\w.]*) import ([\w, ]+)", fence.text, re.MULTILINE):
+                for module, imported in _IMPORT.findall(fence.text):
                     for name in imported.split(","):
                         yield module, name.strip()
 
@@ -50,7 +51,7 @@ def _key(module, name):
 
 
 def test_every_public_name_is_there_once():
-    documented = [_key(module, name) for _, module, name in REFERENCE]
+    documented = [_key(module, name) for module, name in REFERENCE]
     assert len(documented) == len(set(documented)), sorted(key for key in documented if documented.count(key) > 1)
     missing = {
         f"{module}.{name}"
@@ -62,7 +63,7 @@ def test_every_public_name_is_there_once():
     assert not missing, "a line in a block ```{api} MODULE of a page of docs/reference"
 
 
-@pytest.mark.parametrize(("module", "name"), [entry[1:] for entry in REFERENCE], ids=lambda part: part)
+@pytest.mark.parametrize(("module", "name"), REFERENCE, ids=lambda part: part)
 def test_what_is_there_has_a_docstring(module, name):
     value = getattr(importlib.import_module(module), name)
     assert not callable(value) or (value.__doc__ or "").strip()
