@@ -25,6 +25,7 @@ extensions = [
     "docstrings",
     "drawings",
     "repository_links",
+    "streams",
 ]
 exclude_patterns = ["_ext", "figures", "examples"]
 
