@@ -1,5 +1,6 @@
 """How the pages in this folder become the site in ``build/docs/html``: ``make docs``."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ extensions = [
     "drawings",
     "formulas",
     "repository_links",
+    "streams",
 ]
 exclude_patterns = ["_ext", "figures", "examples"]
 
@@ -57,6 +59,10 @@ nb_execution_show_tb = True
 nb_execution_timeout = 120
 suppress_warnings = ["toc.not_readable"]
 nb_merge_streams = True
+os.environ["TTY_COMPATIBLE"] = "0"  # else commands in notebooks draw moving bars, which a page cannot show
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # of ``lfdeblur``, for the same
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin would take the cores of a busy machine
+os.environ["KINETO_LOG_LEVEL"] = "99"  # else torch's profiler, which ``compare`` asks for memory, tells of itself
 
 copybutton_prompt_text = "$ "
 
