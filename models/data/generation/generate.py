@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ...io.errors import OutputError
+from ...system.progress import Progress, Report, tell
 from ..light_field import LightField, LightFieldError
 from ..sources.find import Reading, Source, find_as_told
 from .executors import Executor, Processes
@@ -54,6 +55,7 @@ def generate(
     workers: int = 1,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    report: Report | None = None,
 ) -> Generated:
     """Render every scene by a recipe and write it, with a manifest of every choice.
 
@@ -72,6 +74,8 @@ def generate(
         executor: who does the work instead: ``Processes(n)``, what ``workers=n`` stands for, or ``OnRay(n)``, n tasks
             at a time on a Ray cluster. The bytes are the same.
         progress: called with the scenes done and their number.
+        report: called with a ``Progress`` after each scene or shard; where it returns False the call ends
+            with ``Cancelled``: what is done stays, and the same call goes on there.
 
     Raises:
         LightFieldError: no such source, or two scenes of one name. Broken scenes do not raise.
@@ -97,6 +101,7 @@ def generate(
                 made.add(outcome)
                 done += sizes[outcome.unit]
                 progress(done, len(scenes))
+                tell(report, Progress("generate", done, len(scenes), "scenes"))
         except BrokenExecutor as error:
             raise OutputError(
                 f"cannot write to {storage}: a worker process was killed, perhaps for want of memory; "

@@ -1,0 +1,68 @@
+"""Help as wide as the terminal: whole summaries, and options in parts, the command's own first."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from .declare import COMMON
+from .defaults import remember
+
+_EVERYWHERE = ("help", "install_completion", "show_completion")
+
+
+def _sections(command: Any, context: Any, formatter: Any, first: str) -> None:
+    """Options by their panels, in the order in which these come first."""
+    sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], first: []}
+    for parameter in command.get_params(context):
+        parameter.show_envvar = False  # each option has one: the last lines of ``lfdeblur --help`` tell its name
+        record = parameter.get_help_record(context)
+        if record is None:
+            continue
+        panel = COMMON if parameter.name in _EVERYWHERE else getattr(parameter, "rich_help_panel", None)
+        if parameter.param_type_name == "argument":
+            sections["Arguments"].append((record[0].partition(" <")[0], record[1]))
+        else:
+            sections.setdefault(panel or first, []).append(record)
+    for title, records in sections.items():
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Command(TyperCommand):
+    """A subcommand; its help is plain text."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        remember(ctx)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        _sections(self, ctx, formatter, "Options")
+
+
+class Group(TyperGroup):
+    """The command itself: its subcommands by what they are for."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        self.format_commands(ctx, formatter)
+        _sections(self, ctx, formatter, "Options")
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            sections.setdefault(command.rich_help_panel, []).append((name, _summary(command.help or "")))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(_aligned(rows))
+
+
+def _summary(text: str) -> str:
+    """The first paragraph."""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _aligned(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Names of one width, so that the parts' columns stand below each other."""
+    return [(f"{name:<8}", text) for name, text in rows]
