@@ -68,10 +68,10 @@ def _read(file: Path, group: Any) -> dict[str, dict[str, Any]]:
         raise CommandError(f"{file}: not a readable TOML file ({error})") from error
     found: dict[str, dict[str, Any]] = {}
     for name, table in tables.items():
-        if name not in group.commands:
-            raise CommandError(f"{file}: [{name}]: no such command{did_you_mean(name, group.commands)}")
         if not isinstance(table, dict):
             raise CommandError(f"{file}: {name}: got {table!r}, want a table of options, as [deblur]")
+        if name not in group.commands:
+            raise CommandError(f"{file}: [{name}]: no such command{did_you_mean(name, group.commands)}")
         options = _options(group.commands[name])
         for key, value in table.items():
             option = key.replace("_", "-")

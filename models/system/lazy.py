@@ -29,7 +29,10 @@ class _LazyPackage(ModuleType):
         homes = self._homes()
         if name in homes:
             module, there = homes[name]
-            value = getattr(importlib.import_module(module, self.__name__), there)
+            home = importlib.import_module(module, self.__name__)
+            value = (
+                getattr(home, there) if hasattr(home, there) else importlib.import_module(f"{home.__name__}.{there}")
+            )
         elif importlib.util.find_spec(f"{self.__name__}.{name}") is not None:
             value = importlib.import_module(f"{self.__name__}.{name}")
         else:
@@ -48,7 +51,7 @@ class _LazyPackage(ModuleType):
         """For each name its module, and what it is called there."""
         known = vars(self).get("_homes_")
         if known is None:
-            loader = self.__spec__.loader if self.__spec__ is not None else None
+            loader: Any = self.__spec__.loader if self.__spec__ is not None else None
             source = loader.get_source(self.__name__) if hasattr(loader, "get_source") else ""
             known = vars(self)["_homes_"] = dict(_imported(source or ""))
         return known

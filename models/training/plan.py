@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -39,12 +40,14 @@ def plan(config: Config, module: Deblurring, data: PairData, out: Path) -> Plan:
         "network": f"DRBNet, {views}, width {network.width}, {network.scales} scales{variant}: {count / 1e6:.2f} M "
         f"parameters, from {network.start}"
     }
-    for part, source in zip(config.data, data.pairs.sources, strict=True):
-        lines.setdefault("data", "")
-        lines["data"] += ("; " if lines["data"] else "") + f"{_pairs(len(source))} of {_place(part)}"  # type: ignore[arg-type]
+    sources: list[Any] = data.pairs.sources
+    lines["data"] = "; ".join(
+        f"{_pairs(len(source))} of {_place(part)}" for part, source in zip(config.data, sources, strict=True)
+    )
     if config.validation is not None and data.watched is not None:
+        watched: Any = data.watched
         every = f"every {run.validate_every} steps"
-        lines["validation"] = f"{len(data.watched)} pictures of {_place(config.validation)}, {every}"  # type: ignore[arg-type]
+        lines["validation"] = f"{len(watched)} pictures of {_place(config.validation)}, {every}"
     where = "cuda" if run.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     processes = run.devices * run.nodes
     many = f", {processes} processes" if processes > 1 else ""
