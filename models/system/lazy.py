@@ -30,9 +30,8 @@ class _LazyPackage(ModuleType):
         if name in homes:
             module, there = homes[name]
             home = importlib.import_module(module, self.__name__)
-            value = (
-                getattr(home, there) if hasattr(home, there) else importlib.import_module(f"{home.__name__}.{there}")
-            )
+            is_module = not hasattr(home, there)
+            value = importlib.import_module(f"{home.__name__}.{there}") if is_module else getattr(home, there)
         elif importlib.util.find_spec(f"{self.__name__}.{name}") is not None:
             value = importlib.import_module(f"{self.__name__}.{name}")
         else:
