@@ -12,8 +12,6 @@ from ..io.atomic import check_output_folder
 from .options import CommandError, bad_option, grid_of
 from .output import say
 
-_LAYOUTS = ("hexagonal", "square")
-
 
 def simulate(
     *,
@@ -64,11 +62,7 @@ def _camera(
     offset: str | None,
     bits: int | None,
 ) -> LensletCamera:
-    """A camera by its name, with what was told otherwise of it. Raises LightFieldError, ValueError."""
-    if name not in CAMERAS:
-        raise LightFieldError(f"camera: got {name!r}, want one of {', '.join(CAMERAS)}")
-    if lenslets not in (None, *_LAYOUTS):
-        raise LightFieldError(f"lenslets: got {lenslets!r}, want {' or '.join(_LAYOUTS)}")
+    """A camera by its name, with what was told otherwise of it. Raises LightFieldError."""
     camera = CAMERAS[name]
     bits = camera.bits if bits is None else bits
     if not 8 <= bits <= 16:
