@@ -1,5 +1,6 @@
 """Help as wide as the terminal: whole summaries, and options in parts, the command's own first."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,9 @@ from typer.core import TyperCommand, TyperGroup
 from .declare import COMMON
 from .defaults import remember
 
+_ARGUMENT = re.compile(
+    r"^(?:\{(.+?)\}|\[(\[.+?\](?:\.\.\.)?)\])(?:\.\.\.)?$"
+)  # newer typers bracket metavars, told or not
 _EVERYWHERE = ("help", "install_completion", "show_completion")
 
 
@@ -36,6 +40,9 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         remember(ctx)
         return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [_ARGUMENT.sub(lambda found: found[1] or found[2], piece) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _sections(self, ctx, formatter, "Options")

@@ -110,3 +110,16 @@ def test_a_gpu_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="--device: got cuda, but PyTorch finds no GPU here"):
         device_of("cuda")
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("info", "[OPTIONS] [LF]"),
+        ("view", "[OPTIONS] [PATH]..."),
+        ("deblur", "[OPTIONS] IMG..."),
+        ("demo", "[OPTIONS]"),
+    ],
+)
+def test_usage(run, name, usage):
+    assert run(name, "-h")[1].splitlines()[0] == f"Usage: lfdeblur {name} {usage}"
