@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.tile_overlap [--picture FILE] [--weights FILE] [--json FILE] [--plot FILE]``
 
-No trained weights of the paper's size ship, so several networks of its shape stand in: PyTorch's initial weights; random weights
-whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average, through
-which far pixels add up and never cancel. ``--weights`` adds a checkpoint of one's own.
+No trained weights of the paper's size ship: several networks of its shape stand in. PyTorch's initial weights; random
+weights whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average,
+through which far pixels add up and never cancel. ``--weights`` adds a checkpoint of one's own.
 """
 
 import argparse
