@@ -9,7 +9,7 @@ from ..system.interrupts import terminable
 from ..system.memory import keep_freed_memory
 from ..system.progress import Progress
 from .options import CommandError
-from .output import failed, say
+from .output import failed, note, say
 from .progress import progress_bar
 from .scenes import would_write
 
@@ -42,6 +42,7 @@ def convert(
 
         def show(told: Progress) -> None:
             progress.update(task, completed=told.done, total=told.total)
+            note(f"{told.done} of {told.total} {told.unit}")
 
         made = convert_light_fields(
             sources,

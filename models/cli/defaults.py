@@ -72,21 +72,26 @@ def _read(file: Path, group: Any) -> dict[str, dict[str, Any]]:
             raise CommandError(f"{file}: {name}: got {table!r}, want a table of options, as [deblur]")
         if name not in group.commands:
             raise CommandError(f"{file}: [{name}]: no such command{did_you_mean(name, group.commands)}")
-        options = _options(group.commands[name])
+        options = options_of(group.commands[name])
         for key, value in table.items():
             option = key.replace("_", "-")
             if option not in options:
                 raise CommandError(f"{file}: {name}.{key}: no such option{did_you_mean(option, options)}")
             if isinstance(value, dict):
                 raise CommandError(f"{file}: {name}.{key}: got a table, want a value")
-            found.setdefault(name, {})[options[option]] = value
+            found.setdefault(name, {})[options[option].name] = value
     return found
 
 
-def _options(command: Any) -> dict[str, str]:
+def variable(command: Any, option: str) -> str:
+    """Of the environment, for an option by its name: ``LFDEBLUR_DEBLUR_MEMORY``."""
+    return f"LFDEBLUR_{command.name}_{option}".upper().replace("-", "_")
+
+
+def options_of(command: Any) -> dict[str, Any]:
     """The parameter of each long option, by the option's name without its dashes."""
     return {
-        name.removeprefix("--"): parameter.name
+        name.removeprefix("--"): parameter
         for parameter in command.params
         if parameter.param_type_name == "option"
         for name in parameter.opts
@@ -100,10 +105,10 @@ def told_by(message: str) -> str:
     command = _last_context
     if option is None or command is None:
         return ""
-    name = _options(command.command).get(option[1], "")
-    source = command.get_parameter_source(name)
+    parameter = options_of(command.command).get(option[1])
+    source = None if parameter is None else command.get_parameter_source(parameter.name)
     if source is not None and source.name == "ENVIRONMENT":
-        return f" (from {command.auto_envvar_prefix}_{name.upper()})"
+        return f" (from {variable(command.command, option[1])})"
     if source is not None and source.name == "DEFAULT_MAP":
         return f" (from {' or '.join(map(str, _used))})"
     return ""

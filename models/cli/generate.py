@@ -10,7 +10,7 @@ from ..data.sources.from_depth import Synthesis
 from ..system.memory import keep_freed_memory
 from ..system.progress import Progress
 from .options import CommandError, bad_option
-from .output import failed, say
+from .output import failed, note, say
 from .progress import progress_bar
 from .scenes import would_write
 
@@ -80,6 +80,7 @@ def generate(
 
         def show(told: Progress) -> None:
             progress.update(task, completed=told.done, total=told.total)
+            note(f"{told.done} of {told.total} {told.unit}")
 
         executor = OnRay(workers) if ray else Processes(workers)
         made = generate_pairs(sources, out, recipe, reading=reading, executor=executor, report=show)

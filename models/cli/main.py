@@ -22,7 +22,6 @@ _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage 
 _CONTEXT = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 10_000,  # as wide as the terminal is
-    "auto_envvar_prefix": "LFDEBLUR",
 }
 app = typer.Typer(
     name="lfdeblur", cls=Group, context_settings=_CONTEXT, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -39,13 +38,12 @@ for _panel, _commands in COMMANDS.items():
 )
 def _root(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", show_envvar=False, allow_from_autoenv=False)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
     config_file: Annotated[
         Path | None,
         typer.Option(
-            help="Take the defaults of options from this file, and no other lfdeblur.toml.", show_envvar=False
+            envvar="LFDEBLUR_CONFIG_FILE",
+            help="Take the defaults of options from this file, and no other lfdeblur.toml.",
         ),
     ] = None,
     quiet: Annotated[bool, QUIET] = False,

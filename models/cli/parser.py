@@ -7,7 +7,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from .declare import COMMON
-from .defaults import remember
+from .defaults import options_of, remember, variable
 
 _ARGUMENT = re.compile(
     r"^(?:\{(.+?)\}|\[(\[.+?\](?:\.\.\.)?)\])(?:\.\.\.)?$"
@@ -35,7 +35,12 @@ def _sections(command: Any, context: Any, formatter: Any, first: str) -> None:
 
 
 class Command(TyperCommand):
-    """A subcommand; its help is plain text."""
+    """A subcommand; its help is plain text, and each of its options has a variable of the environment."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for option, parameter in options_of(self).items():
+            parameter.envvar = variable(self, option)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         remember(ctx)

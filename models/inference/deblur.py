@@ -1,5 +1,7 @@
 """Deblurring of pictures with DRBNet: pictures of any size."""
 
+import logging
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,8 @@ from .exported import ExportedNetwork
 from .optimize import OptimizedDRBNet
 from .tiled_network import SMALL, TiledNetwork, default_memory
 from .tiles import Span, run_tiles
+
+_LOG = logging.getLogger("lfdeblur.deblur")
 
 
 def deblur(
@@ -63,6 +67,7 @@ def deblur(
         total = default_memory(tiled.device) if allowed is None else allowed
         own = 0 if tiled.device.type == "cuda" else 4 * picture.numel()
         tiles = tiled.grid(height, width, total - held(tiled.device) - own)
+    _LOG.debug("%dx%d pixels in %dx%d tiles", width, height, len(tiles.rows), len(tiles.columns))
     out = torch.empty(picture.shape, dtype=torch.float32, device=picture.device)
     dtype = torch.promote_types(tiled.dtype, torch.float32)
 

@@ -31,6 +31,7 @@ from .log import WEIGHTS, Progress, RunLog
 from .module import Deblurring
 from .plan import Plan, plan
 
+_LOG = logging.getLogger("lfdeblur.train")
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
 # What the checkpoint decides.
 KEPT = (
@@ -103,6 +104,7 @@ def train(
             ".*in eval mode.*",
         ):
             warnings.filterwarnings("ignore", message=message)
+        _LOG.info("%s", "goes on where it was" if resume else "begins")
         with _interruptible(trainer), _plain_errors():
             trainer.fit(module, data, ckpt_path=str(checkpoint) if resume else None)
         trainer.save_checkpoint(checkpoint)

@@ -103,7 +103,12 @@ def test_no_variable_of_the_library_is_an_option_s():
     from typer.main import get_command
 
     group = get_command(app)
-    options = {parameter.name.upper() for parameter in group.params if parameter.name != "version"}
-    for name, command in group.commands.items():
-        options |= {f"{name}_{parameter.name}".upper() for parameter in command.params}
-    assert not options & taken
+    variables = [
+        parameter.envvar
+        for command in (group, *group.commands.values())
+        for parameter in command.params
+        if isinstance(parameter.envvar, str)
+    ]
+    assert len(set(variables)) == len(variables) > 150
+    assert {"LFDEBLUR_TRAIN_SET", "LFDEBLUR_DEPTH_CONFIDENCE", "LFDEBLUR_CONFIG_FILE"} < set(variables)
+    assert not {variable.removeprefix("LFDEBLUR_") for variable in variables} & taken

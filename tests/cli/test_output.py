@@ -46,6 +46,8 @@ def test_verbose_tells_each_file_on_stderr(run, photo, small, tmp_path, place):
     code, out, err = run(*(["-v", *words] if place == "before" else [*words, "-v"]))
     assert code == 0
     assert f"lfdeblur: {tmp_path / 'out' / 'photo.png'}: 24x16 pixels, " in err
+    assert "lfdeblur: deblur: " not in err
+    assert f"lfdeblur: deblur: {photo}: 1x1 tiles" in run(*words, "-vv")[2]
     summary = out.splitlines()
     assert len(summary) == 1
     assert summary[0].startswith(f"1 picture in {tmp_path / 'out'}: 0.00 megapixels in ")

@@ -1,6 +1,7 @@
 """Training pairs on disk: many scenes, many processes, and runs that go on where a killed one stopped."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from .scene_renderer import Stages
 from .storage import open_storage
 from .work_units import Outcome, make_room, make_units, records, run_unit
 
+_LOG = logging.getLogger("lfdeblur.generate")
 MANIFEST, REPORT = "manifest.parquet", "report.json"
 
 
@@ -100,6 +102,7 @@ def generate(
             for outcome in executor.outcomes(work, units):
                 made.add(outcome)
                 done += sizes[outcome.unit]
+                _LOG.debug("%s: %d pairs, %d files", outcome.unit, len(outcome.rows), len(outcome.files))
                 progress(done, len(scenes))
                 tell(report, Progress("generate", done, len(scenes), "scenes"))
         except BrokenExecutor as error:
