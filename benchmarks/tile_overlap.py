@@ -1,21 +1,19 @@
 """How far tiles must see beyond their own part: PSNR against whole-picture inference, by overlap.
 
-``python -m benchmarks.tile_overlap [--picture FILE] [--weights FILE] [--json FILE] [--plot FILE]``
+``python -m benchmarks.tile_overlap --picture FILE [--weights FILE] --json FILE --plot FILE``
 
-No trained weights of the paper's size ship: several networks of its shape stand in. PyTorch's initial weights; random
-weights whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average,
-through which far pixels add up and never cancel. ``--weights`` adds a checkpoint of one's own.
+No trained weights ship, so several networks of the paper's shape stand in: PyTorch's initial weights; random weights
+whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average, through
+which far pixels add up and never cancel. ``--weights`` adds a checkpoint of one's own.
 """
 
 import argparse
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-import lfdeblur_models
 from lfdeblur_models import DRBNet, exact_overlap, load_network
 from lfdeblur_models.inference.tiles import grid, run_tiles
 from lfdeblur_models.io.images import read_image
@@ -24,7 +22,6 @@ from ._network import official_weights
 
 OVERLAPS = (0, 8, 16, 32, 48, 64, 96, 144)
 OWN = 192  # pixels of a tile's own part, small: the picture has many seams
-CHESS = Path(lfdeblur_models.__file__).parent / "assets" / "chess" / "view_r04_c04.jpg"
 CROP = 416, 576  # of the picture
 
 
@@ -103,13 +100,13 @@ def plot(result: dict, path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--picture", type=Path, default=CHESS, help="default: a view of the light field that ships")
+    parser.add_argument("--picture", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--json", type=Path, help="where to write the numbers")
+    parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--plot", type=Path)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     center = picture(options.picture)[None, :, : CROP[0], : CROP[1]]
     makers = {
         "initial weights": initial,
@@ -129,8 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, make in makers.items():
         print(name, flush=True)
         result["psnr"][name] = curve(make(), center)
-        if options.json:
-            options.json.write_text(json.dumps(result, indent=1) + "\n")
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.plot:
         plot(result, options.plot)
 
