@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from .defaults import files_used
 from .options import reading_options, reading_parameters
-from .output import set_level
+from .output import note, set_level
 
 COMMON = "Of every command"  # the part of the help
 QUIET = typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=COMMON, show_default=False)
@@ -36,6 +37,8 @@ def subcommand(*, reads: bool = False, writes: bool = True) -> Callable[[Callabl
         @functools.wraps(command)
         def run(**given: Any) -> None:
             set_level(given.pop("quiet"), given.pop("verbose"))
+            for file in files_used():
+                note(f"defaults from {file}")
             if reads:
                 given["read_options"] = reading_options(**{key: given.pop(key) for key in reading})
             getattr(importlib.import_module(f".{name}", __package__), name)(**given)

@@ -11,7 +11,6 @@ import typer
 
 from ..system.suggestions import did_you_mean
 from .options import CommandError
-from .output import note
 
 FILE = "lfdeblur.toml"
 _used: list[Path] = []
@@ -36,7 +35,6 @@ def apply_defaults(context: typer.Context, told: Path | None = None) -> None:
     _used[:] = files
     merged: dict[str, dict[str, Any]] = {}
     for file in files:
-        note(f"defaults from {file}")
         for command, values in _read(file, context.command).items():
             merged.setdefault(command, {}).update(values)
     context.default_map = merged

@@ -9,9 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 from .declare import COMMON
 from .defaults import options_of, remember, variable
 
-_ARGUMENT = re.compile(
-    r"^(?:\{(.+?)\}|\[(\[.+?\](?:\.\.\.)?)\])(?:\.\.\.)?$"
-)  # newer typers bracket metavars, told or not
+# Newer typers put brackets around metavars, those too that have some.
+_ARGUMENT = re.compile(r"^(?:\{(.+?)\}|\[(\[.+?\](?:\.\.\.)?)\])(?:\.\.\.)?$")
 _EVERYWHERE = ("help", "install_completion", "show_completion")
 
 
