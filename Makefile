@@ -101,6 +101,7 @@ lint: $(DEV_DEPS)
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	mkdir -p build/typing && ln -sfn ../../models build/typing/lfdeblur_models  # the name that mypy has to find it by
+	ln -sfn ../../models/lfdeblur build/typing/lfdeblur
 	PYTHONPATH=build/typing $(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -201,12 +201,14 @@ setup(
     packages=find_packages(include=["lfdeblur_ops*"])
     + [
         name.replace("models", "lfdeblur_models", 1)
-        for name in ["models", *("models." + p for p in find_packages("models"))]
-    ],
-    package_dir={"lfdeblur_models": "models"},
+        for name in ["models", *("models." + p for p in find_packages("models", exclude=["lfdeblur"]))]
+    ]
+    + ["lfdeblur"],
+    package_dir={"lfdeblur_models": "models", "lfdeblur": "models/lfdeblur"},
     package_data={
         "lfdeblur_ops": ["py.typed", "*.pyi"],
         "lfdeblur_models": ["py.typed", "assets/**/*", "viewer/page/*"],
+        "lfdeblur": ["py.typed"],
     },
     ext_modules=[] if os.environ.get("LFDEBLUR_EXTENSION") == "0" else [extension()],
     cmdclass={"build_ext": Build},

@@ -1,11 +1,10 @@
 """How far tiles must see beyond their own part: PSNR against whole-picture inference, by overlap.
 
-``python -m benchmarks.tile_overlap --picture FILE [--weights FILE] --json FILE --plot FILE``;
-``python -m benchmarks.tile_overlap --json FILE --plot FILE`` draws what was found before.
+``python -m benchmarks.tile_overlap`` draws what was found before. ``--picture FILE [--weights FILE]`` measures anew.
 
-No trained weights ship, so several networks of the paper's shape stand in: PyTorch's initial weights; random weights
-whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average, through
-which far pixels add up and never cancel. ``--weights`` adds a checkpoint of one's own.
+No trained weights of the paper's size ship: several networks of its shape stand in. PyTorch's initial weights; random
+weights whose outputs have the size of pictures; the same with kernels that carry the detail; and weights that average,
+through which far pixels add up and never cancel. ``--weights`` adds a checkpoint of one's own.
 """
 
 import argparse
@@ -110,14 +109,12 @@ def plot(result: dict, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--picture", type=Path, help="without it, --plot draws what --json has")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--picture", type=Path, help="measure on this picture; without it the plot alone is drawn")
+    parser.add_argument("--weights", type=Path, help="measure these too")
+    parser.add_argument("--json", type=Path, default=Path("docs/data/tile_overlap.json"), help="the results")
+    parser.add_argument("--plot", type=Path, default=Path("docs/tile_overlap.png"))
     options = parser.parse_args()
     if options.picture is None:
-        if options.plot is None:
-            parser.error("--picture or --plot is wanted")
         plot(json.loads(options.json.read_text()), options.plot)
         return
     center = picture(options.picture)[None, :, : CROP[0], : CROP[1]]
@@ -140,8 +137,7 @@ def main() -> None:
         print(name, flush=True)
         result["psnr"][name] = curve(make(), center)
         options.json.write_text(json.dumps(result, indent=1) + "\n")
-    if options.plot:
-        plot(result, options.plot)
+    plot(result, options.plot)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import grimp
 
 PAGE = Path(__file__).parents[1] / "architecture.md"
 FLOORS = (
+    ("lfdeblur",),
     ("cli",),
     ("ablation", "viewer"),
     ("training", "evaluation", "export"),
@@ -35,6 +36,7 @@ DATA = (
 def rooms(graph: grimp.ImportGraph, package: str) -> dict[str, set[str]]:
     """Room to the rooms that it imports, those of a package's top."""
     names = [child.removeprefix(package + ".") for child in graph.find_children(package)]
+    names = [name for name in names if name != "__main__"]
     arrows: dict[str, set[str]] = {name: set() for name in sorted(names)}
     for importer in arrows:
         for imported in arrows:

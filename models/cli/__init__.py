@@ -1,4 +1,4 @@
-"""The command ``lfdeblur``, one file per subcommand."""
+"""The command ``lfdeblur``: ``commands/`` has what each subcommand takes, a file of its name here what it does."""
 
 from ..data.errors import LightFieldError
 from ..io.errors import OutputError

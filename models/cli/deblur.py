@@ -1,9 +1,9 @@
 """``lfdeblur deblur``."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import typer
@@ -17,71 +17,54 @@ from ..inference.photos import Photo, Pipeline, open_photo
 from ..inference.tiled_network import SMALL, TiledNetwork, default_memory
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.errors import ImageError
-from ..io.images import KINDS, READ
+from ..io.images import KINDS
 from ..networks import DRBNet
-from ..networks.shipped import weights_file
+from ..networks.shipped import COMPACT, weights_file
 from ..networks.weights import load_network
 from ..system.interrupts import terminable
 from ..system.memory import parse_size, return_large_blocks
-from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
+from .installation import kernels_of
+from .options import CommandError, bad_option, device_of, dtype_of
+from .output import failed as failed_one
+from .output import is_quiet, note, say
 
 FAILED = 1
 
 
 def deblur(
-    images: Annotated[list[Path], typer.Argument(metavar="IMG...", help=f"{READ}; of 8 or 16 bits or floating point.")],
-    out: Out = Path("restored"),
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Published checkpoint, own state dict, or with --runtime a file of lfdeblur export. Default: compact, "
-            "the network that ships."
-        ),
-    ] = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option(help="Run --weights, a file of lfdeblur export, in another runtime: onnx, openvino or torch."),
-    ] = None,
-    left: Annotated[Path | None, typer.Option(help="Left view of the one IMG, for dual-view weights.")] = None,
-    right: Annotated[Path | None, typer.Option(help="Right view of the one IMG, for dual-view weights.")] = None,
-    strength: Annotated[
-        float, typer.Option(help="From 0, the picture as it is, to 1, as the network restores it.")
-    ] = 1.0,
-    memory: Memory = None,
-    tile: TileSide = None,
-    overlap: Overlap = None,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            help="auto, float32, bfloat16 or float16. auto: bfloat16 where it is fast and all pictures have 8 bits."
-        ),
-    ] = "auto",
-    device: Device = "auto",
+    *,
+    images: list[Path],
+    out: Path,
+    weights: Path | None,
+    runtime: str | None,
+    left: Path | None,
+    right: Path | None,
+    strength: float,
+    memory: str | None,
+    tile: int | None,
+    overlap: int | None,
+    dtype: str,
+    device: str,
+    dry_run: bool,
 ) -> None:
-    """Deblur pictures of any size with DRBNet.
-
-    Each result has the name, format, depth, alpha, colour profile and EXIF of its picture; the pixels stay as they are
-    stored, and the EXIF orientation with them. Of HEIC and of BMP with alpha the result is a PNG. Floating point is
-    linear light: the network sees it up to 1, and what is brighter keeps what it has above that. Files that cannot be
-    read or restored are reported at the end, with exit code 1; the others are done. Dual-view weights take one IMG,
-    both views together, with --left and --right.
-    """
+    """Do what ``commands/deblur.py`` declares."""
     if runtime is not None and device == "cuda":
         raise CommandError("--device: got cuda, but --runtime runs on the CPU")
     where = device_of(device)
     if runtime is not None:
         where = torch.device("cpu")
-    if dtype not in ("auto", *DTYPES):
-        raise CommandError(f"--dtype: got {dtype!r}, want auto, {', '.join(DTYPES)}")
-    with bad_option("--memory"):
-        allowed = None if memory is None else parse_size(memory)
+    allowed = None if memory is None else parse_size(memory)
     _check_files(images, left, right, out)
     network = _network(weights, left, right, len(images), None if runtime is None else (runtime, dtype))
     with bad_option("--"):
         TiledNetwork(network, tile=tile, overlap=overlap, strength=strength)
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
-    if photos:
+    began, ran = time.monotonic(), ""
+    if dry_run:
+        for photo in photos:
+            say(f"would write {photo.target}: {_size(photo)}, {photo.info.bits} bits")
+    elif photos:
         return_large_blocks()
         precise = any(photo.info.bits > 8 for photo in photos)
         ready = _ready(network, dtype, where, precise)
@@ -93,20 +76,48 @@ def deblur(
             with bad_option("too little memory" if memory is None else "--memory"):
                 pipeline = Pipeline(tiled, allowed, advance)
             make_output_folder(out)
-            failed += pipeline.run(photos, written.append)
+            ran = f"{_told_dtype(ready)} on {where.type}, weights {weights or COMPACT}, {_runs(runtime, where)}"
+            note(f"to do: {len(photos)}, {ran}")
+            began = time.monotonic()
+
+            def done(photo: Photo) -> None:
+                written.append(photo)
+                note(f"{photo.target}: {_size(photo)}, {time.monotonic() - began:.1f} s since the start")
+
+            failed += pipeline.run(photos, done)
+    _report(written, failed, out, time.monotonic() - began, ran, dry_run=dry_run)
+
+
+def _size(photo: Photo) -> str:
+    return f"{photo.info.width}x{photo.info.height} pixels"
+
+
+def _told_dtype(network: DRBNet | OptimizedDRBNet | ExportedNetwork) -> str:
+    dtype = next(network.parameters()).dtype if isinstance(network, DRBNet) else network.dtype
+    return str(dtype).removeprefix("torch.")
+
+
+def _runs(runtime: str | None, device: torch.device) -> str:
+    return f"the runtime of {runtime}" if runtime is not None else kernels_of(device)
+
+
+def _report(written: list[Photo], failed: list[str], out: Path, seconds: float, ran: str, *, dry_run: bool) -> None:
     for photo in written:
-        if photo.note:
-            typer.echo(f"lfdeblur: note: {' '.join(photo.note.split())}", err=True)
+        if photo.note and not is_quiet():
+            failed_one(f"note: {photo.note}")
     for reason in failed:
-        typer.echo(f"lfdeblur: error: {' '.join(reason.split())}", err=True)
-    typer.echo(f"{len(written)} picture{'s' * (len(written) != 1)} in {out}")
+        failed_one(f"error: {reason}")
+    if not dry_run:
+        megapixels = sum(photo.pixels for photo in written) / 1e6
+        spent = f": {megapixels:.2f} megapixels in {seconds:.1f} s, {ran}" if written else ""
+        say(f"{len(written)} picture{'s' * (len(written) != 1)} in {out}{spent}")
     if failed:
         raise typer.Exit(FAILED)
 
 
 def _dtype(name: str, device: torch.device, precise: bool) -> torch.dtype:
     if name != "auto":
-        return DTYPES[name]
+        return dtype_of(name)
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -162,7 +173,7 @@ def _network(
 def _exported(path: Path, runtime: str, dtype: str) -> ExportedNetwork:
     """Whoever names a runtime compares: ``auto`` is float32."""
     try:
-        return open_exported(path, runtime, DTYPES.get(dtype, torch.float32))
+        return open_exported(path, runtime, torch.float32 if dtype == "auto" else dtype_of(dtype))
     except ExportedFileError as error:
         of_option = str(error).startswith(("runtime:", "dtype:"))
         raise CommandError(f"--{error}" if of_option else str(error)) from error
@@ -211,9 +222,8 @@ def _progress(pixels: int) -> Iterator[Callable[[int], None]]:
     )
     console = Console(stderr=True)
     # A tile can take half a minute, the time over which rich would estimate the speed.
-    bar = Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=3600
-    )
+    hidden = is_quiet() or not console.is_terminal
+    bar = Progress(*columns, console=console, transient=True, disable=hidden, speed_estimate_period=3600)
     with bar:
         task = bar.add_task("deblur", total=pixels / 1e6)
         yield lambda done: bar.advance(task, done / 1e6)

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import typer
-
 from ..data import center_picture, disk, read_light_field, render_pairs
 from ..drawing.contact_sheet import Tile, contact_sheet, write_contact_sheet
 from ..evaluation.metrics import psnr
 from ..inference.deblur import deblur
 from ..io.atomic import check_output_folder, make_output_folder
 from ..networks.weights import load_network
-from .options import Out
+from .output import say
 from .progress import progress_bar
 
 ASSET = Path(__file__).parents[1] / "assets" / "chess"
@@ -68,9 +66,16 @@ def run_demo(out: str | Path, progress: Callable[[str], None] = lambda step: Non
     return path
 
 
-def demo(out: Out = Path("demo")) -> None:
-    """Refocus a real light field, render a pair, run DRBNet, and draw all of it on one sheet."""
+def demo(
+    *,
+    out: Path,
+    dry_run: bool,
+) -> None:
+    """Do what ``commands/demo.py`` declares."""
     check_output_folder(out)
+    if dry_run:
+        say(f"would write {out / 'demo.png'}")
+        return
     with progress_bar() as progress:
         task = progress.add_task("demo", total=len(STEPS))
 
@@ -79,5 +84,5 @@ def demo(out: Out = Path("demo")) -> None:
 
         path = run_demo(out, begin)
         progress.update(task, completed=len(STEPS))
-    typer.echo(str(path))
-    typer.echo("The same light field, to focus by a click in a browser: lfdeblur view")
+    say(str(path))
+    say("The same light field, to focus by a click in a browser: lfdeblur view")

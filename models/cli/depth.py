@@ -4,11 +4,10 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-import typer
 from torch import Tensor
 
 from ..data import LightField, ReadOptions
@@ -23,7 +22,8 @@ from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import atomic_path, check_output_folder, make_output_folder
 from ..io.images import write_image, write_pixels
 from ..io.pfm import write_pfm
-from .options import Device, Out, bad_option, device_of, takes_reading_options, warn
+from .options import bad_option, device_of
+from .output import say, warn
 
 UNSURE = 0.05  # confidence below which a pixel says nothing of its own
 OUTLIERS = 0.002  # share of the pixels at either end that have the colour of the rest's end
@@ -33,34 +33,19 @@ _LEVELS = 65535
 _WIDTH, _HEIGHT = 320, 2048  # pixels of the coloured picture: small maps are enlarged to that
 
 
-@takes_reading_options
 def depth(
-    light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
-    out: Out,
-    limits: Annotated[
-        str | None,
-        typer.Option(metavar="LOW:HIGH", help="Disparities to look between, pixels per view step. Default: found."),
-    ] = None,
-    points: Annotated[bool, typer.Option("--points", help="Also write points.ply, with colours.")] = False,
-    least: Annotated[
-        float, typer.Option("--confidence", min=0, max=1, help="Points of less confidence are left out.")
-    ] = 0.0,
-    camera: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BASELINE,FOCAL,FOCUS",
-            help="For metric depth where the files tell no camera: metres between views, focal length in pixels, "
-            "metres of what has disparity 0 (inf: views are not shifted).",
-        ),
-    ] = None,
-    device: Device = "auto",
     *,
+    light_field: Path,
+    out: Path,
+    limits: str | None,
+    points: bool,
+    least: float,
+    camera: str | None,
+    device: str,
     read_options: ReadOptions,
+    dry_run: bool,
 ) -> None:
-    """Estimate how far away everything is: disparity.pfm, .png (16 bits), _coloured.png, confidence.png, depth.json.
-
-    Metric depth.pfm too where the files, or --camera, tell baseline and focal length.
-    """
+    """Do what ``commands/depth.py`` declares."""
     with bad_option():
         ends = None if limits is None else _ends(limits)
         told = None if camera is None else parse_camera(camera)
@@ -69,22 +54,32 @@ def depth(
     field = read_as_told(light_field, read_options)
     if field.positions is not None:
         field = regular(field)
-        typer.echo("views are warped to an exact grid, from where their cameras stood")
+        say("views are warped to an exact grid, from where their cameras stood")
     field = field.with_center()
     seen = told or camera_of(field)
+    if dry_run:
+        rows, columns = field.grid
+        say(f"{field.scene}: {rows}x{columns} views of {field.size[1]}x{field.size[0]} pixels, on {where.type}")
+        say(f"would write {', '.join(_names(seen, points=points))} to {out}")
+        return
     moved = field.copy(views=field.views.to(where), weights=field.weights)
     found = estimate_disparity(moved, ends)
     found = Disparity(found.disparity.cpu(), found.confidence.cpu(), found.limits)
     make_output_folder(out)
     _write(out, field, found, seen)
-    names = ["disparity.pfm", "disparity.png", "disparity_coloured.png", "confidence.png", "depth.json"]
-    if seen is not None:
-        names.append(f"depth.pfm ({seen.unit})")
+    names = _names(seen, points=False)
     _report(field, found, seen, self_chosen=ends is None and field.disparity_range is None)
     if points:
         count = write_points(out / "points.ply", field, found.disparity, seen, confidence=found.confidence, least=least)
         names.append(f"points.ply ({count} points{'' if seen else ', a relief, not to scale'})")
-    typer.echo(f"{', '.join(names)} in {out}")
+    say(f"{', '.join(names)} in {out}")
+
+
+def _names(camera: Camera | None, *, points: bool) -> list[str]:
+    names = ["disparity.pfm", "disparity.png", "disparity_coloured.png", "confidence.png", "depth.json"]
+    if camera is not None:
+        names.append(f"depth.pfm ({camera.unit})")
+    return [*names, "points.ply"] if points else names
 
 
 def _ends(text: str) -> tuple[float, float]:
@@ -136,15 +131,13 @@ def _report(field: LightField, found: Disparity, camera: Camera | None, *, self_
     """``self_chosen``: nobody told the limits, so that nobody needs to hear that the scene reaches them."""
     sure = found.confidence >= UNSURE
     low, high = _spanned(found)
-    typer.echo(
-        f"disparity {low:.2f} to {high:.2f} pixels per view step; {100 * _share(sure):.0f} % of the pixels are sure"
-    )
+    say(f"disparity {low:.2f} to {high:.2f} pixels per view step; {100 * _share(sure):.0f} % of the pixels are sure")
     if field.disparity is not None:
         mse, *bad = disparity_scores(found.disparity, field.disparity).values()
         shares = ", ".join(f"{limit:g}: {share:.2f} %" for limit, share in zip(THRESHOLDS, bad, strict=True))
-        typer.echo(f"against the true disparity: MSE x 100 {mse:.2f}; BadPix {shares}")
+        say(f"against the true disparity: MSE x 100 {mse:.2f}; BadPix {shares}")
     if camera is None:
-        typer.echo("no depth in metres: the files tell no baseline and focal length (--camera does)")
+        say("no depth in metres: the files tell no baseline and focal length (--camera does)")
     beyond = found.disparity[sure] <= found.limits[0] + ON, found.disparity[sure] >= found.limits[1] - ON
     looked_around = not self_chosen and found.limits[1] - found.limits[0] > 2 * ON  # else all lies on them
     for there, end, limit in zip(beyond, ("lower", "upper"), found.limits, strict=True):

@@ -1,10 +1,8 @@
 """``lfdeblur epi``."""
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import typer
 
 from ..data import LightField, ReadOptions
 from ..data.epipolar import epi_window
@@ -12,46 +10,27 @@ from ..data.readers.registry import read_as_told
 from ..data.shown import display_values
 from ..io.atomic import check_output_folder, make_output_folder
 from ..io.images import SUFFIXES, check_writable, write_image
-from .options import CommandError, takes_reading_options
+from .options import CommandError
+from .output import say
 
 _HEIGHT = 160  # pixels that a picture has at least, where the views are not told how high they are drawn
 _HIGHEST = 1000  # rows of the picture for each view
 _JPEG = (".jpg", ".jpeg")
 
 
-@takes_reading_options
 def epi(
-    light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
-    row: Annotated[
-        list[int] | None,
-        typer.Option(metavar="Y", help="Of pixels: the image along x; repeat for several. Default: the middle one."),
-    ] = None,
-    column: Annotated[
-        list[int] | None, typer.Option(metavar="X", help="Of pixels: the image along y; repeat for several.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder, made if missing; or for one image a picture file. Default: epi/SCENE."),
-    ] = None,
-    view_row: Annotated[
-        int | None, typer.Option(metavar="V", help="Row of views for images along x. Default: the middle one.")
-    ] = None,
-    view_column: Annotated[
-        int | None, typer.Option(metavar="U", help="Column of views for images along y. Default: the middle one.")
-    ] = None,
-    enlarge: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=_HIGHEST, help="Rows of the picture for each view; 1: the bare slice. Default: enough to see it."
-        ),
-    ] = None,
     *,
+    light_field: Path,
+    row: list[int] | None,
+    column: list[int] | None,
+    out: Path | None,
+    view_row: int | None,
+    view_column: int | None,
+    enlarge: int | None,
     read_options: ReadOptions,
+    dry_run: bool,
 ) -> None:
-    """Draw epipolar images: one line of pixels, as a line of views sees it, a view below the other.
-
-    Lines that lean to the left going down are nearer than the plane of disparity 0.
-    """
+    """Do what ``commands/epi.py`` declares."""
     rows, columns = row or [], column or []
     is_file = out is not None and out.suffix.lower() in SUFFIXES
     if is_file and len(rows) + len(columns) != 1:
@@ -65,6 +44,11 @@ def epi(
     if out is not None and is_file:
         check_writable(out, bits, field.shape[2])
     field = _needed(field, rows, columns, view_row, view_column)
+    if dry_run:
+        names = [f"row_{y:04d}.png" for y in rows] + [f"column_{x:04d}.png" for x in columns]
+        for name in names:
+            say(f"would write {out if is_file else (out or Path('epi') / field.scene) / name}")
+        return
     pictures = {f"row_{y:04d}.png": field.epi(row=y, view_row=view_row) for y in rows}
     pictures |= {f"column_{x:04d}.png": field.epi(column=x, view_column=view_column) for x in columns}
     folder = make_output_folder(out.parent if out is not None and is_file else out or Path("epi") / field.scene)
@@ -73,7 +57,7 @@ def epi(
         picture = picture.repeat_interleave(enlarge or max(1, round(_HEIGHT / picture.shape[1])), 1)
         write_image(out if out is not None and is_file else folder / name, picture, bits=bits)
     named = next(iter(pictures)) if len(pictures) == 1 else f"{len(pictures)} epipolar images"
-    typer.echo(str(out) if is_file else f"{named} in {folder}")
+    say(str(out) if is_file else f"{named} in {folder}")
 
 
 def _needed(

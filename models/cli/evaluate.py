@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
@@ -24,7 +24,9 @@ from ..networks import DRBNet
 from ..networks.shipped import weights_file
 from ..networks.weights import load_network
 from ..system.memory import held, parse_size, show_size
-from .options import DTYPES, CommandError, Device, Memory, Out, Overlap, TileSide, bad_option, device_of
+from ..system.progress import Progress
+from .options import CommandError, bad_option, device_of, dtype_of
+from .output import failed, note, say
 from .progress import progress_bar
 
 FAILED = 1
@@ -32,52 +34,38 @@ RESTORED = "restored"
 
 
 def evaluate(
-    data: Annotated[str, typer.Option(metavar="KIND", help=f"Kind of data set: {', '.join(SCENE_KINDS)}.")],
-    root: Annotated[Path | None, typer.Option(help="Folder of the data set. Default: the stack that ships.")] = None,
-    out: Out = Path("evaluation"),
-    weights: Annotated[
-        Path | None, typer.Option(help="Published checkpoint or own weights. Default: compact, those that ship.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="train, val or test, of dpdd, lfdof and pixeldp.")] = "test",
-    listing: Annotated[Path | None, typer.Option(help="Text file with the pictures to use, of lfdof.")] = None,
-    defocused: Annotated[str | None, typer.Option(help="Name of the defocused pictures' folder, of folders.")] = None,
-    sharp: Annotated[str | None, typer.Option(help="Name of the sharp pictures' folder, of folders.")] = None,
-    radius: Annotated[float | None, typer.Option(help="Radius of the blur in pixels, of disk-blur (2).")] = None,
-    noise: Annotated[float | None, typer.Option(help="Deviation of added noise, 0 to 1, of disk-blur (0).")] = None,
-    lpips: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="torchvision's AlexNet checkpoint: measure LPIPS with it.")
-    ] = None,
-    st_lpips: Annotated[
-        bool, typer.Option("--st-lpips", help="Measure ST-LPIPS too; needs the extra 'stlpips' (non-commercial).")
-    ] = False,
-    pictures: Annotated[bool, typer.Option("--pictures", help="Write the restored pictures too.")] = False,
-    memory: Memory = None,
-    tile: TileSide = None,
-    overlap: Overlap = None,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    device: Device = "auto",
+    *,
+    data: str,
+    root: Path | None,
+    out: Path,
+    weights: Path | None,
+    split: str,
+    listing: Path | None,
+    defocused: str | None,
+    sharp: str | None,
+    radius: float | None,
+    noise: float | None,
+    lpips: Path | None,
+    st_lpips: bool,
+    pictures: bool,
+    memory: str | None,
+    tile: int | None,
+    overlap: int | None,
+    dtype: str,
+    device: str,
+    dry_run: bool,
 ) -> None:
-    """Score a network on a data set: PSNR, SSIM, MAE, feature distance, LPIPS, beside those of the blurry input.
-
-    Two protocols: as the published test code scores (cut to multiples of 16, output not rounded), and as files on disk
-    are seen (whole, 8 bits). The folder gets scores.csv, scores.json and sheet.png. Sets without truth (cuhk, pixeldp)
-    are restored and not scored. Files that turn out to be broken are reported at the end, with exit code 1.
-    """
+    """Do what ``commands/evaluate.py`` declares."""
     where = device_of(device)
-    if dtype not in DTYPES:
-        raise CommandError(f"--dtype: got {dtype!r}, want {', '.join(DTYPES)}")
-    if split not in ("train", "val", "test"):
-        raise CommandError(f"--split: got {split!r}, want train, val or test")
     if data != "folders" and (defocused is not None or sharp is not None):
         raise CommandError("--defocused and --sharp: only for --data folders")
     blur = _blur(data, radius, noise)
     if root is None and data in SCENE_KINDS and data != STACK:
         raise CommandError(f"--root: missing; {data} is a folder of yours (only {STACK} ships)")
-    with bad_option("--memory"):
-        allowed = None if memory is None else parse_size(memory)
+    allowed = None if memory is None else parse_size(memory)
     file = weights_file(weights)
     check_output_folder(out)
-    network = load_network(file).to(where, DTYPES[dtype])
+    network = load_network(file).to(where, dtype_of(dtype))
     with bad_option("--"):
         tiled = TiledNetwork(network, tile=tile, overlap=overlap)
     metrics = choose_metrics(where, lpips=lpips, st_lpips=st_lpips)
@@ -108,16 +96,26 @@ def evaluate(
             write_image(folder / f"{scenes.names[index]}.png", restored, like=scene.info)
             written.append(index)
 
+    if dry_run:
+        truth = "scored" if scenes.truth else "restored, not scored: they have no truth"
+        say(f"{len(scenes)} pictures of {data}, {truth}; weights {file}, {dtype} on {where.type}")
+        say(f"would write the results to {out}")
+        return
     make_output_folder(out)
     with progress_bar() as bar:
         task = bar.add_task("evaluate", total=len(scenes))
+
+        def show(told: Progress) -> None:
+            bar.update(task, completed=told.done)
+            note(f"{told.name}: {told.done} of {told.total}")
+
         found = run_evaluation(
             scenes,
             restorer(network, tile=tile, overlap=overlap, memory=allowed),
             metrics,
             device=where,
             keep=keep,
-            progress=lambda name: bar.advance(task),
+            report=show,
         )
     settings = {"dtype": dtype, "device": where.type, "tile": tile, "overlap": tiled.overlap, "memory": memory}
     facts: dict[str, Any] = {
@@ -185,17 +183,17 @@ def _report(
         write_csv(out / "scores.csv", found)
         write_json(out / "scores.json", found, facts)
         for protocol in PROTOCOLS:
-            typer.echo(as_text(found, protocol) + "\n")
-        typer.echo("gain: how much better the output is than the input; positive is better for every score")
+            say(as_text(found, protocol) + "\n")
+        say("gain: how much better the output is than the input; positive is better for every score")
     if rows:
         tiles = [tile for index in sorted(rows) for tile in rows[index]]
         title = f"{facts['data']['kind']}: {Path(facts['weights']['file']).name}"
         columns = len(next(iter(rows.values())))
         write_contact_sheet(out / "sheet.png", contact_sheet(tiles, columns=columns, tile_width=WIDTH, title=title))
     for reason in found.failed:
-        typer.echo(f"lfdeblur: error: {' '.join(reason.split())}", err=True)
+        failed(f"error: {reason}")
     if not scenes.truth:
-        typer.echo(f"{facts['data']['kind']} has no truth: no scores")
+        say(f"{facts['data']['kind']} has no truth: no scores")
     if written:
-        typer.echo(f"{written} restored picture{'s' * (written != 1)} in {out / RESTORED}")
-    typer.echo(f"{done} of {len(scenes)} pictures evaluated; results in {out}")
+        say(f"{written} restored picture{'s' * (written != 1)} in {out / RESTORED}")
+    say(f"{done} of {len(scenes)} pictures evaluated; results in {out}")

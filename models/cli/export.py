@@ -3,45 +3,33 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from ..export import TARGETS, ExportError, card_of, check_target
+from ..export import ExportError, card_of, check_target
 from ..export import export as write
-from ..networks.shipped import COMPACT
 from ..networks.weights import load_network
 from ..system.interrupts import terminable
 from .options import CommandError
+from .output import say
 
 
 def export(
-    to: Annotated[str, typer.Option(help=f"{', '.join(TARGETS)}.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="The file, or for spandrel and hub the folder; what is there is replaced, whole or not at all."
-        ),
-    ],
-    weights: Annotated[
-        str, typer.Option(help="compact, the weights that ship; or a file: published checkpoint or own state dict.")
-    ] = COMPACT,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or fp16: weights and features; the pictures stay in float32.")
-    ] = "fp32",
-    opset: Annotated[int, typer.Option(help="Of ONNX's operators, 17 to 21.")] = 17,
+    *,
+    to: str,
+    out: Path,
+    weights: str,
+    precision: str,
+    opset: int,
+    dry_run: bool,
 ) -> None:
-    """Write the network in a form that other programs take.
-
-    onnx: standard operators, any size. openvino: .xml and .bin. torch: .pt2 of torch.export. aoti: .pt2, compiled for
-    this processor. dtmodel: darktable. spandrel: a folder for ComfyUI, chaiNNer and others. hub: a folder that
-    DRBNet.from_pretrained loads. All take and give RGB in [0, 1]; docs/export.md tells how they are used.
-    """
+    """Do what ``commands/export.py`` declares."""
     with _told_of_options(), terminable():
         check_target(to, out)
         network = load_network(weights)
+        if dry_run:
+            say(f"would write {out}: {to}, {precision}, {weights}")
+            return
         write(network, to, out, precision=precision, opset=opset, card=card_of(weights))
-    typer.echo(str(out))
+    say(str(out))
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-
-import lfdeblur_ops
 
 from ..data import LightField, LightFieldError, LytroContainer, ReadOptions, estimate_disparity_range, read_lytro
 from ..data.lenslets.container import is_lytro
@@ -18,38 +16,37 @@ from ..data.readers.lfp import DECODERS
 from ..data.readers.registry import read_as_told
 from ..drawing.contact_sheet import write_contact_sheet
 from ..io.atomic import check_output_folder, make_output_folder
-from .options import takes_reading_options
+from .defaults import files_used
+from .installation import in_words, installation
 
 _LONGEST = 200  # characters of a value; a Lytro's metadata holds whole calibration tables
 _NOT_SHOWN = ("camera_positions_vu", "dark_views")
 
 
-@takes_reading_options
 def info(
-    light_field: Annotated[Path | None, typer.Argument(metavar="[LF]", help="Folder or file of a light field.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for contact_sheet.png (views, epipolar images); made if missing. Default: info/SCENE."
-        ),
-    ] = None,
     *,
+    light_field: Path | None,
+    out: Path | None,
+    as_json: bool,
     read_options: ReadOptions,
+    dry_run: bool,
 ) -> None:
-    """Tell about this installation, or about a light field, and draw it."""
+    """Do what ``commands/info.py`` declares."""
     rows: dict[str, Any]
     if out is not None:
         check_output_folder(out)
     if light_field is None:
-        rows = dict(lfdeblur_ops.build_info())
-        for op in ("refocus", "dynamic_filter"):
-            for backend, state in lfdeblur_ops.backends(op).items():
-                rows[f"{op}, {backend}"] = state
-    elif is_lytro(light_field):
+        facts = installation(list(files_used()))
+        typer.echo(json.dumps(facts, indent=2) if as_json else in_words(facts))
+        return
+    if is_lytro(light_field):
         container = _describe_container(read_lytro(light_field))
-        rows = container | _decoded(light_field, out, read_options) | {"format": container["format"]}
+        rows = container | _decoded(light_field, out, read_options, dry_run=dry_run) | {"format": container["format"]}
     else:
-        rows = _describe_field(read_as_told(light_field, read_options), out)
+        rows = _describe_field(read_as_told(light_field, read_options), out, dry_run=dry_run)
+    if as_json:
+        typer.echo(json.dumps({name: str(value) for name, value in rows.items()}, indent=2))
+        return
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:  # a file or another program: whole values, each in a line
         typer.echo("\n".join(f"{name:{max(map(len, rows))}}  {value}" for name, value in rows.items()))
@@ -61,22 +58,24 @@ def info(
     console.print(table)
 
 
-def _describe_field(field: LightField, out: Path | None) -> dict[str, Any]:
+def _describe_field(field: LightField, out: Path | None, *, dry_run: bool) -> dict[str, Any]:
     """What is told of a light field; its contact sheet is written."""
     folder = check_output_folder(out or Path("info") / field.scene)
+    if dry_run:
+        return _describe(field) | {"contact sheet": f"{folder / 'contact_sheet.png'} (would be written)"}
     rows, sheet = _describe(field), overview(field)
     make_output_folder(folder)
     write_contact_sheet(folder / "contact_sheet.png", sheet)
     return rows | {"contact sheet": folder / "contact_sheet.png"}
 
 
-def _decoded(container: Path, out: Path | None, options: ReadOptions) -> dict[str, Any]:
+def _decoded(container: Path, out: Path | None, options: ReadOptions, *, dry_run: bool) -> dict[str, Any]:
     """What is told of a container's light field, or why it cannot be decoded."""
     try:
         field = read_as_told(container, options)
     except LightFieldError as error:
         return {"to get views": str(error), "or": f"decode it with {DECODERS}"}
-    return _describe_field(field, out)
+    return _describe_field(field, out, dry_run=dry_run)
 
 
 def _describe(field: LightField) -> dict[str, Any]:

@@ -2,80 +2,99 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-import lfdeblur_ops
-
 from ..io.errors import LfdeblurError
 from ..system.interrupts import reliable_interrupts
-from .ablate import ablate
-from .convert import convert
-from .deblur import deblur
-from .demo import demo
-from .depth import depth
-from .epi import epi
-from .evaluate import evaluate
-from .export import export
-from .generate import generate
-from .info import info
-from .refocus import refocus
-from .simulate import simulate
-from .train import train
-from .view import view
+from ..system.suggestions import did_you_mean
+from ..system.version import __version__
+from .commands import COMMANDS
+from .declare import QUIET, VERBOSE
+from .defaults import apply_defaults, told_by
+from .output import failed, messages, set_level
+from .parser import Command, Group
 
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (
-    info,
-    depth,
-    refocus,
-    epi,
-    convert,
-    generate,
-    deblur,
-    view,
-    export,
-    demo,
-    train,
-    evaluate,
-    ablate,
-    simulate,
-):
-    app.command()(command)
+_CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 10_000,  # as wide as the terminal is
+}
+app = typer.Typer(
+    name="lfdeblur", cls=Group, context_settings=_CONTEXT, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        app.command(cls=Command, rich_help_panel=_panel)(_command)
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    epilog='Each option has a default of yours in lfdeblur.toml ([deblur] memory = "2GB"), in the working folder, '
+    "one above it or ~/.config/lfdeblur, or in the environment (LFDEBLUR_DEBLUR_MEMORY=2GB).",
+)
 def _root(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LFDEBLUR_CONFIG_FILE",
+            help="Take the defaults of options from this file, and no other lfdeblur.toml.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, QUIET] = False,
+    verbose: Annotated[int, VERBOSE] = 0,
 ) -> None:
     """Light-field refocusing and defocus deblurring."""
     if version:
-        typer.echo(f"lfdeblur {lfdeblur_ops.__version__}")
-    elif context.invoked_subcommand is None:
+        typer.echo(f"lfdeblur {__version__}")
+        return
+    set_level(quiet, verbose)
+    apply_defaults(context, config_file)
+    if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit: 0, 2 on bad input with one line on stderr, 130 when interrupted."""
+    with messages():
+        sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         with reliable_interrupts():
-            code = app(args=arguments, prog_name="lfdeblur", standalone_mode=False)
+            code = app(args=arguments, prog_name="lfdeblur", standalone_mode=False) or 0
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except _CommandLineError as error:
-        _fail(error.format_message())
-    except (LfdeblurError, lfdeblur_ops.BackendError) as error:
-        _fail(str(error))
+        return _bad(_in_our_words(error))
+    except LfdeblurError as error:
+        return _bad(str(error))
     except MemoryError as error:
-        _fail(f"not enough memory ({error})" if str(error) else "not enough memory")
+        return _bad(f"not enough memory ({error})" if str(error) else "not enough memory")
+    except RuntimeError as error:
+        ops = sys.modules.get("lfdeblur_ops")  # not imported here: PyTorch comes with it
+        if ops is None or not isinstance(error, ops.BackendError):
+            raise
+        return _bad(str(error))
     if code == INTERRUPTED:
-        typer.echo("lfdeblur: interrupted", err=True)
-    sys.exit(code or 0)
+        failed("interrupted")
+    return int(code)
 
 
-def _fail(message: str) -> None:
-    typer.echo(f"lfdeblur: error: {' '.join(message.split())}", err=True)
-    sys.exit(2)
+def _in_our_words(error: Any) -> str:
+    """What typer says, with one suggestion as the other errors have it."""
+    option = getattr(error, "option_name", None)
+    if option is None or not hasattr(error, "possibilities"):
+        return str(error.format_message())
+    return f"No such option: {option}{did_you_mean(option, error.possibilities or ())}"
+
+
+def _bad(message: str) -> int:
+    failed(f"error: {message}{told_by(message)}")
+    return 2

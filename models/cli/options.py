@@ -1,39 +1,29 @@
-"""What several commands share: options, and parsing of arguments."""
+"""What several commands share: options, and parsing of arguments. Nothing here imports PyTorch before it is needed."""
 
-import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
 
-from ..data import FORMATS, ReadOptions
-from ..data.readers.registry import check_format
 from ..io.errors import LfdeblurError
+from ..system.sizes import parse_told_size
+from ..system.suggestions import did_you_mean
+from .names import APERTURES, BAYER, COLOURS, DEVICES, FLIPS, FORMATS, ORDERS, RECIPES, TRANSFERS
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+if TYPE_CHECKING:
+    import torch
+
+    from ..data.readers.options import ReadOptions
+
+_MEANT = {"gpu": "cuda", "fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "half": "float16"}
+READING = "Reading the light field"  # the part of the help
 
 
 class CommandError(LfdeblurError, ValueError):
     """A bad argument; the message is the whole of what the user sees."""
-
-
-Out = Annotated[
-    Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
-]
-Memory = Annotated[
-    str | None,
-    typer.Option(help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."),
-]
-TileSide = Annotated[int | None, typer.Option(min=1, help="Side of tiles in pixels. Default: by memory.")]
-Overlap = Annotated[
-    int | None,
-    typer.Option(min=0, help="Pixels a tile sees beyond its own part. Default: 48; exact results: 144."),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
 @contextmanager
@@ -56,18 +46,93 @@ def bad_option(name: str = "") -> Iterator[None]:
         raise CommandError(message) from error
 
 
-def warn(message: str) -> None:
-    """One line on stderr; the command goes on."""
-    typer.echo(f"lfdeblur: warning: {message}", err=True)
+def in_words(names: Sequence[str]) -> str:
+    """``cpu, cuda or auto``; of many ``one of a, b, c``."""
+    if len(names) > 5:
+        return f"one of {', '.join(names)}"
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def device_of(name: str) -> torch.device:
+def choice(names: Sequence[str], *declarations: str, **settings: Any) -> Any:
+    """An option, given once or several times, that takes one of ``names``: checked at once, completed by the shell.
+
+    Args:
+        names: in order.
+        declarations: as those of ``typer.Option``.
+        settings: more of ``typer.Option``.
+    """
+
+    def check(given: str) -> None:
+        if given not in names:
+            near = f"; did you mean {_MEANT[given]}?" if _MEANT.get(given) in names else did_you_mean(given, names)
+            raise ValueError(f"got {given!r}, want {in_words(names)}{near}")
+
+    return checked(check, *declarations, autocompletion=_completing(names), **settings)
+
+
+def checked(check: Callable[[str], Any], *declarations: str, **settings: Any) -> Any:
+    """An option whose value ``check`` refuses by ValueError, before anything else is imported or done."""
+
+    def callback(context: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+        if not context.resilient_parsing:  # not while the shell completes
+            for given in value if isinstance(value, (list, tuple)) else (value,):
+                if given is not None:
+                    with bad_option(f"--{(param.name or '').rstrip('_').replace('_', '-')}"):
+                        check(given)
+        return value
+
+    return typer.Option(*declarations, callback=callback, **settings)
+
+
+def _completing(names: Sequence[str]) -> Callable[[str], list[str]]:
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
+
+
+def recipe_names(incomplete: str) -> list[str]:
+    """Those that ship, for the shell."""
+    return _completing(RECIPES)(incomplete)
+
+
+def check_shape(text: str) -> None:
+    """Refuse an aperture of no known shape; its numbers are checked where they are read. Raises ValueError."""
+    shape, _, _ = text.partition(":")
+    if shape not in APERTURES and (near := did_you_mean(shape, APERTURES)):
+        raise ValueError(f"got {text!r}, want {', '.join(APERTURES)}, as disk:3{near}")
+
+
+Out = Annotated[
+    Path, typer.Option(help="Folder for the results; made if missing. Files of the same names are replaced.")
+]
+Memory = Annotated[
+    str | None,
+    checked(
+        parse_told_size, help="What the process may hold, on CUDA the GPU: 2GB, 800MB. Default: half of what is free."
+    ),
+]
+TileSide = Annotated[int | None, typer.Option(min=1, help="Side of tiles in pixels. Default: by memory.")]
+Overlap = Annotated[
+    int | None,
+    typer.Option(min=0, help="Pixels a tile sees beyond its own part. Default: 48; exact results: 144."),
+]
+Device = Annotated[str, choice(DEVICES, help="auto, cpu or cuda.")]
+
+
+def device_of(name: str) -> "torch.device":
     """The device that ``--device`` names."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise CommandError(f"--device: got {name!r}, want auto, cpu or cuda")
+    import torch
+
     if name == "cuda" and not torch.cuda.is_available():
         raise CommandError("--device: got cuda, but PyTorch finds no GPU here")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def dtype_of(name: str) -> "torch.dtype":
+    """The dtype that ``--dtype`` names."""
+    import torch
+
+    dtype = getattr(torch, name)
+    assert isinstance(dtype, torch.dtype)
+    return dtype
 
 
 def grid_of(text: str | None) -> tuple[int, int] | None:
@@ -82,7 +147,8 @@ def grid_of(text: str | None) -> tuple[int, int] | None:
 
 def reading_options(
     format: Annotated[
-        str | None, typer.Option(help=f"Format of the light field, else found by looking: {', '.join(FORMATS)}.")
+        str | None,
+        choice(FORMATS, help=f"Format of the light field, else found by looking: {', '.join(FORMATS)}."),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option(help="Regular expression with groups row and col that matches the views' names.")
@@ -95,15 +161,15 @@ def reading_options(
         ),
     ] = None,
     views: Annotated[int | None, typer.Option(min=1, help="Keep the central N x N views.")] = None,
-    flip: Annotated[str, typer.Option(help="Turn the order of views: none, rows, columns or both.")] = "none",
+    flip: Annotated[str, choice(FLIPS, help="Turn the order of views: none, rows, columns or both.")] = "none",
     grid: Annotated[
         str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Grid of views, where the names do not tell it: 16x16.")
     ] = None,
-    order: Annotated[str, typer.Option(help="Of numbered pictures in a grid: rows, columns or lawn-mower.")] = "rows",
+    order: Annotated[str, choice(ORDERS, help="Of numbered pictures in a grid: rows, columns or lawn-mower.")] = "rows",
     dataset: Annotated[str | None, typer.Option(help="Name of the array or variable in a file of several.")] = None,
     axes: Annotated[str | None, typer.Option(help="Axes of the array in order, letters of vuyxc.")] = None,
     transfer: Annotated[
-        str | None, typer.Option(help="Of the views' values, where it is not the format's: srgb, linear.")
+        str | None, choice(TRANSFERS, help="Of the views' values, where it is not the format's: srgb, linear.")
     ] = None,
     calibration: Annotated[
         str | None,
@@ -117,16 +183,22 @@ def reading_options(
         float | None, typer.Option(help="Pixels from lenslet to lenslet, where it is not found by itself.")
     ] = None,
     bayer: Annotated[
-        str | None, typer.Option(help="Upper left pixels of a colour sensor (raw-lenslet): RGGB, GRBG, GBRG, BGGR.")
+        str | None,
+        typer.Option(
+            help=f"Upper left pixels of a colour sensor (raw-lenslet): {', '.join(BAYER)}.",
+            autocompletion=_completing(BAYER),
+        ),
     ] = None,
     colours: Annotated[
-        str, typer.Option(help="Of a Lytro's views: metadata (balanced, sRGB primaries) or camera (the sensor's own).")
+        str,
+        choice(COLOURS, help="Of a Lytro's views: metadata (balanced, sRGB primaries) or camera (the sensor's own)."),
     ] = "metadata",
-) -> ReadOptions:
+) -> "ReadOptions":
     """The options of the command line that tell how light fields are read. Raises LightFieldError: a bad one."""
-    check_format(format)
     with bad_option():
         size = grid_of(grid)
+    from ..data.readers.options import ReadOptions
+
     return ReadOptions(
         format=format,
         pattern=pattern,
@@ -146,25 +218,11 @@ def reading_options(
     )
 
 
-def takes_reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter ``read_options`` the command line tells by the options of ``reading_options``.
-
-    An option that the command has by itself is its own.
-    """
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        told = {name: given.pop(name) for name in options}
-        command(**given, read_options=reading_options(**told))
-
-    own = inspect.signature(command).parameters
-    options = {name: one for name, one in inspect.signature(reading_options).parameters.items() if name not in own}
-    parameters = [*(one for one in own.values() if one.name != "read_options"), *options.values()]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return run
-
-
-def check_interpolation(name: str) -> None:
-    """Refuse a name that is none of ``refocus``'s interpolations."""
-    if name not in ("nearest", "bilinear", "bicubic"):
-        raise CommandError(f"--interpolation: got {name!r}, want nearest, bilinear or bicubic")
+def reading_parameters(own: Sequence[str]) -> list[inspect.Parameter]:
+    """The parameters of ``reading_options``, in a part of the help of their own, but for those that a command has."""
+    found = []
+    for name, one in inspect.signature(reading_options).parameters.items():
+        one.annotation.__metadata__[0].rich_help_panel = READING
+        if name not in own:
+            found.append(one)
+    return found

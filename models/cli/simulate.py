@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from ..data import CAMERAS, LightField, ReadOptions, disparity_of, parse_noise, simulate_capture, write_capture
 from ..data.errors import LightFieldError
@@ -12,49 +9,29 @@ from ..data.lenslets.camera import LensletCamera
 from ..data.lenslets.capture_files import check_target
 from ..data.readers.registry import read_as_told
 from ..io.atomic import check_output_folder
-from .options import CommandError, bad_option, grid_of, takes_reading_options
+from .options import CommandError, bad_option, grid_of
+from .output import say
 
-_LAYOUTS = ("hexagonal", "square")
 
-
-@takes_reading_options
 def simulate(
-    light_field: Annotated[Path, typer.Argument(metavar="LF", help="Folder or file of a light field.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="FILE.lfp or FILE.lfr: a Lytro container; else a folder for capture, white and dark picture. Files of "
-            "the same names are replaced."
-        ),
-    ],
-    camera: Annotated[str, typer.Option(help=f"Sensor and lenslets: {', '.join(CAMERAS)}.")] = "f01",
-    lenslets: Annotated[str | None, typer.Option(help="hexagonal or square. Default: the camera's.")] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Pixels of the sensor. Default: the camera's.")
-    ] = None,
-    pitch: Annotated[float | None, typer.Option(help="Pixels from lenslet to lenslet.")] = None,
-    rotation: Annotated[float | None, typer.Option(help="Of the rows of lenslets, degrees.")] = None,
-    offset: Annotated[
-        str | None, typer.Option(metavar="DOWN,RIGHT", help="Of the lenslets from the sensor's middle, pixels.")
-    ] = None,
-    bits: Annotated[int | None, typer.Option(help="Of a raw pixel; levels are scaled with them.")] = None,
-    noise: Annotated[
-        str, typer.Option(metavar="SHOT:READ", help="Light of one electron, and read-out, in units of white.")
-    ] = "0.0002:0.001",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the noise.")] = 0,
-    disparity: Annotated[
-        str, typer.Option(help="Between views: auto (the field's own, else estimated), or one number for all.")
-    ] = "auto",
-    calibration: Annotated[
-        Path | None, typer.Option(help="Folder for the white picture (MOD_0000), in place of the container.")
-    ] = None,
     *,
+    light_field: Path,
+    out: Path,
+    camera: str,
+    lenslets: str | None,
+    size: str | None,
+    pitch: float | None,
+    rotation: float | None,
+    offset: str | None,
+    bits: int | None,
+    noise: str,
+    seed: int,
+    disparity: str,
+    calibration: Path | None,
     read_options: ReadOptions,
+    dry_run: bool,
 ) -> None:
-    """Take a raw picture of a light field with a camera that has lenslets: sensor, colour filters, vignetting, noise.
-
-    read_light_field, and so each command, decodes what is written.
-    """
+    """Do what ``commands/simulate.py`` declares."""
     with bad_option():
         told = _camera(camera, lenslets, size, pitch, rotation, offset, bits)
         amount = parse_noise(noise)
@@ -62,6 +39,9 @@ def simulate(
     check_output_folder(out.parent if out.suffix.lower() in (".lfp", ".lfr") else out)
     depth = _number("--disparity", disparity) if disparity != "auto" else None
     field = read_as_told(light_field, read_options).with_center()
+    if dry_run:
+        say(f"would write {out}: a capture of {field.scene} by {told.model}")
+        return
     capture = simulate_capture(
         field,
         told,
@@ -70,7 +50,7 @@ def simulate(
         seed=seed,
     )
     write_capture(capture, out, calibration=calibration)
-    typer.echo(f"{out}: {_described(field, capture.camera, capture.scale)}")
+    say(f"{out}: {_described(field, capture.camera, capture.scale)}")
 
 
 def _camera(
@@ -82,11 +62,7 @@ def _camera(
     offset: str | None,
     bits: int | None,
 ) -> LensletCamera:
-    """A camera by its name, with what was told otherwise of it. Raises LightFieldError, ValueError."""
-    if name not in CAMERAS:
-        raise LightFieldError(f"camera: got {name!r}, want one of {', '.join(CAMERAS)}")
-    if lenslets not in (None, *_LAYOUTS):
-        raise LightFieldError(f"lenslets: got {lenslets!r}, want {' or '.join(_LAYOUTS)}")
+    """A camera by its name, with what was told otherwise of it. Raises LightFieldError."""
     camera = CAMERAS[name]
     bits = camera.bits if bits is None else bits
     if not 8 <= bits <= 16:

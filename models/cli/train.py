@@ -1,16 +1,25 @@
 """``lfdeblur train``."""
 
+import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
+from ..system.progress import Progress
 from .options import CommandError
+from .output import is_quiet, say
+
+if TYPE_CHECKING:
+    from ..training.plan import Plan
 
 PACKAGES = ("lightning", "pydantic", "tensorboard")
+_ENOUGH = 3.0  # seconds of steps from which the rest is estimated
+_TOLD_AT = (0.0, 0.1, 0.25, 0.5, 0.75)  # shares of the run
 
 
 def check_packages() -> None:
@@ -21,19 +30,14 @@ def check_packages() -> None:
 
 
 def train(
-    config: Annotated[
-        str, typer.Option(help="Recipe: a TOML file, or the name of one that ships: stage1, stage2, ...")
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; made if missing. Default: runs/, the recipe's name.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: data.0.root=/data/LFDOF, run.steps=1000."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in the folder stopped.")] = False,
+    *,
+    config: str,
+    out: Path | None,
+    set_: list[str] | None,
+    resume: bool,
+    dry_run: bool,
 ) -> None:
-    """Train DRBNet by a recipe: weights.safetensors, last.ckpt, CSV and TensorBoard logs in the folder."""
+    """Do what ``commands/train.py`` declares."""
     check_packages()
     from lightning.pytorch.utilities import rank_zero_only
 
@@ -41,29 +45,72 @@ def train(
     from ..training.train import train as run_training
 
     recipe = read_config(config, set_ or ())
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("loss {task.fields[loss]:.4f}, {task.fields[speed]:.1f} pairs/s"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
     out = out or Path("runs") / Path(config).stem
-    console = Console(stderr=True)
-    bar = Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=600
-    )
-    task = bar.add_task("train", total=recipe.run.steps, loss=float("nan"), speed=0.0)
+    first = getattr(rank_zero_only, "rank", 0) == 0  # of several processes on one terminal, only this one speaks
+    with _Shown(recipe.run.steps) as shown:
 
-    def show(steps: int, loss: float, speed: float) -> None:
-        bar.update(task, completed=steps, loss=loss, speed=speed)
-        bar.start()  # not before: of several processes on one terminal, only the first is told
+        def begin(plan: "Plan") -> bool:
+            if first and not is_quiet():
+                typer.echo(str(plan), err=True)
+            return not dry_run
 
-    try:
-        weights = run_training(recipe, out, resume=resume, progress=show)
-    finally:
-        if console.is_terminal:
-            bar.stop()
-    if getattr(rank_zero_only, "rank", 0) == 0:
-        typer.echo(str(weights))
+        weights = run_training(recipe, out, resume=resume, report=shown.report, begin=begin)
+    if first:
+        say(f"would write {weights}" if dry_run else str(weights))
+
+
+class _Shown:
+    """A bar on terminals; elsewhere the time that is left, in a line now and then."""
+
+    def __init__(self, steps: int) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("loss {task.fields[loss]:.4f}, {task.fields[speed]:.1f} pairs/s"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+        )
+        console = Console(stderr=True)
+        self._bars = console.is_terminal and not is_quiet()
+        self._bar = Bar(*columns, console=console, transient=True, disable=not self._bars, speed_estimate_period=600)
+        self._task = self._bar.add_task("train", total=steps, loss=float("nan"), speed=0.0)
+        self._began: tuple[float, int] | None = None
+        self._marks = iter((*_TOLD_AT, float("inf")))
+        self._next = next(self._marks)
+
+    def __enter__(self) -> "_Shown":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bar.stop()
+
+    def report(self, told: Progress) -> None:
+        if self._bars:
+            self._bar.update(self._task, completed=told.done, loss=told.loss, speed=told.pairs_per_second)
+            self._bar.start()  # not before: of several processes on one terminal, only the first is told
+            return
+        now = time.monotonic()
+        if self._began is None:  # the first step, which also warms up, is not counted
+            self._began = now, told.done
+            return
+        start, before = self._began
+        if told.done < told.total and now - start >= _ENOUGH and told.done >= self._next * told.total:
+            while told.done >= self._next * told.total:
+                self._next = next(self._marks)
+            left = (now - start) / (told.done - before) * (told.total - told.done)
+            if not is_quiet():
+                typer.echo(f"step {told.done} of {told.total}: about {_duration(left)} to go", err=True)
+
+
+def _duration(seconds: float) -> str:
+    """``2 h 5 min``, ``40 s``."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,52 +1,57 @@
 """Light fields in, training pairs out."""
 
-from ..io.errors import ImageError, LfdeblurError, OutputError
-from ..io.pfm import read_pfm
-from .conversion import Converted, convert
-from .datasets.light_field_pairs import LightFieldPairs
-from .depth.camera import Camera, camera_of
-from .depth.disparity import Disparity, disparity_of, estimate_disparity, estimate_disparity_map
-from .depth.disparity_range import estimate_disparity_range
-from .depth.focus import disparity_at
-from .depth.points import write_points
-from .depth.scores import disparity_scores
-from .errors import DataError, LightFieldError
-from .generation.executors import Processes
-from .generation.generate import Generated, generate
-from .generation.on_ray import OnRay
-from .generation.recipe import Recipe
-from .lenslets.camera import CAMERAS, LensletCamera
-from .lenslets.capture_files import write_capture
-from .lenslets.container import LytroContainer, read_lytro
-from .lenslets.grid import GridError
-from .lenslets.simulate import Capture, simulate_capture
-from .light_field import LightField, linear_light_field
-from .readers.options import ReadOptions
-from .readers.registry import FORMATS, read_light_field
-from .rendering.aperture import (
-    Aperture,
-    annulus,
-    cats_eye,
-    disk,
-    left_half,
-    parse_aperture,
-    polygon,
-    right_half,
-    square,
-)
-from .rendering.defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
-from .rendering.exposure import refocus_light
-from .rendering.noise import Noise, parse_noise
-from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
-from .rendering.planes import content_planes, even_planes, parse_disparities
-from .rendering.regular_grid import on_regular_grid
-from .rendering.shot import Shot
-from .rendering.truth import all_in_focus_light, center_light, difference_of_truths
-from .sources.find import Reading, Source, find_sources, open_source
-from .sources.from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
-from .sources.from_photo import light_field_from_photo
-from .transfer import linear_to_srgb, srgb_to_linear
-from .writers.registry import LAYOUTS, Written, write_light_field
+from typing import TYPE_CHECKING
+
+from ..system.lazy import import_when_asked
+
+if TYPE_CHECKING:
+    from ..io.errors import ImageError, LfdeblurError, OutputError
+    from ..io.pfm import read_pfm
+    from .conversion import Converted, convert
+    from .datasets.light_field_pairs import LightFieldPairs
+    from .depth.camera import Camera, camera_of
+    from .depth.disparity import Disparity, disparity_of, estimate_disparity, estimate_disparity_map
+    from .depth.disparity_range import estimate_disparity_range
+    from .depth.focus import disparity_at
+    from .depth.points import write_points
+    from .depth.scores import disparity_scores
+    from .errors import DataError, LightFieldError
+    from .generation.executors import Processes
+    from .generation.generate import Generated, generate
+    from .generation.on_ray import OnRay
+    from .generation.recipe import Recipe
+    from .lenslets.camera import CAMERAS, LensletCamera
+    from .lenslets.capture_files import write_capture
+    from .lenslets.container import LytroContainer, read_lytro
+    from .lenslets.grid import GridError
+    from .lenslets.simulate import Capture, simulate_capture
+    from .light_field import LightField, linear_light_field
+    from .readers.options import ReadOptions
+    from .readers.registry import FORMATS, read_light_field
+    from .rendering.aperture import (
+        Aperture,
+        annulus,
+        cats_eye,
+        disk,
+        left_half,
+        parse_aperture,
+        polygon,
+        right_half,
+        square,
+    )
+    from .rendering.defocus import aperture_diameter, decode_defocus, defocus_map, encode_defocus
+    from .rendering.exposure import refocus_light
+    from .rendering.noise import Noise, parse_noise
+    from .rendering.pairs import Pair, center_picture, render_pair, render_pairs
+    from .rendering.planes import content_planes, even_planes, parse_disparities
+    from .rendering.regular_grid import on_regular_grid
+    from .rendering.shot import Shot
+    from .rendering.truth import all_in_focus_light, center_light, difference_of_truths
+    from .sources.find import Reading, Source, find_sources, open_source
+    from .sources.from_depth import Synthesis, light_field_from_rgbd, light_field_from_stereo
+    from .sources.from_photo import light_field_from_photo
+    from .transfer import linear_to_srgb, srgb_to_linear
+    from .writers.registry import LAYOUTS, Written, write_light_field
 
 __all__ = [
     "CAMERAS",
@@ -128,3 +133,5 @@ __all__ = [
     "write_light_field",
     "write_points",
 ]
+
+import_when_asked(__name__)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..io.atomic import check_replaceable
 from ..io.errors import OutputError
 from ..io.urls import local_path
+from ..system.progress import Progress, Report, tell
 from .generation.executors import Processes
 from .generation.generate import named_scenes
 from .generation.storage import STATE, LocalFolder, read_record
@@ -78,6 +79,7 @@ def convert(
     overwrite: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    report: Report | None = None,
 ) -> Converted:
     """Write light fields in another layout, each below ``out`` under its scene's name.
 
@@ -94,6 +96,8 @@ def convert(
         overwrite: replace whatever has the same name, and write again what is there.
         workers: processes.
         progress: called with the light fields done and their number.
+        report: called with a ``Progress`` after each light field; where it returns False the call ends
+            with ``Cancelled``: what is done stays, and the same call goes on there.
 
     Raises:
         LightFieldError: no such layout, source, ``bits`` or ``encode``, or two scenes of one name. Broken light fields
@@ -117,6 +121,7 @@ def convert(
             for done, outcome in enumerate(executor.outcomes(work, scenes), 1):
                 _add(made, outcome)
                 progress(done, len(scenes))
+                tell(report, Progress("convert", done, len(scenes), "scenes"))
         except BrokenExecutor as error:
             raise OutputError(
                 f"cannot write to {folder}: a worker process was killed, perhaps for want of memory; "

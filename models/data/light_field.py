@@ -22,7 +22,6 @@ from .transfer import to_linear
 __all__ = ["TRANSFERS", "LightField", "LightFieldError", "central", "linear_light_field"]
 
 TRANSFERS = ("srgb", "linear")
-WRITERS: list[Callable[..., Any]] = []  # ``write_light_field``, once the files that write are imported
 DTYPES = (torch.uint8, torch.uint16, torch.float16, torch.float32, torch.float64)
 
 
@@ -313,7 +312,7 @@ class LightField:
 
     def save(self, path: str | Path, layout: str | None = None, **options: Any) -> Any:
         """Write it: ``lfdeblur_models.data.write_light_field(self, path, layout, **options)``, see there."""
-        return WRITERS[0](self, path, layout, **options)
+        return import_module(__package__).write_light_field(self, path, layout, **options)  # stands above this file
 
     def to_xarray(self) -> Any:
         """An ``xarray.DataArray`` that shares the memory of the views: axes ``v, u, channel, y, x``, with coordinates

@@ -12,6 +12,7 @@ from ..inference.deblur import deblur
 from ..inference.tiled_network import BudgetError
 from ..io.errors import ImageError
 from ..networks import DRBNet
+from ..system.progress import Progress, Report, tell
 from .picture_sets import PictureSet, Scene
 from .scores import PROTOCOLS, Metric, Protocol, score
 
@@ -61,6 +62,7 @@ def evaluate(
     device: torch.device | None = None,
     keep: Keep = lambda index, scene, restored: None,
     progress: Callable[[str], None] = lambda picture: None,
+    report: Report | None = None,
 ) -> Evaluation:
     """Restore every picture and score it where the set has truth.
 
@@ -75,6 +77,7 @@ def evaluate(
         keep: is given each scene's number, the scene and its restored picture, both as the last protocol cuts them
             (whole without truth).
         progress: is told each picture's name when it is done.
+        report: called with a ``Progress`` after each picture; where it returns False the call ends with ``Cancelled``.
 
     Returns: the scores. A picture that cannot be read or restored is in ``failed`` and in no row.
     """
@@ -91,6 +94,7 @@ def evaluate(
             for protocol, row in rows.items():
                 found.rows[protocol].append(row)
         progress(name)
+        tell(report, Progress("evaluate", index + 1, len(scenes.names), "pictures", name=name))
     return found
 
 

@@ -1,14 +1,19 @@
 """Deblurring of pictures with DRBNet: pictures of any size."""
 
+import logging
+
 import torch
 from torch import Tensor
 
 from ..networks import DRBNet
 from ..system.memory import held, parse_size
+from ..system.progress import Progress, Report, tell
 from .exported import ExportedNetwork
 from .optimize import OptimizedDRBNet
 from .tiled_network import SMALL, TiledNetwork, default_memory
 from .tiles import Span, run_tiles
+
+_LOG = logging.getLogger("lfdeblur.deblur")
 
 
 def deblur(
@@ -21,6 +26,7 @@ def deblur(
     overlap: int | None = None,
     memory: int | str | None = None,
     strength: float = 1.0,
+    report: Report | None = None,
 ) -> Tensor:
     """Deblur one picture of any size, in overlapped tiles where memory asks for them.
 
@@ -39,6 +45,8 @@ def deblur(
             PyTorch may hold on that GPU. Default: what is held and half of what is free. A tile's need is measured once
             for each network, on a small tile.
         strength: from 0, the picture as it is, to 1, as the network restores it; between them their mixture.
+        report: called with a ``Progress`` after each part of the picture; where it returns False the call ends
+            with ``Cancelled``.
 
     Returns: ``[C, H, W]`` float32 in [0, 1] on the picture's device; a grey picture passes as three equal channels
         and their mean is returned.
@@ -59,17 +67,23 @@ def deblur(
         total = default_memory(tiled.device) if allowed is None else allowed
         own = 0 if tiled.device.type == "cuda" else 4 * picture.numel()
         tiles = tiled.grid(height, width, total - held(tiled.device) - own)
+    _LOG.debug("%dx%d pixels in %dx%d tiles", width, height, len(tiles.rows), len(tiles.columns))
     out = torch.empty(picture.shape, dtype=torch.float32, device=picture.device)
     dtype = torch.promote_types(tiled.dtype, torch.float32)
+
+    done = 0
 
     def read(row: Span, column: Span) -> Tensor:
         parts = [view[:, row.start : row.stop, column.start : column.stop].to(dtype) for view in pictures]
         return torch.cat([part.expand(3, -1, -1) for part in parts])[None] * 2 - 1
 
     def write(top: int, left: int, block: Tensor) -> None:
+        nonlocal done
         block = (block + 1) / 2
         block = block if channels == 3 else block.mean(0, keepdim=True)
         out[:, top : top + block.shape[1], left : left + block.shape[2]] = block.to(out.device)
+        done += block.shape[1] * block.shape[2]
+        tell(report, Progress("deblur", done, height * width, "pixels"))
 
     run_tiles(tiled, tiles, read, write)
     return out

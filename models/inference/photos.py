@@ -1,5 +1,6 @@
 """Files through decoding, the network and encoding, three files at a time at most."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from .picture_buffer import PictureBuffer
 from .tiled_network import BudgetError, TiledNetwork
 from .tiles import Grid, run_tiles
 
+_LOG = logging.getLogger("lfdeblur.deblur")
 WORTH = 1.1  # how much more may be computed, in smaller tiles, so that neighbours are decoded and encoded meanwhile
 # Bytes per pixel and byte of a channel that libvips takes beside the pixels, measured on 6 and 24 megapixels:
 # WebP and AVIF hold and compress whole pictures; interlaced files, and kinds that libvips does not read, are decoded
@@ -182,6 +184,7 @@ class Pipeline:
                             reading = decoder.submit(self._decode, following)
                         if isinstance(tiles, BudgetError):
                             raise tiles
+                        _LOG.debug("%s: %dx%d tiles", photo.paths[0], len(tiles.rows), len(tiles.columns))
                         buffer = PictureBuffer(pictures, self._progress)
                         run_tiles(self._network, tiles, buffer.read, buffer.write)
                         del buffer

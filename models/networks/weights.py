@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..io.atomic import atomic_path
 from ..io.errors import LfdeblurError
+from ..system.suggestions import did_you_mean
 from .configuration import Configuration
 from .drbnet import SILENCED, DRBNet
-from .shipped import weights_file
+from .shipped import COMPACT, weights_file
 from .state_dicts import check_tensors, loaded
 
 # Files of lfdeblur export, and what they are told to be.
@@ -55,7 +56,7 @@ def load_network(path: str | Path | None = None) -> DRBNet:
         inside = "".join(f"; its weights are in {file}" for file in sorted(path.glob("*.safetensors"))[:1])
         raise WeightsError(f"{path}: is a folder, want a file of weights{inside}")
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file of weights")
+        raise WeightsError(f"{path}: no such file of weights{did_you_mean(str(path), [COMPACT])}")
     state, metadata = _read(path)
     try:
         if FIRST not in state:

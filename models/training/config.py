@@ -146,7 +146,7 @@ class RunConfig(Part):
 
 
 class ValidationConfig(DataConfig):
-    """Pictures to watch; never trained on."""
+    """Pictures to watch; never trained on. Without a root they are of the folder of the first data of their kind."""
 
     split: Literal["train", "val", "test"] = "test"
     crop: Annotated[int, Field(ge=32)] = 512  # of the middle of each picture
@@ -163,6 +163,19 @@ class Config(Part):
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_root(cls, values: Any) -> Any:
+        """Validation without a root is of the same folder as the first data of its kind."""
+        if not isinstance(values, dict) or not isinstance(values.get("validation"), dict):
+            return values
+        watched, data = values["validation"], values.get("data")
+        if "root" in watched or not isinstance(data, (list, tuple)):
+            return values
+        mine = [part for part in data if isinstance(part, dict) and part.get("kind") == watched.get("kind")]
+        root = next((part["root"] for part in mine if "root" in part), None)
+        return values if root is None else values | {"validation": watched | {"root": root}}
 
     @model_validator(mode="after")
     def _possible(self) -> "Config":

@@ -1,5 +1,7 @@
 """Loaders of training and validation pairs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -8,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..data.datasets.picture_pairs import as_float
+from ..data.errors import DataError
 from .augment import PICTURES
-from .config import Config, ValidationConfig
+from .config import Config, DataConfig, ValidationConfig
 from .sampling import PairNumbers, TrainingPairs, open_pairs
 
 
@@ -25,11 +28,15 @@ class PairData(LightningDataModule):
         views, seed, run = config.network.views, config.run.seed, config.run
         # Workers are processes of their own, without the GPU's memory.
         device = "cuda" if run.accelerator == "cuda" and not run.workers else "cpu"
-        sources = [open_pairs(part, views, config.augment.crop, seed, device) for part in config.data]
+        sources = []
+        for number, part in enumerate(config.data):
+            with _of_key(f"data.{number}.root", part):
+                sources.append(open_pairs(part, views, config.augment.crop, seed, device))
         self.pairs = TrainingPairs(sources, [part.weight for part in config.data], config.augment, seed)
         self.watched: Dataset[dict[str, Any]] | None = None
         if config.validation is not None:
-            self.watched = ValidationPictures(config.validation, views)
+            with _of_key("validation.root", config.validation):
+                self.watched = ValidationPictures(config.validation, views)
 
     def train_dataloader(self) -> DataLoader[Any]:
         run, trainer = self.config.run, self.trainer
@@ -41,6 +48,17 @@ class PairData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         return [] if self.watched is None else DataLoader(self.watched, batch_size=1)
+
+
+@contextmanager
+def _of_key(key: str, part: DataConfig) -> Iterator[None]:
+    """An error that names a folder of the recipe, and not what is in it, tells by which key the folder is set."""
+    try:
+        yield
+    except DataError as error:
+        if part.root is None or not str(error).startswith(f"{part.root}: no such folder"):
+            raise
+        raise DataError(f"{error}; set {key}") from error
 
 
 class ValidationPictures(Dataset[dict[str, Any]]):

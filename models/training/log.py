@@ -13,6 +13,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..io.atomic import atomic_path
 from ..networks.weights import save_weights
+from ..system.progress import Cancelled, Report, tell
+from ..system.progress import Progress as Told
 from .errors import DivergedError
 from .first_weights import weights_of
 
@@ -33,12 +35,17 @@ class RunLog(Callback):
     Args:
         out: the run's folder.
         progress: called after each step with the steps done, the loss and the pairs per second.
+        report: called after each step; where it returns False the run stops after that step.
+
+    Attributes:
+        cancelled: that it did.
 
     Raises: DivergedError: during the run; the files then hold what came before.
     """
 
-    def __init__(self, out: Path, progress: Progress) -> None:
-        self.out, self.progress = out, progress
+    def __init__(self, out: Path, progress: Progress, report: Report | None = None) -> None:
+        self.out, self.progress, self.report = out, progress, report
+        self.cancelled: Cancelled | None = None
         self.writer: SummaryWriter | None = None
         self.begun = self.last = self.paused = time.monotonic()
         self.sums: dict[str, float] = {}  # since the last row
@@ -71,7 +78,9 @@ class RunLog(Callback):
         self.timed += 1
         now = time.monotonic()
         speed = self.timed * run.batch / max(now - self.last, 1e-9)
-        self.progress(step, self.sums["loss"] / self.count, speed)
+        loss = self.sums["loss"] / self.count
+        self.progress(step, loss, speed)
+        told = Told("train", step, run.steps, "steps", loss=loss, pairs_per_second=speed)
         if step % run.log_every == 0 or step == run.steps:
             values = {name: total / self.count for name, total in self.sums.items()}
             rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -82,6 +91,12 @@ class RunLog(Callback):
             for name, value in shared.items():
                 self.writer.add_scalar(f"training/{name}", value, step)
             self.sums, self.count, self.timed, self.last = {}, 0, 0, now
+        try:
+            tell(self.report, told)
+        except Cancelled as error:
+            if trainer.world_size > 1:  # the others would wait for this one
+                raise
+            self.cancelled, trainer.should_stop = error, True
 
     def on_validation_start(self, trainer: Trainer, module: Any) -> None:
         self.paused = time.monotonic()

@@ -4,13 +4,15 @@ TOML because it is typed (YAML 1.1 reads ``1e-4`` as text and ``no`` as false), 
 own library from 3.11 on.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..system.suggestions import did_you_mean
 from .errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -51,7 +53,8 @@ def read_recipe(kind: type[Recipe], source: str | Path, changes: Sequence[str] =
     if not path.is_file():
         shipped = RECIPES / f"{source}.toml"
         if str(source) not in recipes():
-            raise ConfigError(f"{source}: no such file, nor a shipped recipe: {', '.join(recipes())}")
+            near = did_you_mean(str(source), recipes())
+            raise ConfigError(f"{source}: no such file, nor a shipped recipe: {', '.join(recipes())}{near}")
         path = shipped
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -70,9 +73,30 @@ def parse_recipe(kind: type[Recipe], values: dict[str, Any], source: str = "reci
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         got = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
-        raise ConfigError(
-            f"{source}: {place or 'recipe'}: {first['msg'].removeprefix('Value error, ')}{got}"
-        ) from error
+        said = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            said, got = "no such key" + _near_key(kind, first["loc"]), ""
+        elif first["type"] == "literal_error":
+            got += did_you_mean(str(first["input"]), re.findall(r"'([^']*)'", said))
+        raise ConfigError(f"{source}: {place or 'recipe'}: {said}{got}") from error
+
+
+def _near_key(kind: type[BaseModel], place: Sequence[int | str]) -> str:
+    """``; did you mean run.steps?`` for a key that is none."""
+    part: Any = kind
+    above = place[:-1]
+    for key in above:
+        if isinstance(key, str) and part is not None:
+            part = _model_in(part.model_fields[key].annotation) if key in part.model_fields else None
+    known = [".".join(map(str, (*above, name))) for name in (part.model_fields if part is not None else ())]
+    return did_you_mean(".".join(map(str, place)), known)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The part of a recipe that a field holds, also within a tuple or beside None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _tuples(value: Any) -> Any:

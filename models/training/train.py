@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..io.atomic import atomic_path, make_output_folder
 from ..io.errors import ImageError, OutputError
 from ..networks.configuration import Configuration
 from ..networks.weights import WeightsError
+from ..system.progress import Report
 from .average import RunningAverage
 from .checkpoints import Checkpoints, WholeFiles
 from .config import Config
@@ -28,7 +29,9 @@ from .first_weights import start_network
 from .loaders import PairData
 from .log import WEIGHTS, Progress, RunLog
 from .module import Deblurring
+from .plan import Plan, plan
 
+_LOG = logging.getLogger("lfdeblur.train")
 CHECKPOINT, RECIPE = "last.ckpt", "recipe.json"
 # What the checkpoint decides.
 KEPT = (
@@ -44,6 +47,8 @@ def train(
     *,
     resume: bool = False,
     progress: Progress = lambda steps, loss, pairs_per_second: None,
+    report: Report | None = None,
+    begin: Callable[[Plan], bool | None] = lambda plan: None,
 ) -> Path:
     """Train a network; everything is checked before the first step.
 
@@ -57,6 +62,10 @@ def train(
         resume: go on where the run in ``out`` stopped; it must have been of the same network. False: there must be
             none.
         progress: called after each step with the steps done, the loss and the pairs per second.
+        report: called with a ``Progress`` after each step; where it returns False the call ends with ``Cancelled``, and
+            the run can be resumed from that step (of several processes: from the last checkpoint).
+        begin: called with what is about to be done, when all is checked and before anything is written; where it
+            returns False nothing is.
 
     Returns: the path of the weights.
 
@@ -77,8 +86,11 @@ def train(
         raise OutputError(f"{out}: holds a run already; resume it or choose another folder")
     module = _module(config, resume)
     data = PairData(config)
+    if begin(plan(config, module, data, out)) is False:
+        return out / WEIGHTS
     make_output_folder(out)
-    trainer = _trainer(config, out, progress)
+    log = RunLog(out, progress, report)
+    trainer = _trainer(config, out, log)
     if trainer.is_global_zero:
         with atomic_path(out / RECIPE) as temporary:
             temporary.write_text(json.dumps(config.model_dump(), indent=2) + "\n")
@@ -92,9 +104,12 @@ def train(
             ".*in eval mode.*",
         ):
             warnings.filterwarnings("ignore", message=message)
+        _LOG.info("%s", "goes on where it was" if resume else "begins")
         with _interruptible(trainer), _plain_errors():
             trainer.fit(module, data, ckpt_path=str(checkpoint) if resume else None)
         trainer.save_checkpoint(checkpoint)
+    if log.cancelled is not None:
+        raise log.cancelled
     return out / WEIGHTS
 
 
@@ -139,7 +154,7 @@ def _interruptible(trainer: Trainer) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
+def _trainer(config: Config, out: Path, log: RunLog) -> Trainer:
     run = config.run
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     processes = run.devices * run.nodes
@@ -163,7 +178,7 @@ def _trainer(config: Config, out: Path, progress: Progress) -> Trainer:
         plugins=[WholeFiles()],
         callbacks=[
             *([RunningAverage(run.ema)] if run.ema else []),
-            RunLog(out, progress),
+            log,
             Checkpoints(
                 out / CHECKPOINT,
                 run.checkpoint_every,

@@ -1,5 +1,6 @@
 """The command: its results, and one line with exit code 2 for every bad input."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import lfdeblur_ops
 from lfdeblur_models import DRBNet, cli
 from lfdeblur_models.cli.demo import ASSET
+from lfdeblur_models.cli.installation import OPS
 from lfdeblur_models.cli.refocus import PLANES_AT_ONCE
 from lfdeblur_models.data import (
     Shot,
@@ -27,6 +29,7 @@ from lfdeblur_models.data import (
 from lfdeblur_models.drawing.contact_sheet import Tile, contact_sheet
 from lfdeblur_models.io.images import ImageInfo, read_image, to_integers, write_image
 from lfdeblur_models.system.interrupts import reliable_interrupts
+from lfdeblur_ops import _dispatch
 from lfdeblur_ops.testing import half_a_step
 
 from ..data.noise_views import make_light_field
@@ -53,8 +56,12 @@ def test_version_and_help(run):
 def test_info_about_the_installation(run):
     code, out, _ = run("info")
     assert code == 0
-    for text in (lfdeblur_ops.__version__, "torch_running", "refocus, reference", "dynamic_filter, cuda"):
+    for text in (lfdeblur_ops.__version__, torch.__version__, "on the CPU", *OPS):
         assert text in out
+    assert "{" not in out  # no Python
+    told = json.loads(run("info", "--json")[1])
+    assert told["back_ends"] == {op: lfdeblur_ops.backends(op) for op in OPS}
+    assert set(OPS) == set(_dispatch._IMPLS)
 
 
 def test_info_about_a_light_field(run, field, tmp_path, monkeypatch):

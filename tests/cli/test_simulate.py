@@ -63,7 +63,7 @@ def test_pictures_in_a_folder(run, scene, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--camera", "phone"), "camera: got 'phone', want one of f01, illum, lab"),
+        (("--camera", "phone"), "camera: got 'phone', want f01, illum or lab"),
         (("--lenslets", "round"), "lenslets: got 'round', want hexagonal or square"),
         (("--size", "3280"), "--size: got '3280', want HEIGHTxWIDTH"),
         (("--size", "20x3280"), "size: got 3280x20 pixels, want 8 lenslets of 10 pixels each way"),

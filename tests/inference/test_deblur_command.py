@@ -69,7 +69,8 @@ def test_values_depth_and_alpha(run, tmp_path, weights, suffix, bits, channels, 
     options = EXACT if bits == 8 else ()  # auto is exact for 16 bits
     options += () if tile is None else ("--tile", tile, "--overlap", OVERLAP)
     code, said, err = run(source, "--out", tmp_path / "out", "--weights", weights, *options)
-    assert (code, said, err) == (0, f"1 picture in {tmp_path / 'out'}\n", "")
+    assert (code, err) == (0, "")
+    assert said.startswith(f"1 picture in {tmp_path / 'out'}: 0.01 megapixels in ")
     got, info = read_image(tmp_path / "out" / source.name)
     before = read_image(source)[1]
     assert info == before
@@ -114,7 +115,8 @@ def test_broken_files_do_not_stop_the_rest(run, tmp_path, weights):
     Image.new("CMYK", (16, 16)).save(cmyk)
     batch = [good[0], cut, empty, good[1], cmyk, good[2]]
     code, said, err = run(*batch, "--out", tmp_path / "out", "--weights", weights, *EXACT)
-    assert (code, said) == (1, f"3 pictures in {tmp_path / 'out'}\n")
+    assert code == 1
+    assert said.startswith(f"3 pictures in {tmp_path / 'out'}: ")
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [path.name for path in good]
     for i, path in enumerate(good):
         got = read_image(tmp_path / "out" / path.name)[0]
@@ -199,7 +201,7 @@ def test_dual_view(run, tmp_path, weights):
     [
         (("--memory", "lots"), "--memory: got 'lots', want a size such as 2GB"),
         (("--memory", "1MB"), "--memory: got 1 MB, want at least"),
-        (("--dtype", "int8"), "--dtype: got 'int8', want auto, float32, bfloat16, float16"),
+        (("--dtype", "int8"), "--dtype: got 'int8', want auto, float32, bfloat16 or float16"),
         (("--device", "tpu"), "--device: got 'tpu', want auto, cpu or cuda"),
         (("--tile", "24", "--overlap", "16"), "--tile: got 24, want at least"),
         (("--overlap", "-1"), "Invalid value for '--overlap'"),
@@ -240,7 +242,7 @@ def test_safetensors(run, tmp_path, weights):
 def test_folder_by_default(run, tmp_path, weights, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_image(tmp_path / "a.png", colours())
-    assert run("a.png", "--weights", weights)[:2] == (0, "1 picture in restored\n")
+    assert run("a.png", "--weights", weights)[1].startswith("1 picture in restored: ")
     assert (tmp_path / "restored" / "a.png").is_file()
 
 

@@ -287,6 +287,7 @@ def test_pictures_that_turn_out_to_be_damaged_are_named(run, pairs, tmp_path, wo
     file = write(tmp_path / "recipe.toml", recipe(pairs, run={"workers": workers}))
     code, error = run("--config", file, "--out", tmp_path / "out")
     assert code == 2
+    *_, error = error.splitlines()  # those before tell what was about to be done
     assert error.startswith(f"lfdeblur: error: {pairs / 'source'}/")
     assert "damaged" in error
 
@@ -306,7 +307,8 @@ def test_a_run_that_diverges_keeps_what_came_before(run, pairs, tmp_path, monkey
     every = 2 if logged else 1
     file = write(tmp_path / "recipe.toml", recipe(pairs, run={"steps": 9, "checkpoint_every": every}))
     code, error = run("--config", file, "--out", tmp_path / "out")
-    assert (code, len(error.splitlines())) == (2, 1)
+    assert code == 2
+    *_, error = error.splitlines()  # those before tell what was about to be done
     assert ("step 6: the loss is nan" if logged else "step 5: weights are not finite") in error
     assert torch.load(tmp_path / "out" / "last.ckpt", weights_only=True)["global_step"] == 4
     kept = load_network(tmp_path / "out" / "weights.safetensors").state_dict()

@@ -1,6 +1,7 @@
 """Training pairs on disk: many scenes, many processes, and runs that go on where a killed one stopped."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ...io.errors import OutputError
+from ...system.progress import Progress, Report, tell
 from ..light_field import LightField, LightFieldError
 from ..sources.find import Reading, Source, find_as_told
 from .executors import Executor, Processes
@@ -17,6 +19,7 @@ from .scene_renderer import Stages
 from .storage import open_storage
 from .work_units import Outcome, make_room, make_units, records, run_unit
 
+_LOG = logging.getLogger("lfdeblur.generate")
 MANIFEST, REPORT = "manifest.parquet", "report.json"
 
 
@@ -54,6 +57,7 @@ def generate(
     workers: int = 1,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    report: Report | None = None,
 ) -> Generated:
     """Render every scene by a recipe and write it, with a manifest of every choice.
 
@@ -72,6 +76,8 @@ def generate(
         executor: who does the work instead: ``Processes(n)``, what ``workers=n`` stands for, or ``OnRay(n)``, n tasks
             at a time on a Ray cluster. The bytes are the same.
         progress: called with the scenes done and their number.
+        report: called with a ``Progress`` after each scene or shard; where it returns False the call ends
+            with ``Cancelled``: what is done stays, and the same call goes on there.
 
     Raises:
         LightFieldError: no such source, or two scenes of one name. Broken scenes do not raise.
@@ -96,7 +102,9 @@ def generate(
             for outcome in executor.outcomes(work, units):
                 made.add(outcome)
                 done += sizes[outcome.unit]
+                _LOG.debug("%s: %d pairs, %d files", outcome.unit, len(outcome.rows), len(outcome.files))
                 progress(done, len(scenes))
+                tell(report, Progress("generate", done, len(scenes), "scenes"))
         except BrokenExecutor as error:
             raise OutputError(
                 f"cannot write to {storage}: a worker process was killed, perhaps for want of memory; "

@@ -154,7 +154,9 @@ def _look(path: Path) -> Format:
     if len(possible) == 1:
         return possible[0]
     if possible:
-        raise LightFieldError(f"{path}: {'; '.join(known.doubt(path) for known in possible if known.doubt)}")
+        doubts = "; ".join(known.doubt(path) for known in possible if known.doubt)
+        photograph = "a photograph, as far as it tells, which lfdeblur deblur restores: " if path.is_file() else ""
+        raise LightFieldError(f"{path}: {photograph}{doubts}")
     raise LightFieldError(f"{path}: unknown format; looked for {', '.join(_kinds())}")
 
 

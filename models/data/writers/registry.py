@@ -12,7 +12,7 @@ from pathlib import Path
 from ...io.atomic import atomic_folder, atomic_path, make_output_folder
 from ...io.errors import OutputError
 from ..errors import LightFieldError
-from ..light_field import WRITERS, LightField, check_light_field
+from ..light_field import LightField, check_light_field
 from ._layout import Layout, with_bits, with_encoding
 
 
@@ -136,6 +136,3 @@ def _check_values(light_field: LightField) -> None:
         if not (math.isfinite(low + high) and (light or (low >= _LOWEST and high <= _HIGHEST))):
             want = "light" if light else "floating point in [0, 1]"
             raise LightFieldError(f"{light_field.scene}: got values from {low:g} to {high:g}, want {want}")
-
-
-WRITERS[:] = [write_light_field]

@@ -1,0 +1,5 @@
+"""``python -m lfdeblur_models``: the command ``lfdeblur``."""
+
+from .cli import main
+
+main()

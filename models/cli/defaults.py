@@ -1,0 +1,121 @@
+"""Defaults of a user's own: ``lfdeblur.toml`` and the environment."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..system.suggestions import did_you_mean
+from .options import CommandError
+
+FILE = "lfdeblur.toml"
+_used: list[Path] = []
+
+
+def apply_defaults(context: typer.Context, told: Path | None = None) -> None:
+    """Have the subcommands take their defaults from the files there are.
+
+    The command line comes before the environment, that before the file of the working folder or the nearest folder
+    above it, that before the user's.
+
+    Args:
+        context: of the whole command.
+        told: this file, and no other.
+
+    Raises:
+        CommandError: a file that cannot be read, or that names a command or an option which there is not.
+    """
+    if told is not None and not told.is_file():
+        raise CommandError(f"--config-file: {told}: no such file")
+    files = [told] if told is not None else list(files_found())
+    _used[:] = files
+    merged: dict[str, dict[str, Any]] = {}
+    for file in files:
+        for command, values in _read(file, context.command).items():
+            merged.setdefault(command, {}).update(values)
+    context.default_map = merged
+
+
+def files_used() -> list[Path]:
+    """Those that the command takes defaults from."""
+    return list(_used)
+
+
+def files_found() -> Iterator[Path]:
+    """The user's file and the project's, where they are: the later one counts for more."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "lfdeblur" / FILE
+    if home.is_file():
+        yield home
+    here = Path.cwd()
+    yield from [folder / FILE for folder in (here, *here.parents) if (folder / FILE).is_file()][:1]
+
+
+def _read(file: Path, group: Any) -> dict[str, dict[str, Any]]:
+    """For each command the values of its parameters, by these's names."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CommandError(f"{file}: not a readable TOML file ({error})") from error
+    found: dict[str, dict[str, Any]] = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise CommandError(f"{file}: {name}: got {table!r}, want a table of options, as [deblur]")
+        if name not in group.commands:
+            raise CommandError(f"{file}: [{name}]: no such command{did_you_mean(name, group.commands)}")
+        options = options_of(group.commands[name])
+        for key, value in table.items():
+            option = key.replace("_", "-")
+            if option not in options:
+                raise CommandError(f"{file}: {name}.{key}: no such option{did_you_mean(option, options)}")
+            if isinstance(value, dict):
+                raise CommandError(f"{file}: {name}.{key}: got a table, want a value")
+            found.setdefault(name, {})[options[option].name] = value
+    return found
+
+
+def variable(command: Any, option: str) -> str:
+    """Of the environment, for an option by its name: ``LFDEBLUR_DEBLUR_MEMORY``."""
+    return f"LFDEBLUR_{command.name}_{option}".upper().replace("-", "_")
+
+
+def options_of(command: Any) -> dict[str, Any]:
+    """The parameter of each long option, by the option's name without its dashes."""
+    return {
+        name.removeprefix("--"): parameter
+        for parameter in command.params
+        if parameter.param_type_name == "option"
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+
+
+def told_by(message: str) -> str:
+    """Where the option that an error names was told, for the end of the error; empty for the command line."""
+    option = re.search(r"--([a-z][a-z-]*)", message)
+    command = _last_context
+    if option is None or command is None:
+        return ""
+    parameter = options_of(command.command).get(option[1])
+    source = None if parameter is None else command.get_parameter_source(parameter.name)
+    if source is not None and source.name == "ENVIRONMENT":
+        return f" (from {variable(command.command, option[1])})"
+    if source is not None and source.name == "DEFAULT_MAP":
+        return f" (from {' or '.join(map(str, _used))})"
+    return ""
+
+
+_last_context: Any = None
+
+
+def remember(context: Any) -> None:
+    """The subcommand whose arguments are read: what ``told_by`` speaks of."""
+    global _last_context
+    _last_context = context

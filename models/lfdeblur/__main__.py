@@ -1,0 +1,5 @@
+"""``python -m lfdeblur``: the command ``lfdeblur``."""
+
+from lfdeblur_models.cli import main
+
+main()
