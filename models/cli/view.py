@@ -47,7 +47,7 @@ def view(
         if missing not in ("starlette", "uvicorn", "websockets"):
             raise
         raise CommandError(
-            f"view needs {missing}: install the extra 'web' (pip install 'lfdeblur-ops[web]')"
+            f"view needs {missing}: install the extra 'web' (pip install 'lfdeblur[web]')"
         ) from error
     if not is_loopback(host) and not token:
         raise CommandError(f"--host: got {host}, which other machines can reach: add --token")

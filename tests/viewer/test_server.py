@@ -487,5 +487,5 @@ def test_without_the_extra_it_says_what_to_install(name):
     assert (ended.returncode, ended.stdout) == (2, "")
     assert (
         ended.stderr
-        == f"lfdeblur: error: view needs {name}: install the extra 'web' (pip install 'lfdeblur-ops[web]')\n"
+        == f"lfdeblur: error: view needs {name}: install the extra 'web' (pip install 'lfdeblur[web]')\n"
     )
