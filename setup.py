@@ -80,7 +80,8 @@ def wants_extension() -> bool:
     without = "no C++ compiler: neither c++, g++ nor clang++ is on the PATH, and CXX names none"
     if wanted == "1" or setting("LFDEBLUR_CUDA") == "1":
         raise SystemExit(f"lfdeblur: {without}")
-    say(f"WARNING: {without}. Nothing is compiled: every op will run on its slower PyTorch reference.")
+    if not {"egg_info", "dist_info", "sdist"} & set(sys.argv):  # pip asks for those first: one warning is enough
+        say(f"WARNING: {without}. Nothing is compiled: every op will run on its slower PyTorch reference.")
     return False
 
 
@@ -234,6 +235,7 @@ setup(
         for name in ["models", *("models." + p for p in find_packages("models"))]
     ],
     package_dir={"lfdeblur_models": "models"},
+    include_package_data=False,  # MANIFEST.in is for sources
     package_data={
         "lfdeblur_ops": ["py.typed", "*.pyi"],
         "lfdeblur_models": ["py.typed", "assets/**/*", "viewer/page/*"],

@@ -17,7 +17,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from packaging.requirements import Requirement
-from wheels import PYTHONS, ROOT, interpreter
+from pythons import HERE, PYTHONS, ROOT, interpreter
 
 TORCHES = ["2.11.0", "2.13.0", "2.15.0"]
 # Every op against its reference on every back end, its errors, its registration, its gradients; without what compiles.
@@ -129,7 +129,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pythons", nargs="+", default=PYTHONS)
+    parser.add_argument("--pythons", nargs="+", default=PYTHONS, help="versions such as 3.12, or here")
     parser.add_argument("--torches", nargs="+", default=TORCHES)
     parser.add_argument("--wheels", type=Path, default=ROOT / "dist", help="folder of the wheels")
     parser.add_argument("--few", action="store_true", help="only the forwards of the CPU kernels: a minute")
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--libraries", type=Path, help="site-packages whose NVIDIA libraries every torch is lent")
     options = parser.parse_args()
     rows = []
-    for version in options.pythons:
+    for version in (HERE if python == "here" else python for python in options.pythons):
         (wheel,) = options.wheels.glob(f"lfdeblur-*-cp{version.replace('.', '')}-*.whl")
         for torch in options.torches:
             rows.append(check(wheel, version, torch, options))

@@ -16,27 +16,11 @@ from pathlib import Path
 
 from cuda_toolkit import find_toolkit, release
 from older_libc import link_flags
+from pythons import PYTHONS, ROOT, interpreter
 from sbom import ASSETS, Part, add_sbom, compiled
 
-ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build/wheels"
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PLATFORM = "manylinux_2_28_x86_64"
-
-
-def interpreter(version: str) -> Path:
-    """A CPython of a version such as 3.12: this one, one on the PATH, or pyenv's newest."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return Path(sys.executable)
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = sorted(
-        root.glob(f"versions/{version}.*/bin/python"), key=lambda path: [*map(int, re.findall(r"\d+", path.parts[-3]))]
-    )
-    if not found and (on_path := shutil.which(f"python{version}")):
-        found = [Path(on_path)]
-    if not found:
-        raise SystemExit(f"make wheels: no Python {version} on the PATH nor in {root}")
-    return found[-1]
 
 
 def environment(version: str, folder: Path) -> Path:
@@ -44,7 +28,8 @@ def environment(version: str, folder: Path) -> Path:
     python = folder / "bin/python"
     if not python.exists():
         subprocess.run([interpreter(version), "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "setuptools>=77", "wheel", "ninja"], check=True)
+        command = [python, "-I", "-m", "pip", "install", "--quiet", "setuptools>=77", "wheel", "ninja"]
+        subprocess.run(command, check=True)
     return python
 
 
