@@ -203,7 +203,9 @@ class Build(build_ext):
                     lines.append(f"build {made}: {rule} {source}")
         linker = [*cxx, "-shared", "$in", "-o", "$out"]
         library = target.with_name(LIBRARY)
-        lines += ninja_rule("link_library", [*linker, f"-Wl,-soname,{LIBRARY}", *link, *finish], "link $out")
+        whole = [] if self.debug else ["-Wl,--no-undefined"]  # AddressSanitizer's own stay open
+        soname = f"-Wl,-soname,{LIBRARY}"
+        lines += ninja_rule("link_library", [*linker, soname, *link, *whole, *finish], "link $out")
         lines += ninja_rule("link_module", [*linker, "-Wl,-rpath,$ORIGIN", *finish], "link $out")
         lines.append(f"build {ninja_path(library)}: link_library {' '.join(objects[LIBRARY])}")
         lines.append(f"build {ninja_path(target)}: link_module {' '.join(objects[target.name])} {ninja_path(library)}")

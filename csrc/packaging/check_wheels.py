@@ -38,7 +38,7 @@ def requirements(wheel: Path) -> list[Requirement]:
 
 def install(python: Path, wheel: Path, torch: str, options: argparse.Namespace) -> None:
     """The wheel and its torch; with ``--libraries`` without the gigabytes of NVIDIA's, which stand in that folder."""
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     find = ["--find-links", options.torch_wheels] if options.torch_wheels else []
     tests = ["pytest", "pytest-timeout", "pytest-benchmark", "pytest-xdist", "scikit-image", "setuptools"]
     if options.libraries is None:

@@ -60,8 +60,18 @@ def build(version: str, settings: dict[str, str]) -> Path:
     command = [python, "setup.py", "-q", "build", "--build-temp", WORK / "objects", "--build-lib", made]
     command += ["bdist_wheel", "--bdist-dir", WORK / "bdist", "--dist-dir", raw]
     subprocess.run(command, cwd=ROOT, env=os.environ | settings, check=True)
+    for library in made.glob("lfdeblur_ops/*.so"):
+        check_symbols(library)
     (wheel,) = raw.glob("*.whl")
     return wheel
+
+
+def check_symbols(library: Path) -> None:
+    """Nothing of the C++ library may be left to a torch that happens to export it; auditwheel does not see that."""
+    listed = subprocess.run(["nm", "-D", "--undefined-only", library], capture_output=True, text=True, check=True)
+    lent = re.findall(r" U (_Z\w*St\d*\w*)$", listed.stdout, re.MULTILINE)
+    if found := [name for name in lent if not name.startswith("_ZN8lfdeblur")]:
+        raise SystemExit(f"make wheels: {library.name} would take from torch what older_runtime.c is to have: {found}")
 
 
 def contents() -> list[Part]:

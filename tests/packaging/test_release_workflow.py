@@ -24,7 +24,9 @@ def test_what_is_others_is_pinned_by_commit():
 
 def test_targets_and_options_are_there():
     makefile = (ROOT / "Makefile").read_text()
-    called = re.findall(r"make ((?:[a-z-]+ ?)+)((?: ?[A-Z]+=\S+)*)", " ; ".join(s.get("run", "") for s in steps("build")))
+    called = re.findall(
+        r"make ((?:[a-z-]+ ?)+)((?: ?[A-Z]+=\S+)*)", " ; ".join(s.get("run", "") for s in steps("build"))
+    )
     assert [targets.split() for targets, _ in called] == [["sdist", "wheels"], ["check-dist"], ["check-wheels"]]
     for targets, variables in called:
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets.split())
