@@ -46,9 +46,7 @@ def view(
         missing = (error.name or "").partition(".")[0]
         if missing not in ("starlette", "uvicorn", "websockets"):
             raise
-        raise CommandError(
-            f"view needs {missing}: install the extra 'web' (pip install 'lfdeblur[web]')"
-        ) from error
+        raise CommandError(f"view needs {missing}: install the extra 'web' (pip install 'lfdeblur[web]')") from error
     if not is_loopback(host) and not token:
         raise CommandError(f"--host: got {host}, which other machines can reach: add --token")
     known = {COMPACT: weights_file(None)}

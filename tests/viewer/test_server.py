@@ -486,6 +486,5 @@ def test_without_the_extra_it_says_what_to_install(name):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert (
-        ended.stderr
-        == f"lfdeblur: error: view needs {name}: install the extra 'web' (pip install 'lfdeblur[web]')\n"
+        ended.stderr == f"lfdeblur: error: view needs {name}: install the extra 'web' (pip install 'lfdeblur[web]')\n"
     )
