@@ -151,7 +151,7 @@ check-dist: $(WHEELS_DEPS)
 	$(PACKAGING)/check_dist.py $(DIST)
 
 # Each wheel in DIST, installed with each of TORCHES. CHECK: further options (check_wheels.py --help).
-TORCHES ?= 2.11.0 2.13.0 2.15.0
+TORCHES ?= 2.11.0 2.13.0 newest
 check-wheels: $(WHEELS_DEPS)
 	$(PACKAGING)/check_wheels.py --wheels $(DIST) --pythons $(PYTHONS) --torches $(TORCHES) $(CHECK)
 

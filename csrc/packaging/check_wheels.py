@@ -19,12 +19,12 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 from pythons import HERE, PYTHONS, ROOT, interpreter
 
-TORCHES = ["2.11.0", "2.13.0", "2.15.0"]
+TORCHES = ["2.11.0", "2.13.0", "newest"]  # of what there is for the Python
 # Every op against its reference on every back end, its errors, its registration, its gradients; without what compiles.
 FILES = ["backends", "package", "library", "dynamic_filter", "dynamic_filter_separable", "refocus", "drb_head"]
 FILES += ["conv3x3", "conv_transpose4x4", "residual_block", "row_layers", "modules"]
 SELECTION = "not compile and not inductor"
-FEW = "cpu and matches or package"
+FEW = "cpu and matches and float32"
 FACTS = "import json, lfdeblur_ops; print(json.dumps(lfdeblur_ops.build_info()))"
 
 
@@ -38,13 +38,14 @@ def requirements(wheel: Path) -> list[Requirement]:
 
 def install(python: Path, wheel: Path, torch: str, options: argparse.Namespace) -> None:
     """The wheel and its torch; with ``--libraries`` without the gigabytes of NVIDIA's, which stand in that folder."""
-    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     find = ["--find-links", options.torch_wheels] if options.torch_wheels else []
     tests = ["pytest", "pytest-timeout", "pytest-benchmark", "pytest-xdist", "scikit-image", "setuptools"]
+    wanted_torch = "torch" if torch == "newest" else f"torch=={torch}"
     if options.libraries is None:
-        run([*pip, *find, f"torch=={torch}", wheel, *tests])
+        run([*pip, *find, wanted_torch, wheel, *tests])
         return
-    run([*pip, *find, "--no-deps", f"torch=={torch}", wheel])
+    run([*pip, *find, "--no-deps", wanted_torch, wheel])
     site = next(python.parent.parent.glob("lib/python*/site-packages"))
     wanted = [each for each in requirements(wheel) if each.name != "torch"]
     for line in message_from_bytes(next(site.glob("torch-*.dist-info/METADATA")).read_bytes()).get_all(
@@ -157,7 +158,7 @@ def keep(rows: list[dict[str, Any]], file: Path) -> None:
     new = {(row["python"], row["torch"]) for row in rows}
     old = json.loads(file.read_text()) if file.is_file() else []
     kept = [row for row in old if (row["python"], row["torch"]) not in new]
-    both = sorted(kept + rows, key=lambda row: [int(n) for n in f"{row['python']}.{row['torch']}".split(".")])
+    both = sorted(kept + rows, key=lambda row: (int(row["python"].split(".")[1]), row["torch"]))
     file.write_text(json.dumps(both, indent=1) + "\n")
 
 
