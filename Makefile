@@ -14,7 +14,7 @@ GPUS := $(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/
 export LFDEBLUR_CUDA ?= $(if $(GPUS),,0)
 export TORCH_CUDA_ARCH_LIST ?= $(or $(GPUS),8.0)
 
-.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel docs docs-links bench bench-full results lint format gpu-kit clean
+.PHONY: install build debug demo picture test test-web test-slow test-asan check-oldest hub-kernel docs docs-links sdist wheels check-dist check-wheels check-wheel release bench bench-full results lint format gpu-kit clean
 
 install: build $(DEV_DEPS)
 
@@ -140,6 +140,42 @@ check-oldest:
 hub-kernel: install
 	rm -rf build/hub_kernel
 	$(BIN)/python csrc/huggingface/check.py build/hub_kernel --build
+
+# Packages, into DIST (docs/installing.md).
+DIST ?= dist
+PYTHONS ?= 3.10 3.11 3.12 3.13
+PACKAGING := $(BIN)/python csrc/packaging
+WHEELS_DEPS := $(VENV)/.wheels-deps-$(ASKED)
+$(WHEELS_DEPS): | $(DEPS)
+	LFDEBLUR_EXTENSION=0 $(BIN)/python -m pip install --no-build-isolation --editable '.[wheels]'
+	touch $@
+
+sdist: $(WHEELS_DEPS)
+	LFDEBLUR_EXTENSION=0 $(BIN)/python -m build --sdist --no-isolation --outdir $(DIST) .
+
+# manylinux_2_28, with CUDA kernels for every GPU from Ampere on: 20 minutes of two cores the first time.
+wheels: $(WHEELS_DEPS)
+	LFDEBLUR_CUDA=1 TORCH_CUDA_ARCH_LIST='8.0;9.0;10.0+PTX' $(PACKAGING)/wheels.py --out $(DIST) --pythons $(PYTHONS)
+
+# Would an index take what is in DIST? And its checksums.
+check-dist: $(WHEELS_DEPS)
+	$(PACKAGING)/check_dist.py $(DIST)
+
+# Each wheel in DIST, installed with each of TORCHES. CHECK: further options (check_wheels.py --help).
+TORCHES ?= 2.11.0 2.13.0 newest
+check-wheels: $(WHEELS_DEPS)
+	$(PACKAGING)/check_wheels.py --wheels $(DIST) --pythons $(PYTHONS) --torches $(TORCHES) $(CHECK)
+
+# What `make build` made, as a wheel, installed with this torch in a fresh environment: a minute.
+check-wheel: build $(DEV_DEPS)
+	rm -rf build/check_wheel
+	$(BIN)/python setup.py -q build --build-lib build/check_wheel/lib bdist_wheel --bdist-dir build/check_wheel/tree --dist-dir build/check_wheel
+	$(BIN)/check-wheel-contents build/check_wheel/*.whl
+	$(PACKAGING)/check_wheels.py --few --wheels build/check_wheel --pythons here --torches $(patsubst torch==%,%,$(TORCH))
+
+# VERSION=x.y.z; DRY_RUN=1 only tells the steps. Uploads nothing.
+release: $(WHEELS_DEPS)
+	$(PACKAGING)/release.py $(VERSION) --out $(abspath $(DIST)) $(if $(DRY_RUN),--dry-run)
 
 clean:
 	rm -rf build dist demo *.egg-info lfdeblur_ops/*.so

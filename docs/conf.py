@@ -57,7 +57,6 @@ nb_execution_cache_path = str(HERE.parent / "build" / "docs" / "executed")
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 120
-suppress_warnings = ["toc.not_readable"]
 nb_merge_streams = True
 os.environ["TTY_COMPATIBLE"] = "0"  # else commands in notebooks draw moving bars, which a page cannot show
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # of ``lfdeblur``, for the same

@@ -1,6 +1,6 @@
 """``LightField``: the views of a light field and what its files tell about them."""
 
-from collections.abc import Callable
+from importlib import import_module
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any

@@ -117,7 +117,7 @@ def check_package(package: str, extra: str, who: str) -> None:
     try:
         importlib.import_module(package)
     except ImportError as error:
-        raise ExportedFileError(f"{who} needs {package}: pip install 'lfdeblur-ops[{extra}]'") from error
+        raise ExportedFileError(f"{who} needs {package}: pip install 'lfdeblur[{extra}]'") from error
 
 
 def _reason(error: Exception) -> str:

@@ -123,7 +123,7 @@ def _hub(wanted: str) -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
-        raise PretrainedError(f"{wanted}: needs the extra 'hub': pip install 'lfdeblur-ops[hub]'") from error
+        raise PretrainedError(f"{wanted}: needs the extra 'hub': pip install 'lfdeblur[hub]'") from error
 
 
 def _downloaded(name: str, file: str, options: dict[str, Any]) -> Path:

@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_written_is_one_error(tmp_path, cluster):
 
 def test_without_ray_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(OutputError, match=r"ray is not installed: pip install 'lfdeblur-ops\[ray\]'"):
+    with pytest.raises(OutputError, match=r"ray is not installed: pip install 'lfdeblur\[ray\]'"):
         OnRay()
 
 

@@ -179,7 +179,7 @@ def test_from_the_hub_and_to_it(tmp_path, monkeypatch, networks):
 def test_the_hub_without_its_package(monkeypatch, networks):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for call in (lambda: DRBNet.from_pretrained("me/net"), lambda: networks["single"].push_to_hub("net")):
-        with pytest.raises(PretrainedError, match=r"needs the extra 'hub': pip install 'lfdeblur-ops\[hub\]'"):
+        with pytest.raises(PretrainedError, match=r"needs the extra 'hub': pip install 'lfdeblur\[hub\]'"):
             call()
 
 

@@ -133,7 +133,7 @@ def test_bad_options_are_one_line(run, tmp_path, monkeypatch, photo, exported, o
 def test_a_runtime_that_is_not_installed(monkeypatch, exported, runtime, package):
     path = exported("single", runtime)
     monkeypatch.setitem(sys.modules, package, None)
-    message = rf"the runtime {runtime} needs {package}: pip install 'lfdeblur-ops\[{runtime}\]'"
+    message = rf"the runtime {runtime} needs {package}: pip install 'lfdeblur\[{runtime}\]'"
     with pytest.raises(ExportedFileError, match=message):
         open_exported(path, runtime)
 

@@ -172,7 +172,7 @@ def test_a_package_that_is_not_installed(run, tmp_path, monkeypatch, weights, to
     code, _, err = run("--weights", weights["single"], "--to", to, "--out", tmp_path / OUT[to])
     assert (code, err) == (
         2,
-        f"lfdeblur: error: export to {to} needs {package}: pip install 'lfdeblur-ops[{package}]'\n",
+        f"lfdeblur: error: export to {to} needs {package}: pip install 'lfdeblur[{package}]'\n",
     )
 
 

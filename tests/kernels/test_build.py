@@ -17,7 +17,8 @@ output, sources = sys.argv[sys.argv.index("-o") + 1], [word for word in sys.argv
 Path(output).write_bytes(b"")
 if "-MF" in sys.argv:
     headers = [word for word in {headers} if word.split("/")[-1].split(".")[0] in sources[0]]
-    Path(sys.argv[sys.argv.index("-MF") + 1]).write_text(f"{{output}}: {{sources[0]}} {{' '.join(headers)}}")
+    escaped = output.replace(" ", "\\\\ ")
+    Path(sys.argv[sys.argv.index("-MF") + 1]).write_text(f"{{escaped}}: {{sources[0]}} {{' '.join(headers)}}")
 with open("{log}", "a") as log:
     print(Path(output).name if "-shared" in sys.argv else sources[0], file=log)
 """
@@ -26,7 +27,7 @@ with open("{log}", "a") as log:
 @pytest.fixture
 def build(tmp_path):
     """A call that builds a copy of the sources and gives the names of what was compiled and linked."""
-    sources, log, compiler = tmp_path / "sources", tmp_path / "log", tmp_path / "compiler"
+    sources, log, compiler = tmp_path / "the sources", tmp_path / "log", tmp_path / "compiler"
     for name in (
         "setup.py",
         "pyproject.toml",

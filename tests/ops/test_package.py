@@ -19,7 +19,7 @@ from lfdeblur_ops import _load
 
 def test_build_info():
     info = lfdeblur_ops.build_info()
-    assert info["version"] == lfdeblur_ops.__version__ == importlib.metadata.version("lfdeblur-ops")
+    assert info["version"] == lfdeblur_ops.__version__ == importlib.metadata.version("lfdeblur")
     assert info["extension"] is True
     assert info["cpu_capability"] in ("baseline", "avx2", "avx512")
     assert info["torch_running"] == torch.__version__

@@ -29,7 +29,7 @@ class OnRay:
         try:
             import ray  # noqa: F401
         except ImportError as error:
-            raise OutputError("ray is not installed: pip install 'lfdeblur-ops[ray]'") from error
+            raise OutputError("ray is not installed: pip install 'lfdeblur[ray]'") from error
         self.count = count
 
     def outcomes(self, work: Callable[[WorkUnit], Outcome], units: Sequence[WorkUnit]) -> Iterator[Outcome]:
