@@ -1,7 +1,7 @@
 """``LightField``: the views of a light field and what its files tell about them."""
 
-from importlib import import_module
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
