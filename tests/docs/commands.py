@@ -59,6 +59,12 @@ def _check_extras(words: list[str]) -> None:
                 assert re.search(rf"^{name} = \[", project, re.MULTILINE), f"no extra {name}"
 
 
+def names() -> list[str]:
+    """All subcommands."""
+    root = typer.main.get_command(cli.app)
+    return list(root.list_commands(root.make_context("lfdeblur", [], resilient_parsing=True)))  # type: ignore[attr-defined]
+
+
 def options(command: str) -> set[str]:
     """All options of a subcommand."""
     root = typer.main.get_command(cli.app)

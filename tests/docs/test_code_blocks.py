@@ -69,18 +69,23 @@ def test_the_blocks_of_a_page_run(page, folder, one_thread):
                 for line in command_lines(fence.text):
                     commands.run(line, folder)
             elif fence.language == "toml":
-                _check_recipe(fence.text)
+                _check_toml(fence.text, folder)
         except (Exception, SystemExit) as error:
             raise AssertionError(f"{fence.place}: {type(error).__name__}: {error}") from error
 
 
-def _check_recipe(text):
-    """A part of a recipe, in the place of that part of one that ships."""
+def _check_toml(text, folder):
+    """A part of a recipe, in the place of that part of one that ships; or defaults of the command."""
     from lfdeblur_models.training import recipe_files
     from lfdeblur_models.training.config import parse_config
 
-    shipped = recipe_files.tomllib.loads((recipe_files.RECIPES / "stage1.toml").read_text())
-    parse_config(shipped | recipe_files.tomllib.loads(text))
+    values = recipe_files.tomllib.loads(text)
+    if set(values) <= set(commands.names()):
+        (folder / "defaults.toml").write_text(text)
+        commands.run("lfdeblur --config-file defaults.toml info", folder)
+    else:
+        shipped = recipe_files.tomllib.loads((recipe_files.RECIPES / "stage1.toml").read_text())
+        parse_config(shipped | {"validation": None} | values)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_named)
