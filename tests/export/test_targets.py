@@ -90,7 +90,7 @@ def test_dtmodel_is_what_darktable_looks_for(run, tmp_path, networks, weights):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--to", "gguf", "--out", "a.gguf"], "--to: got 'gguf', want onnx, openvino, torch, aoti, dtmodel"),
+        (["--to", "gguf", "--out", "a.gguf"], "--to: got 'gguf', want one of onnx, openvino, torch, aoti, dtmodel"),
         (["--to", "onnx", "--out", "a.pt2"], "--out: got a.pt2, want a name that ends in .onnx for onnx"),
         (["--to", "openvino", "--out", "a.bin"], "--out: got a.bin, want a name that ends in .xml for openvino"),
         (["--to", "hub", "--out", "a.safetensors"], "--out: got a.safetensors, want the name of a folder for hub"),
