@@ -23,6 +23,7 @@ def setup(tmp_path):
         "LICENSE",
         "lfdeblur_ops/__init__.py",
         "models/__init__.py",
+        "models/lfdeblur/__init__.py",
     ):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
