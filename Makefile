@@ -153,9 +153,11 @@ $(WHEELS_DEPS): | $(DEPS)
 sdist: $(WHEELS_DEPS)
 	LFDEBLUR_EXTENSION=0 $(BIN)/python -m build --sdist --no-isolation --outdir $(DIST) .
 
-# manylinux_2_28, with CUDA kernels for every GPU from Ampere on: 20 minutes of two cores the first time.
+# manylinux_2_28, with CUDA kernels for every GPU from Ampere on: 20 minutes of two cores the first time. MACHINE=aarch64
+# cross-compiles: CPU kernels alone, in five minutes.
+MACHINE ?= $(shell uname -m)
 wheels: $(WHEELS_DEPS)
-	LFDEBLUR_CUDA=1 TORCH_CUDA_ARCH_LIST='8.0;9.0;10.0+PTX' $(PACKAGING)/wheels.py --out $(DIST) --pythons $(PYTHONS)
+	LFDEBLUR_CUDA=1 TORCH_CUDA_ARCH_LIST='8.0;9.0;10.0+PTX' $(PACKAGING)/wheels.py --out $(DIST) --pythons $(PYTHONS) --machine $(MACHINE)
 
 # Would an index take what is in DIST? And its checksums.
 check-dist: $(WHEELS_DEPS)

@@ -1,26 +1,29 @@
 """`make wheels`: manylinux_2_28 wheels of several Pythons into dist/, each with its bill of materials.
 
 One wheel per Python and no abi3 one: the module is of pybind11, which knows no limited API. The library of the ops does
-not know Python: its objects are compiled once, for all.
+not know Python: its objects are compiled once, for all. Wheels of another machine are cross-compiled, with CPU kernels
+alone: only torch's libraries, which the linker looks into, are those of that machine.
 """
 
 import argparse
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from importlib import metadata, util
 from pathlib import Path
 
 from cuda_toolkit import find_toolkit, release
-from older_libc import link_flags
+from older_libc import LOADER, link_flags
 from pythons import PYTHONS, ROOT, interpreter
 from sbom import ASSETS, Part, add_sbom, compiled
 
 WORK = ROOT / "build/wheels"
-PLATFORM = "manylinux_2_28_x86_64"
+HERE = platform.machine()
 
 
 def environment(version: str, folder: Path) -> Path:
@@ -40,26 +43,65 @@ def find_torch() -> Path:
     return Path(spec.origin).parent
 
 
-def lend_torch(folder: Path) -> Path:
-    """A folder for PYTHONPATH with the torch of this Python: its headers and libraries serve every Python."""
-    folder.mkdir(parents=True, exist_ok=True)
+def lend_torch(folder: Path, machine: str) -> Path:
+    """A folder for PYTHONPATH with this Python's torch: its headers and libraries serve every Python."""
     package = find_torch()
     facts = package.with_name(f"torch-{metadata.version('torch')}.dist-info")
-    for path in (package, facts):
-        (folder / path.name).unlink(missing_ok=True)
-        (folder / path.name).symlink_to(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / facts.name).symlink_to(facts)
+    if machine == HERE:
+        (folder / "torch").symlink_to(package)
+        return folder
+    (folder / "torch").mkdir()
+    (folder / "torch/__init__.py").touch()
+    (folder / "torch/include").symlink_to(package / "include")
+    (folder / "torch/lib").symlink_to(fetch_libraries(WORK / f"torch-{machine}", machine))
     return folder
 
 
-def build(version: str, settings: dict[str, str]) -> Path:
+def fetch_libraries(folder: Path, machine: str) -> Path:
+    """The libraries of torch for another machine, of its wheel from the index; fetched once."""
+    wanted = metadata.version("torch").partition("+")[0]
+    libraries = folder / wanted / "torch/lib"
+    if not libraries.is_dir():
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command += ["--platform", f"manylinux_2_28_{machine}", "--dest", folder, f"torch=={wanted}"]
+        subprocess.run(command, check=True)
+        (wheel,) = folder.glob(f"torch-{wanted}*_{machine}.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = [
+                name for name in archive.namelist() if re.fullmatch(r"torch/lib/lib(c10|torch|torch_cpu)\.so", name)
+            ]
+            archive.extractall(folder / "unpacked", names)
+        (folder / "unpacked").rename(folder / wanted)
+        wheel.unlink()
+    return libraries
+
+
+def cross_settings(machine: str, version: str) -> dict[str, str]:
+    """The environment in which setuptools and setup.py build for another machine."""
+    if machine == HERE:
+        return {}
+    python = version.replace(".", "")
+    return {
+        "CXX": f"{machine}-linux-gnu-g++",
+        "LFDEBLUR_CUDA": "0",
+        "_PYTHON_HOST_PLATFORM": f"linux-{machine}",
+        "SETUPTOOLS_EXT_SUFFIX": f".cpython-{python}-{machine}-linux-gnu.so",
+    }
+
+
+def build(version: str, machine: str, settings: dict[str, str]) -> Path:
     """The wheel as setup.py makes it, in a folder of its own."""
     python = environment(version, WORK / f"python{version}")
-    raw, made = WORK / "raw" / version, WORK / f"lib{version}"
+    work = WORK / machine
+    raw, made = work / "raw" / version, work / f"lib{version}"
     for folder in (raw, made):
         shutil.rmtree(folder, ignore_errors=True)
-    command = [python, "setup.py", "-q", "build", "--build-temp", WORK / "objects", "--build-lib", made]
-    command += ["bdist_wheel", "--bdist-dir", WORK / "bdist", "--dist-dir", raw]
-    subprocess.run(command, cwd=ROOT, env=os.environ | settings, check=True)
+    command = [python, "setup.py", "-q", "build", "--build-temp", work / "objects", "--build-lib", made]
+    command += ["bdist_wheel", "--bdist-dir", work / "bdist", "--dist-dir", raw]
+    subprocess.run(command, cwd=ROOT, env=os.environ | settings | cross_settings(machine, version), check=True)
     for library in made.glob("lfdeblur_ops/*.so"):
         check_symbols(library)
     (wheel,) = raw.glob("*.whl")
@@ -74,14 +116,14 @@ def check_symbols(library: Path) -> None:
         raise SystemExit(f"make wheels: {library.name} would take from torch what older_runtime.c is to have: {found}")
 
 
-def contents() -> list[Part]:
+def contents(machine: str) -> list[Part]:
     """What of others is in these wheels."""
-    toolkit = None if os.environ.get("LFDEBLUR_CUDA") == "0" else find_toolkit()[0]
+    toolkit = None if os.environ.get("LFDEBLUR_CUDA") == "0" or machine != HERE else find_toolkit()[0]
     cuda = release(toolkit.nvcc) if toolkit else None
     return [*compiled(metadata.version("torch"), find_torch() / "include", cuda), *ASSETS]
 
 
-def repair(wheel: Path, out: Path) -> Path:
+def repair(wheel: Path, machine: str, out: Path) -> Path:
     """The wheel under the platform's name, which auditwheel gives it only if its libraries ask for no newer symbol."""
     scripts = Path(sys.executable).parent
     given = ["--exclude", "libc10.so", "--exclude", "libtorch.so", "--exclude", "libtorch_cpu.so"]
@@ -91,7 +133,7 @@ def repair(wheel: Path, out: Path) -> Path:
         "auditwheel",
         "repair",
         "--plat",
-        PLATFORM,
+        f"manylinux_2_28_{machine}",
         "--only-plat",
         *given,
         "-w",
@@ -109,12 +151,21 @@ def repair(wheel: Path, out: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pythons", nargs="+", default=PYTHONS, help="versions, such as 3.12")
+    parser.add_argument("--machine", choices=sorted(LOADER), default=HERE, help="default: this one")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    settings = {"PYTHONPATH": str(lend_torch(WORK / "torch")), "LDFLAGS": link_flags(WORK / "glibc", "x86_64")}
+    machine = options.machine
+    work = WORK / machine
+    compiler = "cc" if machine == HERE else f"{machine}-linux-gnu-gcc"
+    if shutil.which(compiler) is None:
+        raise SystemExit(
+            f"make wheels: no {compiler} on the PATH; Debian has it in g++-{machine.replace('_', '-')}-linux-gnu"
+        )
+    flags = link_flags(work / "glibc", machine, compiler)
+    settings = {"PYTHONPATH": str(lend_torch(work / "torch", machine)), "LDFLAGS": flags}
     for version in options.pythons:
-        wheel = repair(add_sbom(build(version, settings), contents()), options.out)
+        wheel = repair(add_sbom(build(version, machine, settings), contents(machine)), machine, options.out)
         size, digest = wheel.stat().st_size, hashlib.sha256(wheel.read_bytes()).hexdigest()
         print(f"{wheel.name}: {size / 1e6:.1f} MB, sha256 {digest}", flush=True)
 
