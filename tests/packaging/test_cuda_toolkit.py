@@ -141,5 +141,5 @@ def test_an_nvcc_that_does_not_run_is_told(content, tmp_path):
     toolkit, said = find_toolkit({"PATH": str(home / "bin")}, usual=())
     assert toolkit is None
     assert said.startswith(f"{home}/bin/nvcc is there, but does not run, or is older than CUDA 11: ")
-    with pytest.raises(SystemExit, match="no CUDA toolkit there: .*does not run"):
+    with pytest.raises(SystemExit, match=r"no CUDA toolkit there: .*does not run"):
         find_toolkit({"CUDA_HOME": str(home)})
