@@ -104,7 +104,7 @@ def wants_cuda() -> Toolkit | None:
 @cache
 def archs() -> list[str]:
     toolkit = wants_cuda()
-    return architectures(os.environ.get("TORCH_CUDA_ARCH_LIST", ""), toolkit.nvcc) if toolkit else []
+    return architectures(os.environ.get("TORCH_CUDA_ARCH_LIST", "").strip(), toolkit.nvcc) if toolkit else []
 
 
 def find_torch() -> tuple[Path, str]:

@@ -55,6 +55,10 @@ def missing_at(home: Path) -> str | None:
     for file, folders in ((HEADER, include), (RUNTIME, libraries)):
         if not any((folder / file).is_file() for folder in folders):
             return f"{home}/bin/nvcc is there, but {file} is not in {', '.join(map(str, folders))}"
+    try:
+        supported(home / "bin/nvcc")
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"{home}/bin/nvcc is there, but does not run, or is older than CUDA 11: {error}"
     return None
 
 
@@ -70,8 +74,11 @@ def toolkit_at(home: Path) -> Toolkit:
 
 def homes_of(nvcc: Path) -> list[Path]:
     """Toolkits that an nvcc may be of: it may be a link, or a script that runs another."""
-    said = subprocess.run([nvcc, "--dryrun", "no.cu"], capture_output=True, text=True, check=False)
-    told = re.findall(r"^#\$ TOP=(.+)$", said.stderr, re.MULTILINE)
+    try:
+        said = subprocess.run([nvcc, "--dryrun", "no.cu"], capture_output=True, text=True, check=False).stderr
+    except OSError:  # of another machine; missing_at tells
+        said = ""
+    told = re.findall(r"^#\$ TOP=(.+)$", said, re.MULTILINE)
     return [nvcc.parent.parent, nvcc.resolve().parent.parent, *(Path(home).resolve() for home in told)]
 
 

@@ -1,6 +1,7 @@
 """`make release VERSION=x.y.z`: version, changelog, wheels, sources, bills of materials, checks, commit and tag.
 
-What goes wrong before the commit leaves the two files that it writes as they were. ``--dry-run`` only tells the steps.
+What goes wrong leaves no commit, no tag, and the two files that it writes as they were. ``--dry-run`` only tells the
+steps.
 """
 
 import argparse
@@ -39,10 +40,25 @@ def refuse(version: str) -> str | None:
         return f"the tree has changes that are not committed:\n{changed}"
     if git("tag", "--list", f"v{version}"):
         return f"the tag v{version} is there already"
+    if above := [tag for tag in git("tag", "--list", "v*").split() if is_above(tag, version)]:
+        return f"VERSION: got {version}, want one above those that are tagged, such as {above[0]}"
     top = re.search(r"^## .*$", (ROOT / CHANGELOG).read_text(), re.MULTILINE)
     if top is None or not re.match(UNRELEASED, top[0]):
         return f"{CHANGELOG}: want a first section like '## {version} (unreleased)', got {top and top[0]!r}"
     return None
+
+
+def is_above(tag: str, version: str) -> bool:
+    try:
+        return Version(tag.removeprefix("v")) > Version(version)
+    except InvalidVersion:
+        return False
+
+
+def undo(begun_at: str) -> None:
+    """As it was before, a commit whose tag failed included; what else was edited meanwhile stays."""
+    git("reset", "-q", begun_at)
+    git("checkout", "-q", "--", VERSION_FILE, CHANGELOG)
 
 
 def set_version(version: str, day: str) -> None:
@@ -60,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     if why := refuse(options.version):
         raise SystemExit(f"make release: {why}")
-    out, now = options.out, datetime.now(timezone.utc)
+    out, now, begun_at = options.out, datetime.now(timezone.utc), git("rev-parse", "HEAD")
     # Archives of the same commit are the same bytes.
     settings = {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
     here = Path(__file__).parent
@@ -86,7 +102,7 @@ def main() -> None:
         try:
             step()
         except BaseException:
-            git("checkout", "-q", "--", VERSION_FILE, CHANGELOG)
+            undo(begun_at)
             raise
     print("Nothing was uploaded. `git push --follow-tags` starts .github/workflows/release.yml.")
 

@@ -132,3 +132,14 @@ def test_flags():
         "-gencode=arch=compute_90a,code=sm_90a",
         "-gencode=arch=compute_90a,code=compute_90a",
     ]
+
+
+@pytest.mark.parametrize("content", ["#!/bin/sh\nexit 1\n", "of another machine"])
+def test_an_nvcc_that_does_not_run_is_told(content, tmp_path):
+    home = place(tmp_path / "home", "bin/nvcc", "include/cuda_runtime_api.h", "lib64/libcudart_static.a")
+    (home / "bin/nvcc").write_text(content)
+    toolkit, said = find_toolkit({"PATH": str(home / "bin")}, usual=())
+    assert toolkit is None
+    assert said.startswith(f"{home}/bin/nvcc is there, but does not run, or is older than CUDA 11: ")
+    with pytest.raises(SystemExit, match=r"no CUDA toolkit there: .*does not run"):
+        find_toolkit({"CUDA_HOME": str(home)})

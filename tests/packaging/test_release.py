@@ -75,6 +75,24 @@ def test_what_fails_leaves_the_files_as_they_were(release):
     assert (release.git("status", "--porcelain"), release.git("tag", "--list")) == ("", "")
 
 
+def test_a_tag_that_cannot_be_made_leaves_no_commit(release):
+    """A folder of the tag's name is in the way of it."""
+    (release.root / ".git/refs/tags/v0.1.0").mkdir(parents=True)
+    (release.root / ".git/refs/tags/v0.1.0/in_the_way.lock").touch()
+    assert release("0.1.0")[0] != 0
+    assert release.git("log", "--format=%s") == "first\n"
+    assert (release.root / "CHANGELOG.md").read_text() == LOG
+    assert release.git("status", "--porcelain") == ""
+
+
+def test_a_version_below_one_that_is_tagged_is_refused(release):
+    release.git("tag", "v0.2.0")
+    release.git("tag", "vacation")
+    code, said = release("0.1.0")
+    assert code == 1
+    assert "VERSION: got 0.1.0, want one above those that are tagged, such as v0.2.0" in said
+
+
 @pytest.mark.parametrize(
     ("version", "message"),
     [

@@ -83,7 +83,7 @@ def test_lenslets_or_a_mosaic(tmp_path):
     picture = mosaic(views)
     write_image(tmp_path / "a.png", picture)
     fails(
-        "a.png: got a picture of 28x42, a multiple of the lenslet of 14x14 pixels; if it is an ESLF picture, force the "
+        "got a picture of 28x42, a multiple of the lenslet of 14x14 pixels; if it is an ESLF picture, force the "
         "format 'eslf' or give the lenslet's size; if it is a mosaic of views, give the grid",
         tmp_path / "a.png",
     )
