@@ -24,6 +24,9 @@ from sbom import ASSETS, Part, add_sbom, compiled
 
 WORK = ROOT / "build/wheels"
 HERE = platform.machine()
+# What manylinux_2_28 has: glibc's and the C++ library's newest symbols.
+NEWEST = {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)}
+VERSION = re.compile(rf"Name: ({'|'.join(NEWEST)})_([0-9.]+)")
 
 
 def environment(version: str, folder: Path) -> Path:
@@ -123,8 +126,33 @@ def contents(machine: str) -> list[Part]:
     return [*compiled(metadata.version("torch"), find_torch() / "include", cuda), *ASSETS]
 
 
+def rename(wheel: Path, machine: str, out: Path) -> Path:
+    """What auditwheel does for wheels of the machine that it runs on: the platform's name, if the libraries ask for no
+    newer symbol, and a RECORD that has the bill of materials too."""
+
+    def run(*command: str | Path) -> str:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    unpacked = wheel.parent / "unpacked"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    for library in unpacked.rglob("*.so"):
+        asked = [
+            (kind, tuple(map(int, number.split("."))))
+            for kind, number in VERSION.findall(run("readelf", "-VW", library))
+        ]
+        if newer := {kind for kind, number in asked if number > NEWEST[kind]}:
+            raise SystemExit(f"make wheels: {library.name} asks for a newer {', '.join(sorted(newer))}")
+    run(sys.executable, "-m", "wheel", "pack", "--dest-dir", wheel.parent, unpacked)
+    tag = f"manylinux_2_28_{machine}"
+    named = run(sys.executable, "-m", "wheel", "tags", "--platform-tag", tag, wheel).strip().splitlines()[-1]
+    return Path(shutil.move(wheel.with_name(named), out / named))
+
+
 def repair(wheel: Path, machine: str, out: Path) -> Path:
     """The wheel under the platform's name, which auditwheel gives it only if its libraries ask for no newer symbol."""
+    if machine != HERE:
+        return rename(wheel, machine, out)
     scripts = Path(sys.executable).parent
     given = ["--exclude", "libc10.so", "--exclude", "libtorch.so", "--exclude", "libtorch_cpu.so"]
     command = [
