@@ -25,6 +25,7 @@ extensions = [
     "docstrings",
     "drawings",
     "formulas",
+    "pictures",
     "repository_links",
     "streams",
 ]

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 _HEAD = re.compile(r"^(Returns|Yields|Raises|Args|Attributes):(?: (.*))?$")
@@ -44,11 +45,20 @@ def process(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: 
 
 
 def skip(app: Sphinx, what: str, name: str, value: Any, skipped: bool, options: Any) -> bool | None:
-    """Fields of named tuples and options of pydantic say nothing that ``Attributes:`` does not."""
-    return True if type(value).__name__ == "_tuplegetter" or name == "model_config" else None
+    """Fields of named tuples, options of pydantic and PyTorch's hook of ``print`` say nothing that a reader wants."""
+    return True if type(value).__name__ == "_tuplegetter" or name in ("model_config", "extra_repr") else None
+
+
+def dashes(app: Sphinx, doctree: nodes.document) -> None:
+    """Between a parameter and what it is stands a dash; Sphinx writes two hyphens for its ``smartquotes`` to join."""
+    for field in doctree.findall(nodes.field_body):
+        for text in list(field.findall(nodes.Text)):
+            if text == " -- ":
+                text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", process, priority=100)  # before napoleon
     app.connect("autodoc-skip-member", skip)
+    app.connect("doctree-read", dashes)
     return {"parallel_read_safe": True}
