@@ -1,10 +1,11 @@
 """Packages whose names are imported when they are asked for: ``import lfdeblur_models`` takes no time."""
 
-import ast
+import dis
 import importlib
 import importlib.util
 import sys
-from types import ModuleType
+from collections.abc import Iterator
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -51,20 +52,24 @@ class _LazyPackage(ModuleType):
         known = vars(self).get("_homes_")
         if known is None:
             loader: Any = self.__spec__.loader if self.__spec__ is not None else None
-            source = loader.get_source(self.__name__) if hasattr(loader, "get_source") else ""
-            known = vars(self)["_homes_"] = dict(_imported(source or ""))
+            known = vars(self)["_homes_"] = dict(_imported(loader.get_code(self.__name__)) if loader else ())
         return known
 
 
-def _imported(source: str) -> list[tuple[str, tuple[str, str]]]:
-    return [
-        (alias.asname or alias.name, ("." * line.level + (line.module or ""), alias.name))
-        for block in ast.parse(source).body
-        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
-        for line in block.body
-        if isinstance(line, ast.ImportFrom)
-        for alias in line.names
-    ]
+def _imported(code: CodeType) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Names that the file imports from modules, run or not; by its code, since programs are shipped without sources."""
+    level, module, name = 0, "", ""
+    numbers = [0]
+    for step in dis.get_instructions(code):
+        if isinstance(step.argval, int) and step.opname.startswith("LOAD_"):
+            numbers.append(step.argval)
+        elif step.opname == "IMPORT_NAME":
+            level, module = numbers[-1], step.argval
+        elif step.opname == "IMPORT_FROM":
+            name = step.argval
+        elif step.opname == "STORE_NAME" and name:
+            yield step.argval, ("." * level + module, name)
+            name = ""
 
 
 class OtherName(ModuleType):

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ from lfdeblur_models.inference.exported import SUFFIXES
 from lfdeblur_models.io.images import READ
 from lfdeblur_models.system.version import __version__
 
+MODELS = Path(lfdeblur_models.__file__).parent
 ALL = [command.__name__ for commands in COMMANDS.values() for command in commands]
 HEAVY = ("torch", "numpy", "pyvips", "pyarrow", "rich", "lightning", "fsspec", "PIL")
 # Each call in one process, which is started once: a fresh one for each would take seconds of the tests.
@@ -155,3 +157,14 @@ def test_each_command_has_a_function_with_its_parameters():
             assert wanted - given <= {"read_options"}
             assert bool(reading) == ("read_options" in wanted), command.__name__
             assert "format" in reading or not reading
+
+
+def test_programs_without_sources_have_every_name(tmp_path):
+    """As PyInstaller and others ship them."""
+    package = tmp_path / "lfdeblur_models"
+    for name in ("__init__.py", "io/__init__.py", "io/errors.py", "system/__init__.py", "system/lazy.py"):
+        py_compile.compile(str(MODELS / name), cfile=str((package / name).with_suffix(".pyc")), doraise=True)
+    line = "import lfdeblur_models as m; print(m.__file__, m.LfdeblurError.__module__)"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", line], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert said.stdout.split() == [str(package / "__init__.pyc"), "lfdeblur_models.io.errors"], said.stderr
