@@ -6,6 +6,7 @@ The tests run from a folder that has them and no source: what they import is wha
 import argparse
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -141,7 +142,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for version in (HERE if python == "here" else python for python in options.pythons):
-        (wheel,) = options.wheels.glob(f"lfdeblur-*-cp{version.replace('.', '')}-*.whl")
+        (wheel,) = options.wheels.glob(f"lfdeblur-*-cp{version.replace('.', '')}-*{platform.machine()}.whl")
         for torch in options.torches:
             rows.append(check(wheel, version, torch, options))
             print(table(rows[-1:]).splitlines()[-1], flush=True)
