@@ -29,6 +29,10 @@ NEWEST = {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)}
 VERSION = re.compile(rf"Name: ({'|'.join(NEWEST)})_([0-9.]+)")
 
 
+def work_folder(machine: str) -> Path:
+    return WORK if machine == HERE else WORK / machine
+
+
 def environment(version: str, folder: Path) -> Path:
     """The Python of a fresh environment that has what a build needs but torch; made once."""
     python = folder / "bin/python"
@@ -98,7 +102,7 @@ def cross_settings(machine: str, version: str) -> dict[str, str]:
 def build(version: str, machine: str, settings: dict[str, str]) -> Path:
     """The wheel as setup.py makes it, in a folder of its own."""
     python = environment(version, WORK / f"python{version}")
-    work = WORK / machine
+    work = work_folder(machine)
     raw, made = work / "raw" / version, work / f"lib{version}"
     for folder in (raw, made):
         shutil.rmtree(folder, ignore_errors=True)
@@ -184,7 +188,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     machine = options.machine
-    work = WORK / machine
+    work = work_folder(machine)
     compiler = "cc" if machine == HERE else f"{machine}-linux-gnu-gcc"
     if shutil.which(compiler) is None:
         raise SystemExit(
