@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..io.atomic import check_output_folder
-from .output import is_quiet, say
+from .output import say
+from .progress import shows_bars
 from .train import check_packages
 
 
@@ -39,8 +40,7 @@ def ablate(
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=is_quiet() or not console.is_terminal) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shows_bars()) as bar:
         task = bar.add_task("ablate", total=total_steps(recipe))
         table = run_ablation(
             recipe, out, progress=lambda label, steps: bar.update(task, description=label, completed=steps)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 import typer
@@ -27,6 +28,7 @@ from .installation import kernels_of
 from .options import CommandError, bad_option, device_of, dtype_of
 from .output import failed as failed_one
 from .output import is_quiet, note, say
+from .progress import shows_bars
 
 FAILED = 1
 
@@ -61,10 +63,7 @@ def deblur(
     photos, failed = _headers(images, left, right, out)
     written: list[Photo] = []
     began, ran = time.monotonic(), ""
-    if dry_run:
-        for photo in photos:
-            say(f"would write {photo.target}: {_size(photo)}, {photo.info.bits} bits")
-    elif photos:
+    if photos:
         return_large_blocks()
         precise = any(photo.info.bits > 8 for photo in photos)
         ready = _ready(network, dtype, where, precise)
@@ -75,7 +74,6 @@ def deblur(
         with _progress(sum(photo.pixels for photo in photos)) as advance, terminable():
             with bad_option("too little memory" if memory is None else "--memory"):
                 pipeline = Pipeline(tiled, allowed, advance)
-            make_output_folder(out)
             ran = f"{_told_dtype(ready)} on {where.type}, weights {weights or COMPACT}, {_runs(runtime, where)}"
             note(f"to do: {len(photos)}, {ran}")
             began = time.monotonic()
@@ -84,8 +82,17 @@ def deblur(
                 written.append(photo)
                 note(f"{photo.target}: {_size(photo)}, {time.monotonic() - began:.1f} s since the start")
 
-            failed += pipeline.run(photos, done)
+            if dry_run:
+                _would_write(photos)
+            else:
+                make_output_folder(out)
+                failed += pipeline.run(photos, done)
     _report(written, failed, out, time.monotonic() - began, ran, dry_run=dry_run)
+
+
+def _would_write(photos: Sequence[Photo]) -> None:
+    for photo in photos:
+        say(f"would write {photo.target}: {_size(photo)}, {photo.info.bits} bits")
 
 
 def _size(photo: Photo) -> str:
@@ -220,10 +227,9 @@ def _progress(pixels: int) -> Iterator[Callable[[int], None]]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    console = Console(stderr=True)
     # A tile can take half a minute, the time over which rich would estimate the speed.
-    hidden = is_quiet() or not console.is_terminal
-    bar = Progress(*columns, console=console, transient=True, disable=hidden, speed_estimate_period=3600)
+    settings: dict[str, Any] = {"transient": True, "disable": not shows_bars(), "speed_estimate_period": 3600}
+    bar = Progress(*columns, console=Console(stderr=True), **settings)
     with bar:
         task = bar.add_task("deblur", total=pixels / 1e6)
         yield lambda done: bar.advance(task, done / 1e6)

@@ -4,13 +4,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..system.suggestions import did_you_mean
-from .options import CommandError
+from .options import CommandError, bad_option
 
 FILE = "lfdeblur.toml"
 _used: list[Path] = []
@@ -29,8 +30,8 @@ def apply_defaults(context: typer.Context, told: Path | None = None) -> None:
     Raises:
         CommandError: a file that cannot be read, or that names a command or an option which there is not.
     """
-    if told is not None and not told.is_file():
-        raise CommandError(f"--config-file: {told}: no such file")
+    if told is not None and (told.is_dir() or not told.exists()):  # /dev/null is one: no defaults
+        raise CommandError(f"--config-file: {told}: {'is a folder, want a file' if told.is_dir() else 'no such file'}")
     files = [told] if told is not None else list(files_found())
     _used[:] = files
     merged: dict[str, dict[str, Any]] = {}
@@ -47,11 +48,14 @@ def files_used() -> list[Path]:
 
 def files_found() -> Iterator[Path]:
     """The user's file and the project's, where they are: the later one counts for more."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "lfdeblur" / FILE
-    if home.is_file():
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()) / "lfdeblur" / FILE
+    if isfile(home):
         yield home
-    here = Path.cwd()
-    yield from [folder / FILE for folder in (here, *here.parents) if (folder / FILE).is_file()][:1]
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return
+    yield from [folder / FILE for folder in (here, *here.parents) if isfile(folder / FILE)][:1]
 
 
 def _read(file: Path, group: Any) -> dict[str, dict[str, Any]]:
@@ -61,7 +65,7 @@ def _read(file: Path, group: Any) -> dict[str, dict[str, Any]]:
     else:
         import tomli as tomllib
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows put a mark first
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CommandError(f"{file}: not a readable TOML file ({error})") from error
     found: dict[str, dict[str, Any]] = {}
@@ -75,15 +79,35 @@ def _read(file: Path, group: Any) -> dict[str, dict[str, Any]]:
             option = key.replace("_", "-")
             if option not in options:
                 raise CommandError(f"{file}: {name}.{key}: no such option{did_you_mean(option, options)}")
-            if isinstance(value, dict):
-                raise CommandError(f"{file}: {name}.{key}: got a table, want a value")
-            found.setdefault(name, {})[options[option].name] = value
+            with bad_option(f"{file}: {name}.{key}"):
+                found.setdefault(name, {})[options[option].name] = _value(options[option], value)
     return found
+
+
+def _value(parameter: Any, value: Any) -> Any:
+    """One of TOML as the option takes it. Raises ValueError: of another type."""
+    if isinstance(value, dict):
+        raise ValueError("got a table, want a value")
+    if parameter.multiple:
+        return value if isinstance(value, list) else [value]
+    if isinstance(value, list):
+        raise ValueError("got a list, want one value")
+    if isinstance(value, bool) and not (parameter.is_flag or parameter.count):
+        raise ValueError(f"got {str(value).lower()}, want a value")
+    return value
 
 
 def variable(command: Any, option: str) -> str:
     """Of the environment, for an option by its name: ``LFDEBLUR_DEBLUR_MEMORY``."""
     return f"LFDEBLUR_{command.name}_{option}".upper().replace("-", "_")
+
+
+def misspelt(command: Any) -> list[str]:
+    """What is wrong with variables of the environment that begin as those of a command do."""
+    start = variable(command, "")
+    known = [variable(command, option).removeprefix(start) for option in options_of(command)]
+    wrong = sorted({name.removeprefix(start) for name in os.environ if name.startswith(start)} - {*known})
+    return [f"{start}{name}: no such option of {command.name}{did_you_mean(name, known)}" for name in wrong]
 
 
 def options_of(command: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The subcommands put together; errors become one line and an exit code."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from ..io.errors import LfdeblurError
 from ..system.interrupts import reliable_interrupts
-from ..system.suggestions import did_you_mean
+from ..system.suggestions import did_you_mean, nearest
 from ..system.version import __version__
 from .commands import COMMANDS
 from .declare import QUIET, VERBOSE
@@ -19,6 +20,9 @@ from .parser import Command, Group
 
 INTERRUPTED = 130  # as shells report SIGINT
 _CommandLineError: Any = typer.BadParameter.__mro__[2]  # typer's root of usage errors, which it does not export
+_VARIABLE = re.compile(r" \(env var: '\w+'\)")
+_NO_COMMAND = re.compile(r"No such command '(.*?)'")
+_NAMES = [command.__name__ for commands in COMMANDS.values() for command in commands]
 _CONTEXT = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 10_000,  # as wide as the terminal is
@@ -52,7 +56,7 @@ def _root(
     """Light-field refocusing and defocus deblurring."""
     if version:
         typer.echo(f"lfdeblur {__version__}")
-        return
+        raise typer.Exit
     set_level(quiet, verbose)
     apply_defaults(context, config_file)
     if context.invoked_subcommand is None:
@@ -77,6 +81,10 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _bad(str(error))
     except MemoryError as error:
         return _bad(f"not enough memory ({error})" if str(error) else "not enough memory")
+    except ValueError as error:
+        if not str(error).startswith("LFDEBLUR_"):  # a variable that the ops read, LFDEBLUR_BACKEND
+            raise
+        return _bad(str(error))
     except RuntimeError as error:
         ops = sys.modules.get("lfdeblur_ops")  # not imported here: PyTorch comes with it
         if ops is None or not isinstance(error, ops.BackendError):
@@ -90,9 +98,14 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
 def _in_our_words(error: Any) -> str:
     """What typer says, with one suggestion as the other errors have it."""
     option = getattr(error, "option_name", None)
-    if option is None or not hasattr(error, "possibilities"):
-        return str(error.format_message())
-    return f"No such option: {option}{did_you_mean(option, error.possibilities or ())}"
+    if option is not None and hasattr(error, "possibilities"):
+        known = {name.strip("-"): name for name in error.possibilities or ()}  # dashes are alike in all of them
+        near = nearest(option.strip("-"), known)
+        return f"No such option: {option}" + (f"; did you mean {known[near]}?" if near else "")
+    said = _VARIABLE.sub("", str(error.format_message()))  # where a value is from ``told_by`` says, if not the line
+    if unknown := _NO_COMMAND.match(said):
+        return f"{unknown[0]}{did_you_mean(unknown[1], _NAMES)}"
+    return said
 
 
 def _bad(message: str) -> int:

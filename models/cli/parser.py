@@ -7,7 +7,8 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from .declare import COMMON
-from .defaults import options_of, remember, variable
+from .defaults import misspelt, options_of, remember, variable
+from .output import warn
 
 # Newer typers put brackets around metavars, those too that have some.
 _ARGUMENT = re.compile(r"^(?:\{(.+?)\}|\[(\[.+?\](?:\.\.\.)?)\])(?:\.\.\.)?$")
@@ -43,6 +44,8 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         remember(ctx)
+        for message in () if ctx.resilient_parsing else misspelt(self):
+            warn(message)
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

@@ -1,5 +1,7 @@
 """The progress bar."""
 
+import sys
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -9,5 +11,12 @@ from .output import is_quiet
 def progress_bar() -> Progress:
     """A progress bar on stderr, shown on terminals only."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=is_quiet() or not console.is_terminal)
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not shows_bars())
+
+
+def shows_bars() -> bool:
+    """Whether stderr is a terminal that can move its cursor, and ``--quiet`` is not given.
+
+    rich asks FORCE_COLOR too, with which a log or a notebook would get each state of the bar.
+    """
+    return sys.stderr.isatty() and not Console(stderr=True).is_dumb_terminal and not is_quiet()

@@ -98,7 +98,7 @@ def refocus(
 
 def _of_another_stack(out: Path, names: Collection[str]) -> list[Path]:
     """Planes that an earlier call left there and this one does not replace."""
-    there = sorted(path for path in out.glob("plane_*") if _PLANE.fullmatch(path.name))
+    there = sorted(path for path in out.glob("plane_*") if _PLANE.fullmatch(path.name) and path.is_file())
     return [path for path in there if path.name not in names]
 
 

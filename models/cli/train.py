@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from ..system.progress import Progress
 from .options import CommandError
 from .output import is_quiet, say
+from .progress import shows_bars
 
 if TYPE_CHECKING:
     from ..training.plan import Plan
@@ -71,8 +72,8 @@ class _Shown:
             TimeRemainingColumn(),
             TextColumn("left"),
         )
+        self._bars = shows_bars()
         console = Console(stderr=True)
-        self._bars = console.is_terminal and not is_quiet()
         self._bar = Bar(*columns, console=console, transient=True, disable=not self._bars, speed_estimate_period=600)
         self._task = self._bar.add_task("train", total=steps, loss=float("nan"), speed=0.0)
         self._began: tuple[float, int] | None = None

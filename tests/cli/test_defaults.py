@@ -1,6 +1,9 @@
 """Defaults of a user's own: lfdeblur.toml and the environment."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,8 @@ def test_lists_numbers_and_help_take_them(run, here):
         ("deblur = 2\n", "deblur: got 2, want a table of options"),
         ("[deblur.memory]\n", "deblur.memory: got a table, want a value"),
         ('[deblur]\nimages = ["a"]\n', "deblur.images: no such option"),
+        ("[deblur]\ntile = true\n", "deblur.tile: got true, want a value"),
+        ('[deblur]\nmemory = ["2GB"]\n', "deblur.memory: got a list, want one value"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_told(run, here, text, message):
@@ -88,6 +93,34 @@ def test_what_is_wrong_in_the_environment_is_told(run, here, monkeypatch):
     assert "did you mean cuda? (from LFDEBLUR_DEBLUR_DEVICE)" in err
     err = run("--config-file", "nowhere.toml", "deblur", "a.png")[2]
     assert "--config-file: nowhere.toml: no such file" in err
+
+
+def test_one_value_of_several_and_the_mark_of_windows_editors(run, here):
+    Path("lfdeblur.toml").write_text('[generate]\naperture = "disk:1"\nout = "o"\n', encoding="utf-8-sig")
+    assert run("generate", "toy", "--dry-run")[0] == 0
+    Path("lfdeblur.toml").write_text("[generate\n")
+    code, out, _ = run("--config-file", "/dev/null", "generate", "toy", "--out", "p", "--dry-run")
+    assert (code, "to p in" in out) == (0, True)
+
+
+def test_misspelt_variables_are_told(run, here, monkeypatch):
+    monkeypatch.setenv("LFDEBLUR_REFOCUS_DISPARTY", "1")
+    monkeypatch.setenv("LFDEBLUR_REFOCUS_XYZZY", "1")
+    code, _, err = run("refocus", "toy", "--out", "o", "--dry-run")
+    assert code == 0
+    assert err == (
+        "lfdeblur: warning: LFDEBLUR_REFOCUS_DISPARTY: no such option of refocus; did you mean DISPARITY?\n"
+        "lfdeblur: warning: LFDEBLUR_REFOCUS_XYZZY: no such option of refocus\n"
+    )
+
+
+def test_a_bad_variable_of_the_ops_is_one_line():
+    words = [sys.executable, "-m", "lfdeblur", "info"]  # in a process of its own: it is read at the import
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env=os.environ | {"LFDEBLUR_BACKEND": "x"}
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("lfdeblur: error: LFDEBLUR_BACKEND: got 'x', want one of ")
 
 
 def test_info_tells_the_files(run, here):

@@ -44,7 +44,8 @@ def test_a_command_s_own_options_come_first(run, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["deblr"], "No such command 'deblr'. Did you mean 'deblur'?"),
+        (["deblr"], "No such command 'deblr'; did you mean deblur?"),
+        (["view", "--out", "o"], "No such option: --out\n"),
         (["deblur", "a.png", "--memry", "2GB"], "No such option: --memry; did you mean --memory?"),
         (["deblur", "a.png", "--device", "gpu"], "--device: got 'gpu', want auto, cpu or cuda; did you mean cuda?"),
         (["deblur", "a.png", "--dtype", "fp16"], "did you mean float16?"),

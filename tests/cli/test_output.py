@@ -88,6 +88,15 @@ def test_a_dry_run_checks_as_the_run_does(run, photo, tmp_path):
     code, _, err = run("deblur", photo, "--out", tmp_path / "file", "--dry-run")
     assert code == 2
     assert "cannot write to the folder" in err
+    code, out, err = run("deblur", photo, "--out", tmp_path / "out", "--memory", "1MB", "--dry-run")
+    assert (code, out) == (2, "")
+    assert "--memory: got 1 MB, want at least " in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_bars_where_no_terminal_is_whatever_rich_is_told(run, photo, small, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run("deblur", photo, "--weights", small, "--out", tmp_path / "out")[2] == ""
 
 
 def test_two_stacks_do_not_mix(run, field, tmp_path):
