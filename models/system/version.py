@@ -1,16 +1,18 @@
 """The version, known without the import of PyTorch that ``lfdeblur_ops`` begins with."""
 
-import importlib.util
-from pathlib import Path
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 
 
 def _version() -> str:
-    ops = importlib.util.find_spec("lfdeblur_ops")
-    assert ops is not None
-    assert ops.origin is not None
-    told: dict[str, str] = {}
-    exec(Path(ops.origin).with_name("_version.py").read_text(encoding="utf-8"), told)  # one assignment
-    return told["__version__"]
+    ops = find_spec("lfdeblur_ops")
+    beside = PathFinder.find_spec("_version", ops.submodule_search_locations) if ops is not None else None
+    if beside is None or beside.loader is None:  # in a program that is one file
+        return str(import_module("lfdeblur_ops._version").__version__)
+    module = module_from_spec(beside)
+    beside.loader.exec_module(module)
+    return str(module.__version__)
 
 
 __version__ = _version()
