@@ -116,7 +116,7 @@ def test_the_script_trains_with_what_is_given(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = log.read_text().splitlines()
     assert lines[1].startswith("-m pip install")
-    assert lines[2] == "limit 160"
+    assert 150 < int(lines[2].removeprefix("limit ")) <= 160  # less the seconds that the script took so far
     places = f"{tmp_path / 'pictures'} --out {tmp_path / 'out'}"
     assert lines[3] == f"-m benchmarks.gpu.train {places} --seconds 100 --width 16"
     subprocess.run(["bash", str(SCRIPT), "pictures", "--width", "16"], env=environment, cwd=tmp_path, timeout=60)
