@@ -77,10 +77,8 @@ def fetch_libraries(folder: Path, machine: str) -> Path:
         subprocess.run(command, check=True)
         (wheel,) = folder.glob(f"torch-{wanted}*_{machine}.whl")
         with zipfile.ZipFile(wheel) as archive:
-            names = [
-                name for name in archive.namelist() if re.fullmatch(r"torch/lib/lib(c10|torch|torch_cpu)\.so", name)
-            ]
-            archive.extractall(folder / "unpacked", names)
+            for name in ("c10", "torch", "torch_cpu"):  # what setup.py links against
+                archive.extract(f"torch/lib/lib{name}.so", folder / "unpacked")
         (folder / "unpacked").rename(folder / wanted)
         wheel.unlink()
     return libraries
