@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks._tables import between
+
 ROOT = Path(__file__).parents[2]
 PAGE, RATES = ROOT / "docs" / "at_scale.md", ROOT / "docs" / "data" / "at_scale.json"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -224,10 +226,7 @@ def _size(value: float) -> str:
 def with_tables(page: str, rates: dict[str, Any]) -> str:
     """A page with its made parts made anew. Raises ValueError where one is missing."""
     for name, text in blocks(rates):
-        found = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if len(found.findall(page)) != 1:
-            raise ValueError(f"want one part between <!-- {name} --> and <!-- /{name} -->")
-        page = found.sub(lambda part, text=text: f"{part[1]}{text}\n{part[2]}", page)  # type: ignore[misc]
+        page = between(page, name, f"{text}\n")
     return page
 
 

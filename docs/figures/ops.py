@@ -5,7 +5,6 @@ Tables come from the code and from committed results, and stand between marks, `
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks._tables import fastest, has_rival, is_headline, machine_line, number, rows_table
+from benchmarks._tables import between, fastest, has_rival, is_headline, machine_line, number, rows_table
 from lfdeblur_ops import _dispatch, _refocus_checks, testing
 
 from .op_drawings import DRAWINGS, draw
@@ -183,10 +182,7 @@ def updated(page: str, op: str | None) -> str:
     """A page with what is made of it made anew; ``op`` None: the index. Raises ValueError where a mark is missing."""
     made = {"overview": overview()} if op is None else {name: make(op) for name, make in MADE.items()}
     for name, text in made.items():
-        pattern = re.compile(f"(<!-- made:{name} -->\n).*?(<!-- /made:{name} -->)", re.DOTALL)
-        if len(pattern.findall(page)) != 1:
-            raise ValueError(f"want one <!-- made:{name} --> ... <!-- /made:{name} -->")
-        page = pattern.sub(lambda found, text=text: f"{found[1]}\n{text}\n{found[2]}", page)  # type: ignore[misc]
+        page = between(page, f"made:{name}", f"\n{text}\n")
     return page
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_sources import copy_sources
+
 ROOT = Path(__file__).parents[2]
 COMPILER = """#!{python}
 import sys
@@ -28,18 +30,7 @@ with open("{log}", "a") as log:
 def build(tmp_path):
     """A call that builds a copy of the sources and gives the names of what was compiled and linked."""
     sources, log, compiler = tmp_path / "the sources", tmp_path / "log", tmp_path / "compiler"
-    for name in (
-        "setup.py",
-        "pyproject.toml",
-        "README.md",
-        "LICENSE",
-        "lfdeblur_ops/__init__.py",
-        "models/__init__.py",
-    ):
-        (sources / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, sources / name)
-    shutil.copy(ROOT / "lfdeblur_ops/_version.py", sources / "lfdeblur_ops")
-    shutil.copytree(ROOT / "csrc", sources / "csrc")
+    copy_sources(sources)
     headers = [str(path.relative_to(sources)) for path in sources.glob("csrc/cpu/*.h")]
     compiler.write_text(COMPILER.format(python=sys.executable, headers=headers, log=log))
     compiler.chmod(0o755)

@@ -1,12 +1,13 @@
 """What setup.py makes where there is no compiler, and what it refuses."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.small_sources import copy_sources
 
 ROOT = Path(__file__).parents[2]
 WARNING = "WARNING: no C++ compiler"
@@ -16,19 +17,7 @@ WARNING = "WARNING: no C++ compiler"
 def setup(tmp_path):
     """A call in a small copy of the sources, with no program on the PATH; gives exit code, output and the wheels."""
     source = tmp_path / "the source"
-    for name in (
-        "setup.py",
-        "pyproject.toml",
-        "README.md",
-        "LICENSE",
-        "lfdeblur_ops/__init__.py",
-        "models/__init__.py",
-        "models/lfdeblur/__init__.py",
-    ):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, source / name)
-    shutil.copy(ROOT / "lfdeblur_ops/_version.py", source / "lfdeblur_ops")
-    shutil.copytree(ROOT / "csrc", source / "csrc")
+    copy_sources(source)
     (tmp_path / "bin").mkdir()
 
     def run(*words, **environment):

@@ -1,8 +1,10 @@
 """What training is about to do, told before it begins; dry runs; hooks; keys that are misspelt."""
 
+import functools
+
 import pytest
 
-from lfdeblur_models import Cancelled, Progress, cli
+from lfdeblur_models import Cancelled, Progress
 from lfdeblur_models.cli.train import _duration, _Shown
 from lfdeblur_models.training.config import parse_config, read_config
 from lfdeblur_models.training.errors import ConfigError
@@ -17,14 +19,8 @@ def pairs(tmp_path):
 
 
 @pytest.fixture
-def call(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as stop:
-            cli.main(["train", *map(str, words)])
-        said = capsys.readouterr()
-        return stop.value.code, said.out, said.err
-
-    return run
+def call(command):
+    return functools.partial(command, "train")
 
 
 def test_a_dry_run_tells_what_would_be_done(call, pairs, tmp_path):
